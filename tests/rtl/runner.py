@@ -1,0 +1,162 @@
+"""Build one RTL toplevel with parameters and run a cocotb test module on it, from plain pytest.
+
+A test file holds both sides. The cocotb side has names that pytest does not collect; the pytest side chooses
+the parameters::
+
+    @cocotb.test
+    async def random_traffic(dut): ...
+
+    @pytest.mark.parametrize("depth", [2, 3])
+    def test_fifo(depth: int) -> None:
+        simulate("fifo", __name__, {"WIDTH": 9, "DEPTH": depth})
+
+Modules are found by name (`rtl/<module>.v`), so no source list has to be kept. The sources are read as
+Verilog-2005. Everything is written under `build/tests/`.
+
+To replay one failure with waves: `WAVES=1 pytest tests/rtl/test_fifo.py -k depth3`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cocotb_tools.runner import get_runner
+
+ROOT = Path(__file__).resolve().parents[2]
+RTL = ROOT / "rtl"
+BUILD = ROOT / "build" / "tests"
+
+Parameters = Mapping[str, int]
+
+
+def simulate(
+    toplevel: str,
+    test_module: str,
+    parameters: Parameters | None = None,
+    *,
+    testcase: str | Sequence[str] | None = None,
+    seed: int = 1,
+    env: Mapping[str, str] | None = None,
+    sources: Sequence[Path] | None = None,
+    rtl_dirs: Sequence[Path] = (RTL,),
+) -> int:
+    """Run the cocotb tests of `test_module` on `toplevel` under Icarus Verilog.
+
+    Args:
+        toplevel: module to simulate.
+        test_module: dotted name of the Python module with the cocotb tests, normally `__name__`.
+        parameters: parameters of the toplevel.
+        testcase: run only this test, or these.
+        seed: `cocotb.RANDOM_SEED` in the simulation.
+        env: further environment variables for the cocotb side.
+        sources: files to compile; default the file of the toplevel.
+        rtl_dirs: folders where modules that `sources` lack are looked up, as `<module>.v`.
+
+    Returns:
+        How many cocotb tests ran.
+
+    Raises:
+        AssertionError: the build failed, the simulation died, no test ran, or a test failed; the message
+            names the tests, the seed and the log.
+    """
+    parameters = dict(parameters or {})
+    build_dir = _build_dir(toplevel, test_module, parameters, testcase, seed, env)
+    runner = get_runner("icarus")
+    try:
+        runner.build(
+            sources=[*(sources or [_file_of(toplevel, rtl_dirs)])],
+            hdl_toplevel=toplevel,
+            parameters=parameters,
+            build_args=["-g2005", *(f"-y{folder}" for folder in rtl_dirs)],
+            timescale=("1ns", "1ps"),
+            build_dir=build_dir,
+            log_file=build_dir / "build.log",
+            always=True,
+            clean=True,
+            waves=_waves(),
+        )
+    except RuntimeError as error:
+        raise AssertionError(f"{toplevel} {parameters}: no build\n{_tail(build_dir / 'build.log')}") from error
+
+    log = build_dir / "test.log"
+    results = build_dir / "results.xml"
+    where = f"{toplevel} {parameters} seed {seed}, log {log}"
+    try:
+        runner.test(
+            test_module=test_module,
+            hdl_toplevel=toplevel,
+            testcase=testcase,
+            seed=seed,
+            extra_env={"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]), **(env or {})},
+            results_xml=str(results),
+            log_file=log,
+            waves=_waves(),
+        )
+    except (SystemExit, RuntimeError):  # the reason is in the results, or they are missing
+        pass
+    assert results.is_file(), f"the simulation died: {where}\n{_tail(log)}"
+    cases = list(ElementTree.parse(results).getroot().iter("testcase"))
+    failed = [case.get("name") for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    ran = [case for case in cases if case.find("skipped") is None]
+    assert not failed, f"failed: {failed}: {where}\n{_tail(log)}"
+    assert ran, f"no test ran: {where}\n{_tail(log)}"
+    return len(ran)
+
+
+def assert_refused(toplevel: str, parameters: Parameters, error: str, *, rtl_dirs: Sequence[Path] = (RTL,)) -> None:
+    """Assert that these parameters do not elaborate, and that the tool names `error` (the missing module)."""
+    command = ["iverilog", "-g2005", "-tnull", "-s", toplevel, *(f"-y{folder}" for folder in rtl_dirs)]
+    command += [f"-P{toplevel}.{name}={value}" for name, value in parameters.items()]
+    run = _run([*command, str(_file_of(toplevel, rtl_dirs))])
+    assert run.returncode != 0, f"{toplevel} {dict(parameters)} was accepted"
+    assert error in run.stdout, f"{toplevel} {dict(parameters)} was refused without naming {error}:\n{run.stdout}"
+
+
+def assert_lint_clean(toplevel: str, parameters: Parameters | None = None, *, rtl_dirs: Sequence[Path] = (RTL,)) -> None:
+    """Assert that `verilator --lint-only -Wall` has nothing to say about `toplevel` with these parameters."""
+    assert shutil.which("verilator"), "verilator is not installed"
+    command = ["verilator", "--lint-only", "-Wall", "--default-language", "1364-2005", "--top-module", toplevel]
+    command += [arg for folder in rtl_dirs for arg in ("-y", str(folder))]
+    command += [f"-G{name}={value}" for name, value in (parameters or {}).items()]
+    run = _run([*command, str(_file_of(toplevel, rtl_dirs))])
+    assert run.returncode == 0 and not run.stdout.strip(), f"{' '.join(command)}\n{run.stdout}"
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+
+def _file_of(toplevel: str, rtl_dirs: Sequence[Path]) -> Path:
+    for folder in rtl_dirs:
+        if (folder / f"{toplevel}.v").is_file():
+            return folder / f"{toplevel}.v"
+    raise AssertionError(f"no {toplevel}.v in {', '.join(map(str, rtl_dirs))}")
+
+
+def _waves() -> bool:
+    return os.environ.get("WAVES", "0") not in ("", "0")
+
+
+def _tail(log: Path, lines: int = 40) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.is_file() else f"({log} is missing)"
+
+
+def _build_dir(
+    toplevel: str,
+    test_module: str,
+    parameters: Parameters,
+    testcase: str | Sequence[str] | None,
+    seed: int,
+    env: Mapping[str, str] | None,
+) -> Path:
+    """One folder per distinct run, so that tests may run side by side."""
+    cases = [testcase] if isinstance(testcase, str) else list(testcase or [])
+    settings = [f"{name}{value}" for name, value in sorted({**parameters, **(env or {})}.items())]
+    name = "-".join([toplevel, *settings, *cases, f"seed{seed}"])
+    return BUILD / test_module.rsplit(".", maxsplit=1)[-1] / re.sub(r"[^A-Za-z0-9_.=-]", "_", name)
