@@ -1,0 +1,172 @@
+"""The architecture of a chip: what a YAML file says, validated; every count and size is a parameter."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pyimc.errors import ConfigError
+
+CONFIGS = Path(__file__).parent / "configs"
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+def _power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Mesh(_Strict):
+    """Routers in `columns` x `rows`; node id = row * columns + column."""
+
+    columns: Annotated[int, Field(ge=1, le=16)]
+    rows: Annotated[int, Field(ge=1, le=16)]
+    fifo_depth: Annotated[int, Field(ge=2, le=256)]
+
+
+class Crossbar(_Strict):
+    """`planes` matrices of `rows` x `columns` int8 weights behind one periphery, one active at a time."""
+
+    rows: Annotated[int, Field(ge=8, le=1024)]
+    columns: Annotated[int, Field(ge=8, le=1024)]
+    planes: Annotated[int, Field(ge=1, le=1024)]
+    adcs: Annotated[int, Field(ge=2)]
+    dac_bits: Positive
+
+    @model_validator(mode="after")
+    def _check(self) -> Crossbar:
+        for name in ("rows", "columns", "adcs"):
+            if not _power_of_two(getattr(self, name)):
+                raise ValueError(f"{name} is {getattr(self, name)}, must be a power of two")
+        if self.adcs > self.columns:
+            raise ValueError(f"adcs is {self.adcs}, must be at most columns ({self.columns})")
+        if self.dac_bits not in (1, 2, 4, 8):
+            raise ValueError(f"dac_bits is {self.dac_bits}, must be 1, 2, 4 or 8")
+        return self
+
+
+class Arch(_Strict):
+    """A chip: a mesh with one host node, dpu nodes, and imc PUs everywhere else.
+
+    Attributes:
+        host: node id of the host port.
+        dpus: node ids of the PUs with the digital engine.
+        word_bits: link and activation memory word (64, 128 or 256 bits).
+        packet_words: payload words of the longest data packet.
+        contexts: actors that one PU can host.
+        destinations: consumers that one actor can have.
+        instructions: instruction memory of a PU, in instructions.
+        activation_words: activation memory of a PU, in words.
+        parameters: requantisation parameters of a PU, in output channels.
+        output_columns: accumulators of an imc PU: the widest layer it can hold.
+        host_words: result buffer of the host port, in words.
+    """
+
+    name: str
+    mesh: Mesh
+    host: Annotated[int, Field(ge=0)]
+    dpus: tuple[Annotated[int, Field(ge=0)], ...]
+    word_bits: int
+    packet_words: Annotated[int, Field(ge=1, le=64)]
+    contexts: Annotated[int, Field(ge=1, le=64)]
+    destinations: Annotated[int, Field(ge=1, le=8)]
+    instructions: Annotated[int, Field(ge=4, le=4096)]
+    activation_words: Annotated[int, Field(ge=16, le=65535)]
+    parameters: Annotated[int, Field(ge=8, le=32768)]
+    output_columns: Annotated[int, Field(ge=8, le=65536)]
+    host_words: Annotated[int, Field(ge=16, le=65535)]
+    crossbar: Crossbar
+
+    @model_validator(mode="after")
+    def _check(self) -> Arch:
+        nodes = self.mesh.columns * self.mesh.rows
+        if self.word_bits not in (64, 128, 256):
+            raise ValueError(f"word_bits is {self.word_bits}, must be 64, 128 or 256")
+        for name, ids in (("host", (self.host,)), ("dpus", self.dpus)):
+            for node in ids:
+                if node >= nodes:
+                    raise ValueError(f"{name}: node {node} does not exist, the mesh has nodes 0..{nodes - 1}")
+        if len(set(self.dpus)) != len(self.dpus) or self.host in self.dpus:
+            raise ValueError(f"dpus: {list(self.dpus)} must be distinct and must not name the host ({self.host})")
+        if self.contexts * self.destinations > 256:
+            raise ValueError(
+                f"contexts x destinations is {self.contexts * self.destinations}, must be at most 256 (credit slots)"
+            )
+        for name in ("parameters", "output_columns"):
+            if getattr(self, name) % self.lanes or not _power_of_two(getattr(self, name)):
+                raise ValueError(f"{name} is {getattr(self, name)}, must be a power of two and a multiple of {self.lanes}")
+        if self.output_columns < self.crossbar.columns:
+            raise ValueError(
+                f"output_columns is {self.output_columns}, must be at least crossbar.columns ({self.crossbar.columns})"
+            )
+        if self.crossbar.columns % self.lanes or self.crossbar.rows % self.lanes:
+            raise ValueError(f"crossbar: rows and columns must be multiples of the word's {self.lanes} bytes")
+        return self
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of the mesh, the host included."""
+        return self.mesh.columns * self.mesh.rows
+
+    @property
+    def lanes(self) -> int:
+        """Bytes of a word: activations moved or computed per cycle."""
+        return self.word_bits // 8
+
+    @cached_property
+    def imcs(self) -> tuple[int, ...]:
+        """Node ids of the crossbar PUs, ascending."""
+        return tuple(node for node in range(self.nodes) if node != self.host and node not in self.dpus)
+
+    @property
+    def dac_steps(self) -> int:
+        """Bit-serial steps of one MVM."""
+        return 8 // self.crossbar.dac_bits
+
+    def words(self, size_bytes: int) -> int:
+        """Words that `size_bytes` bytes occupy."""
+        return -(-size_bytes // self.lanes)
+
+
+def load_arch(name_or_path: str) -> Arch:
+    """Reads an architecture by built-in name (`default`, `tiny`) or path of a YAML file.
+
+    Raises:
+        ConfigError: unknown file, not YAML, unknown keys, wrong types or impossible parameters (all of them at once).
+    """
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = CONFIGS / f"{name_or_path}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.yaml")))
+        raise ConfigError(f"architecture '{name_or_path}' not found; use one of {known}, or the path of a .yaml file")
+    try:
+        data = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
+    return arch_from_dict(data, str(path))
+
+
+def arch_from_dict(data: object, where: str) -> Arch:
+    """Validates plain data (of a YAML or JSON file named `where`); raises ConfigError with every fault."""
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where}: an architecture is a mapping of keys to values, got {type(data).__name__}")
+    data = {**data, "dpus": tuple(data["dpus"])} if isinstance(data.get("dpus"), list) else data
+    try:
+        return Arch.model_validate(data)
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors():
+            key = ".".join(str(part) for part in fault["loc"]) or "architecture"
+            message = fault["msg"].removeprefix("Value error, ")
+            got = "" if fault["type"] in ("missing", "value_error") else f", got {fault['input']!r}"
+            faults.append(f"{key}: {message}{got}")
+        raise ConfigError(f"{where}: {'; '.join(faults)}") from None

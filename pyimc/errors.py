@@ -1,0 +1,47 @@
+"""The one family of errors that a user's mistake raises.
+
+A message says where, what was got and what is allowed, and what to do next, on one line. The command line
+catches `ImcError` only, prints the line and exits with `exit_code`.
+"""
+
+
+class ImcError(Exception):
+    """Base of everything that pyimc refuses; `exit_code` is what the command line returns."""
+
+    exit_code = 2
+
+
+class ConfigError(ImcError):
+    """An architecture, option or input file that is not understood or not possible."""
+
+
+class UnsupportedOperator(ImcError):
+    """A network uses operators or attributes that the compiler does not handle (all are listed at once)."""
+
+
+class CapacityError(ImcError):
+    """A network does not fit the architecture: the message gives needed and available, per resource."""
+
+
+class EncodingError(ImcError):
+    """A value does not fit its instruction field, or a Program's bytes are not what its manifest says."""
+
+
+class ScheduleError(ImcError):
+    """A schedule breaks one of the rules that the independent validator checks."""
+
+
+class ToolError(ImcError):
+    """A tool outside Python is missing or failed (simulator, system package)."""
+
+
+class MismatchError(ImcError):
+    """A value that left an actor differs from the golden model."""
+
+    exit_code = 1
+
+
+class DeadlockError(ImcError):
+    """The chip stopped before the last output: the message names who waits for whom."""
+
+    exit_code = 1
