@@ -22,9 +22,9 @@ import os
 import re
 import shutil
 import subprocess
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 from cocotb_tools.runner import get_runner
 
@@ -118,7 +118,9 @@ def assert_refused(toplevel: str, parameters: Parameters, error: str, *, rtl_dir
     assert error in run.stdout, f"{toplevel} {dict(parameters)} was refused without naming {error}:\n{run.stdout}"
 
 
-def assert_lint_clean(toplevel: str, parameters: Parameters | None = None, *, rtl_dirs: Sequence[Path] = (RTL,)) -> None:
+def assert_lint_clean(
+    toplevel: str, parameters: Parameters | None = None, *, rtl_dirs: Sequence[Path] = (RTL,)
+) -> None:
     """Assert that `verilator --lint-only -Wall` has nothing to say about `toplevel` with these parameters."""
     assert shutil.which("verilator"), "verilator is not installed"
     command = ["verilator", "--lint-only", "-Wall", "--default-language", "1364-2005", "--top-module", toplevel]
