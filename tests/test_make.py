@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Makefile passes on what was set and nothing else, and the bootstrap's refusals are one line and exit code 2."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHELL = "/bin/sh"
+
+
+def make(*arguments: str) -> str:
+    """What make would run."""
+    command = ["make", "--no-print-directory", "--dry-run", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def bootstrap(*arguments: str, path: str, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """The bootstrap with a PATH of its own, so that it finds what the test wants it to find."""
+    command = [sys.executable, "-I", str(root / "sim" / "bootstrap.py"), *arguments]
+    return subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A repository with nothing but the bootstrap in it."""
+    (tmp_path / "sim").mkdir()
+    (tmp_path / "sim" / "bootstrap.py").write_bytes((ROOT / "sim" / "bootstrap.py").read_bytes())
+    (tmp_path / "requirements.lock").write_text("")
+    return tmp_path
+
+
+def test_sim_passes_on_only_what_was_set() -> None:
+    assert "pyimc sim --model 'resnet8' --strategy 'lblp'\n" in re.sub(
+        " +(?=\n)", "", make("sim", "MODEL=resnet8", "STRATEGY=lblp")
+    )
+    everything = {
+        "ARCH": "arch",
+        "LEVEL": "level",
+        "INPUT": "input",
+        "IMAGES": "images",
+        "SEED": "seed",
+        "ARRAY": "array",
+    }
+    command = make("sim", *(f"{name}=v{name}" for name in everything))
+    for name, flag in everything.items():
+        assert f"--{flag} 'v{name}'" in command
+
+
+def test_golden_level_needs_no_simulator() -> None:
+    assert "bootstrap.py iverilog" in make("sim")
+    assert "iverilog" not in make("sim", "LEVEL=golden")
+
+
+def test_help_lists_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert sorted(phony[1].split()) == sorted(line.split()[1] for line in listed.splitlines())
+
+
+def test_unknown_program_is_refused() -> None:
+    run = bootstrap("modelsim", path="/nowhere")
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    assert "modelsim" in run.stderr
+    assert "iverilog" in run.stderr
+
+
+def test_without_apt_the_names_are_said_on_one_line(copy: Path) -> None:
+    run = bootstrap("iverilog", path="/nowhere", root=copy)
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    assert "iverilog" in run.stderr
+    assert not (copy / ".venv").exists()
+
+
+def test_failed_apt_is_one_line(copy: Path) -> None:
+    programs = copy / "bin"
+    programs.mkdir()
+    for name in ("apt-get", "env", "sudo"):
+        (programs / name).write_text(f"#!{SHELL}\n[ $# = 2 ] && exit 0\necho no network\nexit 100\n")
+        (programs / name).chmod(0o755)
+    run = bootstrap("iverilog", path=str(programs), root=copy)
+    assert run.returncode == 2
+    failure = run.stderr.splitlines()[-1]
+    assert "build/setup.log" in failure
+    assert "no network" in failure
+    assert not (copy / ".venv").exists()
+
+
+def test_locked_versions_are_exact_and_come_from_nowhere_else() -> None:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    packages = [line for line in lines if line and not line.startswith((" ", "#"))]
+    assert len(packages) > 20
+    assert all(re.match(r"[\w.-]+==[\w.]+( ;.*)? \\$", line) for line in packages)
+    assert not [line for line in lines if "://" in line or "--index" in line or "--find-links" in line]
