@@ -9,8 +9,8 @@ BIN    := .venv/bin
 SETUP   = @$(PYTHON) -I sim/bootstrap.py
 PYTEST  = $(BIN)/python -m pytest -n $(JOBS) $(if $(K),-k '$(K)')
 
-# --flag value, only for what was set: $(call flag,STRATEGY,--strategy)
-flag    = $(if $($(1)),$(2) '$($(1))')
+# --flag value, only for what make was given (ARCH, say, may be in the environment for another reason).
+flag    = $(if $(filter-out undefined environment,$(origin $(1))),$(2) '$($(1))')
 OPTIONS = $(call flag,ARCH,--arch) $(call flag,STRATEGY,--strategy) $(call flag,LEVEL,--level) \
           $(call flag,INPUT,--input) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array)
 
