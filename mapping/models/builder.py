@@ -1,0 +1,86 @@
+"""A small writer for float32 ONNX graphs with seeded weights, used by the built-in models and by tests."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from mapping.onnx_model import IR_VERSION, OPSET
+
+
+class GraphBuilder:
+    """Collects nodes and weights; every method adds one operator and returns the name of its output.
+
+    Weights are drawn so that activations keep their size through the layers, as in a trained network.
+    """
+
+    def __init__(self, name: str, input_shape: Sequence[int], seed: int) -> None:
+        self.name = name
+        self.input = "image"
+        self.rng = np.random.default_rng(seed)
+        self._shape = list(input_shape)
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+
+    def op(self, op_type: str, name: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """Add any operator with one output, which has the name of the node."""
+        self._nodes.append(helper.make_node(op_type, inputs, [name], name=name, **attributes))
+        return name
+
+    def constant(self, name: str, values: NDArray[Any]) -> str:
+        """Add an initialiser."""
+        self._constants.append(numpy_helper.from_array(values, name))
+        return name
+
+    def conv(
+        self, name: str, source: str, cin: int, cout: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1),
+        pads: tuple[int, int, int, int] = (0, 0, 0, 0), *, bias: bool = False,
+    ) -> str:  # fmt: skip
+        """A convolution; `pads` is top, left, bottom, right."""
+        weights = self.normal((cout, cin, *kernel), (2.0 / (cin * kernel[0] * kernel[1])) ** 0.5)
+        inputs = [source, self.constant(f"{name}.weight", weights)]
+        if bias:
+            inputs.append(self.constant(f"{name}.bias", self.normal((cout,), 0.1)))
+        return self.op("Conv", name, inputs, kernel_shape=kernel, strides=stride, pads=pads)
+
+    def batch_norm(self, name: str, source: str, channels: int) -> str:
+        """A batch normalisation with statistics and gains that scatter as those of a trained network do."""
+        constants = {
+            "weight": self.rng.uniform(0.5, 1.5, channels),
+            "bias": self.rng.normal(0.0, 0.2, channels),
+            "running_mean": self.rng.normal(0.0, 0.3, channels),
+            "running_var": self.rng.uniform(0.5, 2.0, channels),
+        }
+        names = [self.constant(f"{name}.{key}", values.astype(np.float32)) for key, values in constants.items()]
+        return self.op("BatchNormalization", name, [source, *names], epsilon=1e-5)
+
+    def relu(self, name: str, source: str) -> str:
+        """A rectifier."""
+        return self.op("Relu", name, [source])
+
+    def add(self, name: str, left: str, right: str) -> str:
+        """A residual addition."""
+        return self.op("Add", name, [left, right])
+
+    def gemm(self, name: str, source: str, inputs: int, outputs: int) -> str:
+        """A fully connected layer with bias, weights [outputs, inputs]."""
+        weights = self.constant(f"{name}.weight", self.normal((outputs, inputs), inputs**-0.5))
+        return self.op(
+            "Gemm", name, [source, weights, self.constant(f"{name}.bias", self.normal((outputs,), 0.1))], transB=1
+        )
+
+    def normal(self, shape: tuple[int, ...], deviation: float) -> NDArray[np.float32]:
+        """Normally distributed weights, float32."""
+        return self.rng.standard_normal(shape, dtype=np.float32) * np.float32(deviation)
+
+    def finish(self, output: str) -> onnx.ModelProto:
+        """The checked model with inferred shapes and one output."""
+        entry = helper.make_tensor_value_info(self.input, onnx.TensorProto.FLOAT, self._shape)
+        graph = helper.make_graph(self._nodes, self.name, [entry], [onnx.ValueInfoProto(name=output)], self._constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+        onnx.checker.check_model(model)
+        return model

@@ -1,0 +1,119 @@
+"""Reading ONNX: files, static input shapes, attributes, and onnxruntime sessions without optimisation."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+
+from pyimc.errors import ConfigError, UnsupportedOperator
+
+OPSET = 21
+IR_VERSION = 10
+
+_QUANTISED_TYPES = frozenset({"QuantizeLinear", "DequantizeLinear", "QGemm"})
+
+
+def read(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file.
+
+    Raises:
+        ConfigError: The file is missing, or not a complete ONNX model.
+    """
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; give a built-in model's name or the path of an .onnx file")
+    try:
+        model = onnx.load(path)
+        if not model.graph.output:
+            raise ValueError("it holds no graph with outputs")
+        onnx.checker.check_model(model)
+    except (DecodeError, ValueError, OSError, onnx.checker.ValidationError) as error:
+        raise ConfigError(
+            f"{path}: not a complete ONNX model ({one_line(error)}); export or download it again"
+        ) from error
+    return model
+
+
+def one_line(error: Exception) -> str:
+    """The first line of an error's message."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def is_quantised(model: onnx.ModelProto) -> bool:
+    """Whether the model is already int8, as QDQ or QOperator."""
+    kinds = {node.op_type for node in model.graph.node}
+    return any(kind in _QUANTISED_TYPES or kind.startswith("QLinear") for kind in kinds)
+
+
+def graph_input(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, tuple[int, ...]]:
+    """The one input of a model and its static shape.
+
+    Returns:
+        The input, and its shape: (1, C, H, W) or (1, N).
+
+    Raises:
+        UnsupportedOperator: There are several inputs, or the shape is missing, dynamic, or of another rank or batch.
+    """
+    constants = {constant.name for constant in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    if len(inputs) != 1:
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise UnsupportedOperator(f"model {model.graph.name}: needs exactly one input, got {names}")
+    value = inputs[0]
+    kind = value.type.tensor_type
+    sizes = [size.dim_value if size.HasField("dim_value") else size.dim_param or "?" for size in kind.shape.dim]
+    shape = tuple(size for size in sizes if isinstance(size, int) and size > 0)
+    if len(shape) != len(sizes) or len(shape) not in (2, 4) or shape[0] != 1:
+        raise UnsupportedOperator(
+            f"model {model.graph.name}: input {value.name} has shape {sizes if sizes else 'missing'}, needs a static "
+            "(1, C, H, W) or (1, N); fix it with onnxruntime.tools.make_dynamic_shape_fixed"
+        )
+    return value, shape
+
+
+def image_shape(model: onnx.ModelProto) -> tuple[int, int, int]:
+    """Channels, height and width of a model's input; a vector (1, N) is N channels of one pixel."""
+    _, shape = graph_input(model)
+    return (shape[1], shape[2], shape[3]) if len(shape) == 4 else (shape[1], 1, 1)
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """A node's attributes as Python values, strings decoded."""
+    values = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
+
+
+def session(model: onnx.ModelProto, extra_outputs: tuple[str, ...] = ()) -> ort.InferenceSession:
+    """An onnxruntime session on the CPU with every optimisation off.
+
+    Args:
+        model: The model, not changed.
+        extra_outputs: Inner tensors to expose as outputs.
+
+    Raises:
+        ConfigError: onnxruntime refuses the model.
+    """
+    exposed = onnx.ModelProto()
+    exposed.CopyFrom(model)
+    present = {value.name for value in model.graph.output}
+    exposed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in extra_outputs if name not in present)
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(exposed.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises bare subclasses of Exception
+        raise ConfigError(
+            f"model {model.graph.name}: onnxruntime refuses it ({one_line(error)}); "
+            f"export it with opset {OPSET} or lower"
+        ) from error
+
+
+def feed(model: onnx.ModelProto, image: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
+    """The session input for one image of shape (C, H, W)."""
+    value, shape = graph_input(model)
+    return {value.name: image.reshape(shape)}

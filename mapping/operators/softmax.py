@@ -1,0 +1,11 @@
+"""Softmax at the end of the network: the chip sends what it reads, the host computes it."""
+
+from mapping.values import Call, HostTail, Operator
+
+
+def lower(call: Call) -> HostTail:
+    """A step left to the host."""
+    return HostTail(call.activation(0), (call.op_type,))
+
+
+OPERATORS = (Operator("Softmax", lower), Operator("LogSoftmax", lower))

@@ -1,0 +1,101 @@
+"""The golden model: every tensor of a quantised network, bit by bit.
+
+Integer arithmetic throughout. The one matrix product runs in float64 for speed and is still exact: operands are
+integers and every partial sum is an integer below 2**31 (`pyimc.network.verify`), far below the 2**53 up to
+which float64 holds every integer.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from pyimc.errors import ConfigError
+from pyimc.network import Add, Mvm, Network, Node, Pads, Pair, Pool, valid_counts
+from pyimc.numerics import clamp, round_shift
+
+Map = NDArray[np.uint8]
+
+
+def run(network: Network, image: Map) -> dict[str, Map]:
+    """Compute all tensors of a network for one image.
+
+    Args:
+        network: A verified network.
+        image: uint8 [height, width, channels], the value of `network.input`.
+
+    Returns:
+        The uint8 map of every tensor, the input included, in the order of computation.
+
+    Raises:
+        ConfigError: The image has another shape or type than the network's input.
+    """
+    expected = network.tensors[network.input].shape
+    if image.shape != expected or image.dtype != np.uint8:
+        raise ConfigError(
+            f"network {network.name}: its input is uint8 {expected}, got {image.dtype} {image.shape}; "
+            "convert the image first"
+        )
+    values = {network.input: image}
+    for node in network.nodes:
+        values[node.output] = run_node(network, node, tuple(values[name] for name in node.inputs))
+    return values
+
+
+def run_node(network: Network, node: Node, inputs: tuple[Map, ...]) -> Map:
+    """Compute the output of one node.
+
+    Args:
+        network: The network of the node.
+        node: One of its nodes.
+        inputs: uint8 [height, width, channels] maps in the order of `node.inputs`.
+
+    Returns:
+        uint8 [height, width, channels].
+    """
+    if isinstance(node, Mvm):
+        values = _mvm(node, inputs[0])
+    elif isinstance(node, Add):
+        values = _add(node, inputs[0], inputs[1])
+    else:
+        values = _pool(node, inputs[0])
+    result = clamp(values + node.output_zero_point, node.clamp)
+    assert result.shape == network.tensors[node.output].shape, node.name
+    return result
+
+
+def accumulate(node: Mvm, image: Map) -> NDArray[np.int64]:
+    """The accumulators of an Mvm before requantisation, int64 [height, width, Cout], each within 32 bits."""
+    patches = _windows(image, node.kernel, node.stride, node.pads, node.input_zero_point)
+    height, width = patches.shape[:2]
+    rows = patches.reshape(height * width, -1).astype(np.float64)
+    weights = node.weights.reshape(node.weights.shape[0], -1).astype(np.float64)
+    sums = (rows @ weights.T).astype(np.int64)
+    return (sums + node.bias).reshape(height, width, -1)
+
+
+def _mvm(node: Mvm, image: Map) -> NDArray[np.int64]:
+    return round_shift(accumulate(node, image) * node.multiplier, node.shift)
+
+
+def _add(node: Add, left: Map, right: Map) -> NDArray[np.int64]:
+    a = (left.astype(np.int64) - node.input_zero_points[0]) * node.multipliers[0]
+    b = (right.astype(np.int64) - node.input_zero_points[1]) * node.multipliers[1]
+    return round_shift(a + b, node.shift)
+
+
+def _pool(node: Pool, image: Map) -> NDArray[np.int64]:
+    windows = _windows(image, node.kernel, node.stride, node.pads, 0)  # 0 is neutral for both max and sum
+    if node.mode == "max":
+        centred = windows.max(axis=(2, 3)).astype(np.int64) - node.input_zero_point
+        return round_shift(centred * node.multipliers[1], node.shift)
+    count = valid_counts((image.shape[0], image.shape[1]), node.kernel, node.stride, node.pads)[:, :, np.newaxis]
+    centred = windows.sum(axis=(2, 3), dtype=np.int64) - count * node.input_zero_point
+    return round_shift(centred * node.multipliers[count], node.shift)
+
+
+def _windows(image: Map, kernel: Pair, stride: Pair, pads: Pads, fill: int) -> Map:
+    """All windows of a padded map, uint8 [height, width, Kh, Kw, channels], as a view."""
+    top, left, bottom, right = pads
+    padded = np.pad(image, ((top, bottom), (left, right), (0, 0)), constant_values=fill)
+    windows = sliding_window_view(padded, kernel, axis=(0, 1))[:: stride[0], :: stride[1]]
+    return windows.transpose(0, 1, 3, 4, 2)
