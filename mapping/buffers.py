@@ -1,0 +1,129 @@
+"""Channel sizes and their rings in the activation memories.
+
+The smallest sizes come from running one image through the token graph on demand: every sink pulls a row at a time,
+a node fires only when its consumer needs the row, and each channel gets the largest fill that was seen. That
+order is a schedule within these sizes, and in a dataflow graph whose results do not depend on the order of firing,
+one such schedule means that none deadlocks. A skip connection thereby gets what its fork-join needs.
+
+On top comes slack, so that producers and consumers work at the same time: `slack_rows` rows (steps of the consumer,
+if it strides further) per actor on the longest way round, as each of them may hold a row back.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from fractions import Fraction
+
+from mapping.graph import Edge, Graph
+from mapping.placement import Placement
+from pyimc.arch import Arch
+from pyimc.errors import CapacityError
+from pyimc.program import HOST, Channel
+
+SLACK_ROWS = 2
+
+
+def size_edges(graph: Graph) -> Graph:
+    """The graph with the smallest ring of every edge that does not deadlock."""
+    inputs = {name: graph.inputs(name) for name in graph.nodes}
+    outputs = {name: graph.outputs(name) for name in (HOST, *graph.nodes)}
+    fill: Counter[Edge] = Counter()
+    peak: Counter[Edge] = Counter()
+    fired: Counter[str] = Counter()
+
+    def push(producer: str) -> None:
+        for edge in outputs[producer]:
+            fill[edge] += edge.row_words
+            peak[edge] = max(peak[edge], fill[edge])
+            if edge.consumer == HOST:
+                fill[edge] = 0
+
+    def fire(name: str) -> None:
+        if name == HOST:
+            push(HOST)
+            return
+        firing = graph.nodes[name].firings[fired[name]]
+        for edge in inputs[name]:
+            while fill[edge] < firing.need:
+                fire(edge.producer)
+        for edge in inputs[name]:
+            fill[edge] -= firing.free
+        fired[name] += 1
+        push(name)
+
+    def progress(name: str) -> Fraction:
+        return Fraction(fired[name], len(graph.nodes[name].firings))
+
+    sinks = [edge.producer for edge in graph.edges if edge.consumer == HOST]
+    while (sink := min(sinks, key=progress)) and progress(sink) < 1:
+        fire(sink)
+    return replace(graph, edges=tuple(replace(edge, least_words=peak[edge]) for edge in graph.edges))
+
+
+def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = SLACK_ROWS) -> tuple[Channel, ...]:
+    """Sizes all rings and gives each its place.
+
+    A processing unit whose memory cannot hold all rings with `slack_rows` gets the most slack that it can hold.
+
+    Args:
+        graph: With the smallest sizes.
+        arch: Gives the memories' sizes in words.
+        placement: Where every node is.
+        slack_rows: Rows on top of the smallest size, per actor that the edge passes by.
+
+    Returns:
+        One channel per edge, in the graph's order.
+
+    Raises:
+        CapacityError: The smallest rings do not fit an activation memory or the host's result buffer.
+    """
+    depths = graph.depths()
+    depths_from = {**depths, HOST: 0}
+    hosts = {**placement.nodes, HOST: arch.host}
+    placed: dict[str, tuple[int, int]] = {}
+    for node in sorted(set(placement.nodes.values())):
+        edges = [edge for edge in graph.edges if hosts[edge.consumer] == node and edge.consumer != HOST]
+        units = {edge.name: _step(graph, edge) * (depths[edge.consumer] - depths_from[edge.producer]) for edge in edges}
+        for slack in range(slack_rows, -1, -1):
+            sizes = {edge.name: edge.least_words + slack * units[edge.name] for edge in edges}
+            if sum(sizes.values()) <= arch.activation_words:
+                break
+        else:
+            raise CapacityError(
+                f"node {node}: its channels need {sum(edge.least_words for edge in edges)} words of activation memory, "
+                f"it has {arch.activation_words}; use more PUs or more activation_words"
+            )
+        placed.update(_rings(sizes))
+    placed.update(_rings(_host_sizes(graph, arch)))
+    return tuple(
+        Channel(
+            edge.name, edge.tensor, edge.producer, edge.consumer, edge.port, hosts[edge.consumer], *placed[edge.name]
+        )
+        for edge in graph.edges
+    )
+
+
+def _step(graph: Graph, edge: Edge) -> int:
+    """Words that move at once in the middle of an image: a row of the producer or a step of the consumer."""
+    return max([edge.row_words, *(firing.free for firing in graph.nodes[edge.consumer].firings[:-1])])
+
+
+def _host_sizes(graph: Graph, arch: Arch) -> dict[str, int]:
+    edges = [edge for edge in graph.edges if edge.consumer == HOST]
+    share = arch.host_words // len(edges)
+    widest = max(edge.least_words for edge in edges)
+    if widest > share:
+        raise CapacityError(
+            f"host: {len(edges)} outputs with rows of up to {widest} words need host_words of {widest * len(edges)} "
+            f"words, it has {arch.host_words}"
+        )
+    return {edge.name: share for edge in edges}
+
+
+def _rings(sizes: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """Base and size of every ring, one after the other."""
+    rings = {}
+    base = 0
+    for name, size in sizes.items():
+        rings[name] = (base, size)
+        base += size
+    return rings

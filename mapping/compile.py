@@ -1,0 +1,56 @@
+"""The compiler's back end: a quantised network and an architecture in, a Program out.
+
+Passes, each a pure function: deployment graph, smallest channels, placement, channel sizes, validation of the
+schedule, code, validation of the code.
+"""
+
+from mapping.buffers import SLACK_ROWS, allocate, size_edges
+from mapping.codegen import generate
+from mapping.graph import build_graph
+from mapping.placement import Options
+from mapping.strategies import find
+from mapping.validate import check_placement, check_program, check_schedule
+from pyimc.arch import Arch
+from pyimc.errors import ConfigError
+from pyimc.network import Network, verify
+from pyimc.program import Origin, Program
+
+STRATEGY = "lblp"
+
+
+def compile_network(
+    network: Network, arch: Arch, strategy: str = STRATEGY, options: Options | None = None, seed: int = 0
+) -> Program:
+    """Compiles a quantised network.
+
+    Args:
+        network: What to compute.
+        arch: The chip.
+        strategy: Name of the placement strategy.
+        options: `slack_rows` (see `mapping.buffers`) and those of the strategy.
+        seed: For strategies that draw numbers.
+
+    Returns:
+        The Program; the same arguments give the same bytes.
+
+    Raises:
+        ConfigError: A malformed network, an unknown strategy or option.
+        UnsupportedOperator: A node that the machine cannot compute.
+        CapacityError: The network does not fit the architecture.
+        ScheduleError: A pass broke a rule of the machine: a fault of the compiler or the strategy.
+    """
+    verify(network)
+    place = find(strategy)
+    given = dict(options or {})
+    slack_rows = given.pop("slack_rows", SLACK_ROWS)
+    if not isinstance(slack_rows, int) or slack_rows < 0:
+        raise ConfigError(f"option slack_rows is {slack_rows!r}, must be a number of rows, 0 or more")
+    graph = size_edges(build_graph(network, arch))
+    placement = place(graph, arch, given, seed)
+    check_placement(graph, arch, placement)
+    channels = allocate(graph, arch, placement, slack_rows)
+    check_schedule(graph, arch, placement, channels)
+    origin = Origin(network.name, strategy, {**given, "slack_rows": slack_rows}, seed)
+    program = generate(graph, arch, placement, channels, origin)
+    check_program(program)
+    return program

@@ -1,0 +1,175 @@
+"""The deployment graph: the actors and channels of a network on an architecture, before they have a place."""
+
+from dataclasses import dataclass
+
+from mapping.cost import node_cycles
+from mapping.firing import Firing, image_firings, row_words, stream_length
+from mapping.tiling import plane_count
+from pyimc.arch import Arch
+from pyimc.errors import CapacityError, ConfigError
+from pyimc.network import Add, Mvm, Network, Node
+from pyimc.program import HOST, Kind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GraphNode:
+    """One actor to place.
+
+    Attributes:
+        name: Name of the network's node.
+        kind: The kind of processing unit that it needs.
+        operator: The network's node.
+        firings: Its firings for one image.
+        cycles: Its engine time per image, in cycles.
+        planes: Crossbar planes that it takes.
+        parameters: Parameter entries that it takes, in channels, rounded up to whole words.
+        instructions: Length of its stream.
+    """
+
+    name: str
+    kind: Kind
+    operator: Node
+    firings: tuple[Firing, ...]
+    cycles: int
+    planes: int
+    parameters: int
+    instructions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One channel to size.
+
+    Attributes:
+        tensor: What travels through it.
+        producer: Node, or "host".
+        consumer: Node, or "host".
+        port: Input port of the consumer.
+        row_words: Words of one row of the tensor.
+        least_words: The smallest ring that does not deadlock (0 until `mapping.buffers.size_edges` has run).
+    """
+
+    tensor: str
+    producer: str
+    consumer: str
+    port: int
+    row_words: int
+    least_words: int = 0
+
+    @property
+    def name(self) -> str:
+        """Unique in the graph; becomes the channel's name."""
+        return f"{self.tensor}->{self.consumer}.{self.port}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """Nodes in topological order and edges in the order of their tensors, then their consumers (the host last)."""
+
+    network: Network
+    nodes: dict[str, GraphNode]
+    edges: tuple[Edge, ...]
+
+    def inputs(self, name: str) -> tuple[Edge, ...]:
+        """Edges into a node, by port."""
+        return tuple(sorted((edge for edge in self.edges if edge.consumer == name), key=lambda edge: edge.port))
+
+    def outputs(self, name: str) -> tuple[Edge, ...]:
+        """Edges out of a node, in the order of its slots."""
+        return tuple(edge for edge in self.edges if edge.producer == name)
+
+    def ancestors(self) -> dict[str, frozenset[str]]:
+        """For every node, all nodes that its result depends on."""
+        found: dict[str, frozenset[str]] = {}
+        for name in self.nodes:
+            parents = {edge.producer for edge in self.inputs(name)} - {HOST}
+            found[name] = frozenset(parents).union(*(found[parent] for parent in parents))
+        return found
+
+    def longest_path(self) -> tuple[str, ...]:
+        """The path with the largest sum of cycles, in order; the first in topological order among equals."""
+        best: dict[str, tuple[int, tuple[str, ...]]] = {}
+        for name, node in self.nodes.items():
+            before = max(
+                (best[edge.producer] for edge in self.inputs(name) if edge.producer != HOST),
+                key=lambda path: path[0],
+                default=(0, ()),
+            )
+            best[name] = (before[0] + node.cycles, (*before[1], name))
+        return max(best.values(), key=lambda path: path[0])[1]
+
+    def depths(self) -> dict[str, int]:
+        """For every node, the largest number of edges between it and the host's input; the host as a sink too."""
+        depths: dict[str, int] = {}
+        for name in self.nodes:
+            depths[name] = 1 + max(depths.get(edge.producer, 0) for edge in self.inputs(name))
+        depths[HOST] = 1 + max(depths.values())
+        return depths
+
+
+def build_graph(network: Network, arch: Arch) -> Graph:
+    """Actors and channels of a network; nodes that no output depends on are left out.
+
+    Raises:
+        CapacityError: A layer that no processing unit of this architecture can compute.
+        ConfigError: A network that leaves the chip nothing to do.
+        UnsupportedOperator: A window wholly in the padding.
+    """
+    live = _live(network)
+    faults = [fault for node in live for fault in _limits(node, arch)]
+    consumers: dict[str, list[tuple[str, int]]] = {network.input: [], **{node.output: [] for node in live}}
+    for node in live:
+        for port, tensor in enumerate(node.inputs):
+            consumers[tensor].append((node.name, port))
+    for port, tensor in enumerate(network.outputs):
+        consumers[tensor].append((HOST, port))
+    producers = {node.output: node.name for node in live}
+    for tensor, name in producers.items():
+        if len(consumers[tensor]) > arch.destinations:
+            faults.append(f"node {name}: needs {len(consumers[tensor])} destinations, an actor has {arch.destinations}")
+    if faults:
+        raise CapacityError(f"network {network.name} on architecture {arch.name}: {'; '.join(faults)}")
+    edges = tuple(
+        Edge(tensor, producers.get(tensor, HOST), consumer, port, row_words(network.tensors[tensor], arch))
+        for tensor, entries in consumers.items()
+        for consumer, port in entries
+    )
+    return Graph(network, {node.name: _graph_node(network, node, arch) for node in live}, edges)
+
+
+def _live(network: Network) -> list[Node]:
+    if network.input in network.outputs:
+        raise ConfigError(f"network {network.name}: output {network.input} is its input; there is nothing to compute")
+    if any(node.name == HOST for node in network.nodes):
+        raise ConfigError(f"network {network.name}: a node must not be called '{HOST}'; rename it")
+    needed = set(network.outputs)
+    live = []
+    for node in reversed(network.nodes):
+        if node.output in needed:
+            needed.update(node.inputs)
+            live.append(node)
+    return live[::-1]
+
+
+def _limits(node: Node, arch: Arch) -> list[str]:
+    if isinstance(node, Mvm) and node.weights.shape[0] > arch.output_columns:
+        return [f"node {node.name}: needs {node.weights.shape[0]} output columns, a PU has {arch.output_columns}"]
+    return []
+
+
+def _graph_node(network: Network, node: Node, arch: Arch) -> GraphNode:
+    if isinstance(node, Mvm):
+        planes, parameters = plane_count(node, arch.crossbar), node.bias.size
+    else:
+        planes, parameters = 0, 2 if isinstance(node, Add) else len(node.multipliers)
+    firings = image_firings(network, node, arch)
+    return GraphNode(
+        name=node.name,
+        kind="imc" if isinstance(node, Mvm) else "dpu",
+        operator=node,
+        firings=firings,
+        cycles=node_cycles(network, node, arch),
+        planes=planes,
+        parameters=arch.words(parameters) * arch.lanes,
+        instructions=stream_length(firings),
+    )

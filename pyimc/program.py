@@ -1,0 +1,199 @@
+"""The Program: what the compiler hands to the golden model, the cycle model and the RTL, and their only contract.
+
+A Program holds one image per processing unit (instruction streams, tables, requantisation parameters, crossbar
+weights), the tables of the host port, the network that it computes and the architecture that it is for. It does
+not depend on the number of images: the streams repeat for ever. `pyimc.program_file` keeps it on disk.
+
+Numbering:
+    channel of an actor: context * 2 + port; channel of the host: position of the tensor in the network's outputs
+    slot of an actor: context * destinations + index; slot of the host: index among the consumers of the input
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimc import isa
+from pyimc.arch import Arch
+from pyimc.errors import ConfigError
+from pyimc.network import Network
+
+HOST = "host"
+WEIGHT_ZERO = 128  # a stored byte is weight + 128
+
+Kind = Literal["imc", "dpu"]
+TableWrite = tuple[int, int, int]  # space, entry, 64-bit value
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """One node of the network on its processing unit.
+
+    Attributes:
+        name: Name of the network's node.
+        kind: Which engine computes it.
+        node: The processing unit's node id.
+        context: Its number on the unit, which is its priority: 0 goes first.
+        inputs: Channel names, in the order of the ports.
+        destinations: Channel names, in the order of the slots.
+        start: Address of its first instruction.
+        length: Instructions of its stream.
+        plane: Its first crossbar plane (imc).
+        planes: Its crossbar planes (0 for dpu).
+        parameter: Its first entry in the unit's parameters, in channels.
+        parameters: Its parameter entries, in channels.
+        cycles: What the compiler expects its engine to take per image, in cycles.
+    """
+
+    name: str
+    kind: Kind
+    node: int
+    context: int
+    inputs: tuple[str, ...]
+    destinations: tuple[str, ...]
+    start: int
+    length: int
+    plane: int
+    planes: int
+    parameter: int
+    parameters: int
+    cycles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One edge: a ring of words in the activation memory of its consumer (the result buffer, for the host).
+
+    Attributes:
+        name: Unique, `tensor->consumer.port`.
+        tensor: The tensor that travels through it.
+        producer: Actor, or "host" for the network's input.
+        consumer: Actor, or "host" for a network output.
+        port: Input port of the consumer (the host: position among the network's outputs).
+        node: Node id of the consumer.
+        base: First word of the ring.
+        size: Length of the ring in words.
+    """
+
+    name: str
+    tensor: str
+    producer: str
+    consumer: str
+    port: int
+    node: int
+    base: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PuImage:
+    """What one processing unit holds before it starts.
+
+    Attributes:
+        stream: Instructions of all its actors, 128 bits each.
+        tables: CONTEXT, CHANNEL, DESTINATION and ENGINE entries.
+        parameters: uint64 [channels, 2], PARAM_0 and PARAM_1.
+        weights: uint8 [planes, rows, columns], offset-binary; no planes on a dpu.
+    """
+
+    stream: tuple[int, ...]
+    tables: tuple[TableWrite, ...]
+    parameters: NDArray[np.uint64]
+    weights: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How a Program came about: goes into its manifest.
+
+    Attributes:
+        model: Name of the network.
+        strategy: Name of the placement strategy.
+        options: Options of the strategy and the compiler.
+        seed: Seed of everything random in the compiler.
+    """
+
+    model: str
+    strategy: str
+    options: dict[str, int | str]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """A compiled network.
+
+    Attributes:
+        network: What it computes.
+        arch: The chip that it is for.
+        actors: In the network's order.
+        channels: In the order of their tensors, then their consumers.
+        pus: Image of every processing unit that hosts an actor, by node id, ascending.
+        host_tables: CHANNEL and DESTINATION entries of the host port, numbered as the host's channels and slots.
+        origin: How it came about.
+    """
+
+    network: Network
+    arch: Arch
+    actors: tuple[Actor, ...]
+    channels: tuple[Channel, ...]
+    pus: dict[int, PuImage]
+    host_tables: tuple[TableWrite, ...]
+    origin: Origin
+
+    def actor(self, name: str) -> Actor:
+        """The actor of a network node; raises ConfigError if there is none."""
+        for actor in self.actors:
+            if actor.name == name:
+                return actor
+        raise ConfigError(f"program of {self.network.name}: no actor '{name}'")
+
+    def channel(self, name: str) -> Channel:
+        """The channel of that name; raises ConfigError if there is none."""
+        for channel in self.channels:
+            if channel.name == name:
+                return channel
+        raise ConfigError(f"program of {self.network.name}: no channel '{name}'")
+
+    def host_sources(self) -> tuple[Channel, ...]:
+        """Channels that carry the network's input, in the order of the host's slots."""
+        return tuple(channel for channel in self.channels if channel.producer == HOST)
+
+    def host_sinks(self) -> tuple[Channel, ...]:
+        """Channels that carry the network's outputs, in the order of the host's channels."""
+        sinks = (channel for channel in self.channels if channel.consumer == HOST)
+        return tuple(sorted(sinks, key=lambda channel: channel.port))
+
+
+def table_writes(program: Program, node: int) -> list[TableWrite]:
+    """Every table entry that configures one node, weights excepted: instructions, tables, parameters.
+
+    Args:
+        program: A Program.
+        node: A processing unit that hosts an actor, or the host.
+
+    Returns:
+        (space, entry, 64-bit value) in the order in which they are to be written.
+
+    Raises:
+        ConfigError: The node hosts no actor.
+    """
+    if node == program.arch.host:
+        return list(program.host_tables)
+    if node not in program.pus:
+        used = ", ".join(str(used) for used in sorted(program.pus))
+        raise ConfigError(f"program of {program.network.name}: node {node} hosts no actor; nodes in use: {used}")
+    image = program.pus[node]
+    writes = [(isa.SPACES["INSTRUCTION"], entry, value) for entry, value in enumerate(_halves(image.stream))]
+    writes += image.tables
+    entries = enumerate(image.parameters.reshape(-1).tolist())
+    return [*writes, *((isa.SPACES["PARAMETER"], entry, value) for entry, value in entries)]
+
+
+def _halves(stream: tuple[int, ...]) -> Iterator[int]:
+    for word in stream:
+        yield word & (1 << 64) - 1
+        yield word >> 64
