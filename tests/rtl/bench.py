@@ -167,7 +167,8 @@ class Source(_Port):
         return sum(map(len, self._queues))
 
     def clear(self) -> None:
-        """Forget what was not taken; only while reset is held, because a valid beat must not vanish otherwise."""
+        """Forget what was not taken; only together with a reset, because a valid beat must not vanish otherwise."""
+        self._active = [False] * self.lanes
         for queue in self._queues:
             queue.clear()
 
