@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""chip_parameters names exactly what rtl/chip.v declares, and the linter runs over it at several architectures."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pyimc.arch import load_arch
+from pyimc.errors import ConfigError
+from sim.chip_parameters import chip_parameters, literal
+from sim.lint_rtl import RTL, jobs
+
+
+def test_names_are_those_of_the_verilog() -> None:
+    header = (RTL / "chip.v").read_text().split(");", 1)[0]
+    declared = re.findall(r"^\s*parameter\s+(?:\[[^]]*\]\s*)?(\w+)", header, re.MULTILINE)
+    assert list(chip_parameters(load_arch("tiny"))) == declared
+
+
+def test_dpus_are_a_bit_mask() -> None:
+    assert chip_parameters(load_arch("tiny"))["DPUS"] == 0b10000
+
+
+def test_wide_values_are_sized() -> None:
+    assert literal(40) == "40"
+    assert literal(1 << 40) == "41'h10000000000"
+
+
+def test_chip_is_linted_at_two_or_more_parameter_sets() -> None:
+    sets = [dict(parameters) for module, parameters in jobs([]) if module == "chip"]
+    assert len(sets) >= 2
+    assert all(one != other for i, one in enumerate(sets) for other in sets[:i])
+
+
+def test_unknown_module_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no such module: nonsense"):
+        list(jobs(["nonsense"]))
