@@ -1,0 +1,77 @@
+"""The numpy crossbar: computes the column sums that `sim/rtl/imc_array_cosim.v` asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import Edge
+from cocotb.types import LogicArray
+from numpy.typing import NDArray
+
+from pyimc.program import Program
+
+
+def attach(dut: Any, program: Program, with_weights: bool) -> None:
+    """Serves every crossbar PU that the Program uses; `with_weights` False: they arrive through the front door."""
+    for node in program.pus:
+        if node in program.arch.imcs:
+            array = dut.u_chip.gen_node[node].gen_pu.u_pu.gen_imc.u_engine.u_array
+            served = NumpyArray(array, program, node, with_weights)
+            cocotb.start_soon(served.convert())
+            cocotb.start_soon(served.program_weights())
+
+
+def lane_bits(rows: int, dac_bits: int) -> int:
+    """Bits of a column sum's lane, as rtl/imc_engine.v sets LANE."""
+    return max(16, 8 + (rows - 1).bit_length() + (0 if dac_bits == 1 else dac_bits))
+
+
+class NumpyArray:
+    """One PU's planes, uint8 [planes, rows, columns], and the two things that the Verilog asks for."""
+
+    def __init__(self, array: Any, program: Program, node: int, with_weights: bool) -> None:
+        crossbar = program.arch.crossbar
+        self.array, self.lanes = array, program.arch.lanes
+        self.dac_bits, self.steps = crossbar.dac_bits, program.arch.dac_steps
+        self.bits = lane_bits(crossbar.rows, crossbar.dac_bits)
+        weights = program.pus[node].weights
+        self.weights = weights.copy() if with_weights else np.zeros_like(weights)
+        self.planes: dict[int, NDArray[np.float32]] = {}
+
+    async def convert(self) -> None:
+        """Answers every MVM with the sums of all its bit steps."""
+        array = self.array
+        while True:
+            await Edge(array.request)
+            plane = int(array.plane_q.value)
+            vector = np.frombuffer(array.x_q.value.to_unsigned().to_bytes(len(array.x_q) // 8, "little"), np.uint8)
+            array.slices.value = self.pack(self.sums(vector, plane))
+
+    def sums(self, vector: NDArray[np.uint8], plane: int) -> NDArray[np.int64]:
+        """Column sums int64 [steps, columns]: exact, as float32 holds every integer below 2**24."""
+        if plane not in self.planes:
+            self.planes[plane] = self.weights[plane].astype(np.float32)
+        shifts = np.arange(self.steps, dtype=np.uint8)[:, None] * self.dac_bits
+        slices = vector[None, :] >> shifts & (1 << self.dac_bits) - 1
+        return (slices.astype(np.float32) @ self.planes[plane]).astype(np.int64)
+
+    def pack(self, sums: NDArray[np.int64]) -> LogicArray:
+        """All lanes as one vector, step 0 and column 0 lowest."""
+        if self.bits == 16:
+            value = int.from_bytes(sums.astype("<u2").tobytes(), "little")
+        else:
+            digits = (sums.reshape(-1)[::-1, None] >> np.arange(self.bits - 1, -1, -1) & 1).astype(np.uint8) + ord("0")
+            value = int(digits.tobytes(), 2)
+        return LogicArray.from_unsigned(value, self.bits * sums.size)
+
+    async def program_weights(self) -> None:
+        """Takes front-door words into the planes."""
+        array = self.array
+        while True:
+            await Edge(array.wrote)
+            plane, entry = int(array.wplane_q.value), int(array.waddr_q.value)
+            word = array.wdata_q.value.to_unsigned().to_bytes(self.lanes, "little")
+            self.weights[plane].reshape(-1)[entry * self.lanes : (entry + 1) * self.lanes] = np.frombuffer(word, np.uint8)
+            self.planes.pop(plane, None)

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// imc_array - drop-in replacement of rtl/imc_array.v whose column sums numpy computes through cocotb.
+//
+// On the first step of an MVM it latches input vector and plane and toggles `request`; the bench answers within the
+// same time step by writing the sums of every bit step into `slices` (sim/cosim_array.py). Weights stay in numpy:
+// front-door writes are handed over with `wrote`. Timing: as rtl/imc_array.v.
+`default_nettype none
+
+module imc_array #(
+    parameter WORD = 128,
+    parameter ROWS = 256,
+    parameter COLS = 256,
+    parameter PLANES = 40,
+    parameter DAC = 1,
+    parameter LANE = 16,
+    parameter NODE = 1
+) (
+    input  wire                 clk,
+    input  wire                 wen,
+    input  wire [15:0]          wplane,
+    input  wire [15:0]          waddr,
+    input  wire [WORD-1:0]      wdata,
+    input  wire                 load,
+    input  wire [ROWS*8-1:0]    x,
+    input  wire                 eval,
+    input  wire [15:0]          plane,
+    input  wire [3:0]           step,
+    output wire [COLS*LANE-1:0] sums
+);
+    localparam STEPS = 8 / DAC;
+
+    reg [STEPS*COLS*LANE-1:0] slices;
+    reg [ROWS*8-1:0]          x_q;
+    reg [15:0]                plane_q, wplane_q, waddr_q;
+    reg [WORD-1:0]            wdata_q;
+    reg [3:0]                 step_q;
+    reg                       request, wrote;
+
+    initial {request, wrote} = 2'b00;
+
+    assign sums = slices[step_q*(COLS*LANE) +: COLS*LANE];
+
+    always @(posedge clk) if (eval) begin
+        step_q <= step;
+        if (load) x_q <= x;
+        if (step == 0) begin
+            plane_q <= plane;
+            request <= !request;
+        end
+    end
+
+    always @(posedge clk) if (wen) begin
+        {wplane_q, waddr_q, wdata_q} <= {wplane, waddr, wdata};
+        wrote <= !wrote;
+    end
+endmodule
+
+`default_nettype wire
