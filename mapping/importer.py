@@ -4,38 +4,35 @@ The graph is walked once. Each ONNX tensor has a `Value`; an operator turns valu
 result becomes a node where its quantisation is met: at a QuantizeLinear, or at once in the QOperator form.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import chain, count
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from mapping.fuse import fuse_clamps, prune
 from mapping.lowering import rescale
-from mapping.onnx_model import attributes, graph_input
+from mapping.onnx_model import attributes, graph_input, inferred_shapes
 from mapping.operators import OPERATORS, QUANTISED
+from mapping.scales import dequantised, quantisation_at, quantised, scale_at, stored_limit
 from mapping.values import (
     Activation,
     Call,
     Constant,
     HostTail,
-    Layout,
     Pending,
     Quantisation,
     RawInput,
     Target,
     Unknown,
+    Unresolved,
     Unsupported,
     Value,
+    hwc,
 )
 from pyimc.errors import UnsupportedOperator
 from pyimc.network import Network, Node, TensorType, verify
-from pyimc.numerics import UINT8_MAX
-
-_SIGNED_SHIFT = 128
 
 
 @dataclass(slots=True)
@@ -45,11 +42,12 @@ class _Import:
     `dry` walks a float model instead: every result counts as quantised and no node is made.
     """
 
+    model: onnx.ModelProto
     dry: bool
     values: dict[str, Value] = field(default_factory=dict)
     tensors: dict[str, TensorType] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    faults: dict[str, list[str]] = field(default_factory=dict)  # names of the nodes, by reason
 
 
 def import_model(model: onnx.ModelProto, name: str) -> Network:
@@ -65,7 +63,7 @@ def import_model(model: onnx.ModelProto, name: str) -> Network:
     Raises:
         UnsupportedOperator: Lists every node that cannot be imported, with its reason.
     """
-    state = _walk(model, dry=False)
+    state = _walk(_Import(model, dry=False))
     outputs: list[str] = []
     tail: list[str] = []
     for output in model.graph.output:
@@ -76,8 +74,8 @@ def import_model(model: onnx.ModelProto, name: str) -> Network:
         if isinstance(value, Activation):
             outputs.append(value.tensor)
         elif not isinstance(value, Unknown):
-            state.faults.append(f"{output.name} (graph output): it is not quantised")
-    _raise_faults(model, state)
+            state.faults.setdefault("graph output: it is not quantised", []).append(output.name)
+    _raise_faults(state)
     entry = next(iter(state.tensors), None)
     if entry is None or not state.nodes:
         raise UnsupportedOperator(f"model {name}: it holds no layer that the chip could compute")
@@ -93,228 +91,154 @@ def check_float(model: onnx.ModelProto) -> None:
     Raises:
         UnsupportedOperator: Lists every node that would not import, with its reason.
     """
-    _raise_faults(model, _walk(model, dry=True))
+    _raise_faults(_walk(_Import(model, dry=True)))
 
 
-def _raise_faults(model: onnx.ModelProto, state: _Import) -> None:
+def _raise_faults(state: _Import) -> None:
     if state.faults:
+        supported = sorted({*OPERATORS, "BatchNormalization (behind a Conv)"})
+        faults = [f"{reason} ({', '.join(names)})" for reason, names in state.faults.items()]
         raise UnsupportedOperator(
-            f"model {model.graph.name}: {len(state.faults)} unsupported: {'; '.join(state.faults)}; "
-            f"supported operators are {', '.join(sorted({*OPERATORS, 'BatchNormalization (behind a Conv)'}))}"
+            f"model {state.model.graph.name}: unsupported: {'; '.join(faults)}; supported operators are "
+            f"{', '.join(supported)}"
         )
 
 
-def _walk(model: onnx.ModelProto, *, dry: bool) -> _Import:
-    state = _Import(dry)
-    for constant in model.graph.initializer:
-        state.values[constant.name] = _constant(numpy_helper.to_array(constant), dry=dry)
-    entry, shape = graph_input(model)
-    if dry:
-        state.values[entry.name] = Activation(entry.name, Quantisation(1.0, 0), shape, _hwc(shape))
-    else:
-        signed = entry.type.tensor_type.elem_type == onnx.TensorProto.INT8
-        state.values[entry.name] = RawInput(entry.name, shape, signed)
-    for node in model.graph.node:
+def _walk(state: _Import) -> _Import:
+    """Evaluate every node; one that is refused leaves an Unknown behind and does not end the walk."""
+    for initialiser in state.model.graph.initializer:
+        state.values[initialiser.name] = _constant(state, initialiser)
+    entry, shape = graph_input(state.model)
+    signed = entry.type.tensor_type.elem_type == onnx.TensorProto.INT8
+    state.values[entry.name] = RawInput(entry.name, shape, signed)
+    shapes: dict[str, tuple[int, ...]] | None = None
+    for node in state.model.graph.node:
         name = node.name or node.output[0]
+        arguments = tuple(state.values.get(entry) if entry else None for entry in node.input)
+        call = Call(name, node.op_type, attributes(node), arguments)
+        value: Value
         try:
-            value = _evaluate(state, node, name)
+            if len(node.output) > 1 and any(node.output[1:]) and node.op_type != "Dropout":
+                raise Unsupported("only its first output can be used")
+            value = _evaluate(state, call, node.output[0])
         except Unsupported as reason:
-            state.faults.append(f"{name} ({node.op_type}): {reason}")
+            if not isinstance(reason, Unresolved):
+                state.faults.setdefault(f"{node.op_type}: {reason}", []).append(name)
             value = Unknown()
-        for output in node.output:
-            state.values[output] = Unknown()
+        if isinstance(value, Unknown) or any(isinstance(argument, Unknown) for argument in arguments):
+            shapes = inferred_shapes(state.model) if shapes is None else shapes
+            value = Unknown(shapes.get(node.output[0]))
+        state.values.update(dict.fromkeys(node.output, Unknown()))
         state.values[node.output[0]] = value
     return state
 
 
-def _constant(values: NDArray[Any], *, dry: bool) -> Constant:
-    if dry and values.dtype.kind == "f":  # stands for the weights that quantisation will make
-        return Constant(values, np.broadcast_to(np.int64(0), values.shape))
+def _constant(state: _Import, tensor: onnx.TensorProto) -> Constant:
+    values = numpy_helper.to_array(tensor)
+    if state.dry and values.dtype.kind == "f":
+        return Constant(values, np.ones(1))  # as if quantisation had been here
     return Constant(values)
 
 
-def _hwc(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    return (shape[2], shape[3], shape[1]) if len(shape) == 4 else (1, 1, shape[1])
-
-
-def _evaluate(state: _Import, node: onnx.NodeProto, name: str) -> Value:
+def _evaluate(state: _Import, call: Call, output: str) -> Value:
     """The value of a node's first output."""
-    arguments = tuple(state.values.get(entry, Unknown()) if entry else None for entry in node.input)
-    if any(isinstance(argument, Unknown) for argument in arguments):
-        return Unknown()
-    call = Call(name, node.op_type, attributes(node), arguments)
-    if any(output for output in node.output[1:]) and node.op_type != "Dropout":
-        raise Unsupported("only its first output can be used")
-    if node.op_type == "Constant":
-        return _constant_node(call, dry=state.dry)
-    if node.op_type == "DequantizeLinear":
+    if call.op_type == "Constant":
+        if "value" not in call.attributes:
+            raise Unsupported("only a tensor as its value is supported")
+        return _constant(state, call.attributes["value"])
+    if call.op_type == "DequantizeLinear":
         call.require(block_size=0)
-        return _dequantise(state, arguments[0], _scale(call, 1), _zero_point(call, 2), call.attributes.get("axis", 1))
-    if node.op_type == "QuantizeLinear":
+        return _dequantise(state, call, 0, call.attributes.get("axis", 1))
+    if call.op_type == "QuantizeLinear":
         call.require(block_size=0)
-        return _quantise_linear(state, call, node.output[0])
-    if node.op_type in QUANTISED:
-        operator = QUANTISED[node.op_type]
-        layout = operator.quantised[node.op_type]
-        value = operator.lower(replace(call, arguments=_operands(state, call, layout)))
-        quantisation = _quantisation(call, layout.output, layout.output + 1)
-        return _close(state, value, quantisation, name, node.output[0])
-    if node.op_type not in OPERATORS:
+        if isinstance(call.argument(0), Constant):
+            return quantised(call, call.attributes.get("axis", 1))
+        return _close(state, call, call.argument(0), quantisation_at(call, 1), output)
+    if call.op_type in QUANTISED:
+        layout = QUANTISED[call.op_type].quantised[call.op_type]
+        value = QUANTISED[call.op_type].lower(replace(call, arguments=_operands(state, call)))
+        return _close(state, call, value, quantisation_at(call, layout.output), output)
+    if call.op_type not in OPERATORS:
         raise Unsupported("the operator is not supported")
-    return _plain(state, call, node.output[0])
-
-
-def _plain(state: _Import, call: Call, output: str) -> Value:
-    """A float operator, or one such as MaxPool that takes integers as they are and keeps their scale."""
     if state.dry:
-        arguments = tuple(_assume_quantised(argument) for argument in call.arguments)
-        return OPERATORS[call.op_type].lower(replace(call, arguments=arguments))
-    first = call.argument(0)
-    if isinstance(first, RawInput):
-        raise Unsupported("it reads the graph input, whose scale is not known there")
+        assumed = tuple(_assume_quantised(argument) for argument in call.arguments)
+        return OPERATORS[call.op_type].lower(replace(call, arguments=assumed))
     value = OPERATORS[call.op_type].lower(call)
-    if isinstance(first, Activation) and not first.real:
-        return _close(state, value, first.quantisation, call.name, output)
+    source = call.argument(0)
+    if isinstance(source, Activation) and not source.real:  # MaxPool and such take integers and keep their scale
+        return _close(state, call, value, source.quantisation, output)
     return value
 
 
 def _assume_quantised(value: Value | None) -> Value | None:
     if isinstance(value, Pending):
         return Activation(value.name, Quantisation(1.0, 0), value.shape, value.hwc)
+    if isinstance(value, RawInput):
+        return Activation(value.name, Quantisation(1.0, 0), value.shape, hwc(value.shape))
     return value
 
 
-def _constant_node(call: Call, *, dry: bool) -> Constant:
-    if "value" not in call.attributes:
-        raise Unsupported("only a tensor as its value is supported")
-    return _constant(numpy_helper.to_array(call.attributes["value"]), dry=dry)
-
-
-def _operands(state: _Import, call: Call, layout: Layout) -> tuple[Value | None, ...]:
+def _operands(state: _Import, call: Call) -> tuple[Value | None, ...]:
     """The arguments of the float operator inside a QOperator."""
-    operands: list[Value | None] = []
-    for start in layout.operands:
-        scale, zero_point = _scale(call, start + 1), _zero_point(call, start + 2)
-        axis = 0 if call.op_type == "QLinearConv" else -1
-        operands.append(_dequantise(state, call.argument(start), scale, zero_point, axis))
-    if layout.bias is not None and isinstance(bias := call.argument(layout.bias), Constant):
-        scales = [_scale(call, start + 1) for start in layout.operands]
-        scale = (scales[0] * scales[1]).reshape(-1)
-        integers = bias.values.astype(np.int64)
-        operands.append(Constant(integers * scale, integers, scale))
+    layout = QUANTISED[call.op_type].quantised[call.op_type]
+    axis = layout.channel_axis(call.attributes)
+    operands = [_dequantise(state, call, start, axis) for start in layout.operands]
+    if layout.bias is not None and call.argument(layout.bias) is not None:
+        left, right = (scale_at(call, start + 1) for start in layout.operands)
+        operands.append(Constant(call.constant(layout.bias).values, left * right))
     return tuple(operands)
 
 
-def _dequantise(
-    state: _Import, value: Value | None, scale: NDArray[np.float64], zero_point: NDArray[Any], axis: int
-) -> Value:
-    """What integers mean under a scale and a zero point."""
+def _dequantise(state: _Import, call: Call, index: int, axis: int) -> Value:
+    """The integers at an argument's position under the scale and zero point behind it."""
+    value = call.argument(index)
     if isinstance(value, Constant):
-        rank = value.values.ndim
-        along = [1] * rank
-        if scale.size > 1:
-            along[axis] = scale.size
-        integers = value.values.astype(np.int64) - _spread(zero_point.astype(np.int64), along)
-        axis = axis % rank if rank else 0
-        return Constant(integers * _spread(scale, along), integers, scale.reshape(-1), axis)
-    quantisation = _per_tensor(scale, zero_point)
+        return dequantised(call, index, axis)
+    if isinstance(value, Unknown):
+        return value
+    quantisation = quantisation_at(call, index + 1)
     if isinstance(value, RawInput):
-        kind = TensorType(*_hwc(value.shape), quantisation.scale, quantisation.zero_point)
-        if state.tensors.setdefault(value.name, kind) != kind:
-            raise Unsupported("the graph input has another scale elsewhere")
-        return Activation(value.name, quantisation, value.shape, kind.shape)
-    if isinstance(value, Activation):
-        if value.quantisation != quantisation:
-            raise Unsupported(f"it reads {value.quantisation} as {quantisation}")
-        return replace(value, real=True)
-    raise Unsupported("its input is not quantised")
+        return _enter(state, value, quantisation, value.name)
+    if not isinstance(value, Activation):
+        raise Unsupported("its input is not quantised")
+    if value.quantisation != quantisation:
+        raise Unsupported(f"it reads {value.quantisation} as {quantisation}")
+    return replace(value, real=True)
 
 
-def _spread(values: NDArray[Any], along: list[int]) -> NDArray[Any]:
-    return values.reshape(along) if values.size > 1 else values.reshape(())
+def _enter(state: _Import, entry: RawInput, quantisation: Quantisation, tensor: str) -> Activation:
+    """The graph input, which becomes the first tensor of the network."""
+    kind = TensorType(*hwc(entry.shape), quantisation.scale, quantisation.zero_point)
+    tensor = next(iter(state.tensors), tensor)
+    if state.tensors.setdefault(tensor, kind) != kind:
+        raise Unsupported("the graph input has another scale elsewhere")
+    return Activation(tensor, quantisation, entry.shape, kind.shape)
 
 
-def _quantise_linear(state: _Import, call: Call, output: str) -> Value:
-    value = call.argument(0)
-    if isinstance(value, Constant):  # weights that are quantised inside the graph
-        scale, zero_point = _scale(call, 1), _zero_point(call, 2)
-        along = [1] * value.values.ndim
-        if scale.size > 1:
-            along[call.attributes.get("axis", 1)] = scale.size
-        limits = np.iinfo(zero_point.dtype)
-        real = value.values.astype(np.float32) / _spread(scale.astype(np.float32), along)
-        integers = np.rint(real) + _spread(zero_point.astype(np.float32), along)
-        return Constant(np.clip(integers, limits.min, limits.max).astype(zero_point.dtype))
-    return _close(state, value, _quantisation(call, 1, 2), call.name, output)
-
-
-def _close(state: _Import, value: Value | None, quantisation: Quantisation, name: str, output: str) -> Value:
+def _close(state: _Import, call: Call, value: Value | None, quantisation: Quantisation, output: str) -> Value:
     """Quantise a value into a tensor of the network."""
-    if isinstance(value, RawInput):  # the host quantises the float input
-        kind = TensorType(*_hwc(value.shape), quantisation.scale, quantisation.zero_point)
-        tensor = next(iter(state.tensors), output)
-        if state.tensors.setdefault(tensor, kind) != kind:
-            raise Unsupported("the graph input is quantised twice, with different scales")
-        return Activation(tensor, quantisation, value.shape, kind.shape, real=False)
+    if isinstance(value, Unknown):
+        return value
+    if isinstance(value, RawInput):  # the host quantises it
+        return replace(_enter(state, value, quantisation, output), real=False)
     if isinstance(value, Activation):
         if value.quantisation == quantisation:
             return replace(value, real=False)
-        value = rescale(Call(name, "QuantizeLinear", {}, (value,)), value)
+        value = rescale(call, value)
     if not isinstance(value, Pending):
         raise Unsupported("its input is not an activation")
     kind = TensorType(*value.hwc, quantisation.scale, quantisation.zero_point)
-    clamp = (_stored(value.low, quantisation), _stored(value.high, quantisation))
-    names = {node.name for node in state.nodes}
-    unique = next(candidate for candidate in _candidates(value.name) if candidate not in names)
-    state.nodes.append(value.emit(Target(unique, output, kind, clamp)))
+    clamp = (stored_limit(value.low, quantisation), stored_limit(value.high, quantisation))
+    try:
+        state.nodes.append(value.emit(Target(_unique(state, value.name), output, kind, clamp)))
+    except Unsupported as reason:
+        raise Unsupported(reason if call.name == value.name else f"{reason} (node {value.name})") from reason
     state.tensors[output] = kind
     return Activation(output, quantisation, value.shape, value.hwc, real=False)
 
 
-def _candidates(name: str) -> Iterator[str]:
-    yield name
-    number = 2
-    while True:
-        yield f"{name}_{number}"
-        number += 1
-
-
-def _stored(limit: float, quantisation: Quantisation) -> int:
-    """The uint8 that stands for a real limit, rounded as QuantizeLinear does."""
-    steps = np.rint(np.float32(limit) / np.float32(quantisation.scale))
-    return int(np.clip(steps + quantisation.zero_point, 0, UINT8_MAX))
-
-
-def _scale(call: Call, index: int) -> NDArray[np.float64]:
-    scale = call.constant(index).values.astype(np.float64).reshape(-1)
-    if not (np.isfinite(scale).all() and (scale > 0).all()):
-        raise Unsupported("a scale is not positive and finite")
-    return scale
-
-
-def _zero_point(call: Call, index: int) -> NDArray[Any]:
-    """The zero point, whose dtype is that of the quantised integers; uint8 0 when it is left out."""
-    if call.argument(index) is not None:
-        return call.constant(index).values.reshape(-1)
-    first = call.argument(0)
-    if isinstance(first, Constant) and first.values.dtype.kind in "iu":
-        return np.zeros(1, first.values.dtype)
-    signed = call.attributes.get("output_dtype", 0) == onnx.TensorProto.INT8
-    signed |= isinstance(first, RawInput) and first.signed
-    signed |= isinstance(first, Activation) and first.quantisation.signed
-    return np.zeros(1, np.int8 if signed else np.uint8)
-
-
-def _quantisation(call: Call, scale: int, zero_point: int) -> Quantisation:
-    if call.argument(scale) is None:
-        raise Unsupported("its output is not quantised")
-    return _per_tensor(_scale(call, scale), _zero_point(call, zero_point))
-
-
-def _per_tensor(scale: NDArray[np.float64], zero_point: NDArray[Any]) -> Quantisation:
-    if scale.size != 1 or zero_point.size != 1:
-        raise Unsupported("an activation has a scale per channel (only one per tensor)")
-    if zero_point.dtype not in (np.dtype(np.int8), np.dtype(np.uint8)):
-        raise Unsupported(f"an activation is quantised to {zero_point.dtype} (only int8 and uint8)")
-    signed = zero_point.dtype == np.int8
-    return Quantisation(float(scale[0]), int(zero_point[0]) + _SIGNED_SHIFT * signed, signed)
+def _unique(state: _Import, name: str) -> str:
+    """The name, or the first of name_2, name_3, ... that no node has."""
+    taken = {node.name for node in state.nodes}
+    numbered = (f"{name}_{number}" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)

@@ -1,6 +1,7 @@
 """What several operators share: sliding windows, Mvm nodes, and rescaling 1x1 pools."""
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -61,8 +62,8 @@ def _same_pads(size: Pair, kernel: Pair, stride: Pair, *, upper: bool) -> Pads:
 def mvm(
     call: Call,
     source: Activation,
-    weights: Constant,
-    integers: NDArray[np.int64],
+    kernels: NDArray[np.int16],
+    scale: NDArray[np.float64],
     bias: Constant | None,
     stride: Pair,
     pads: Pads,
@@ -72,26 +73,27 @@ def mvm(
     Args:
         call: The ONNX operator.
         source: Its input.
-        weights: Its weights, quantised, with one scale or one per output channel.
-        integers: Their integers as [Cout, Kh, Kw, Cin].
+        kernels: Integers of its weights, [Cout, Kh, Kw, Cin].
+        scale: Of its weights, one value or one per output channel.
         bias: One value per output channel, or None.
         stride: Vertical and horizontal step.
         pads: Top, left, bottom, right.
     """
-    channels = integers.shape[0]
-    kernel = (integers.shape[1], integers.shape[2])
+    channels = kernels.shape[0]
+    kernel = (kernels.shape[1], kernels.shape[2])
     height, width = window_shape(source.hwc[:2], kernel, stride, pads)
     flat = len(source.shape) == 2
 
     def emit(target: Target) -> Mvm:
-        if integers.min() < -128 or integers.max() > 127:
-            raise Unsupported(f"weights {integers.min()}..{integers.max()} (only int8, -128..127)")
-        accumulator_scale = source.quantisation.scale * np.broadcast_to(weights.scale, channels)
+        low, high = int(kernels.min()), int(kernels.max())
+        if low < -128 or high > 127:
+            raise Unsupported(f"weights {low}..{high} (only int8, -128..127)")
+        accumulator_scale = source.quantisation.scale * np.broadcast_to(scale, channels)
         folded = _bias_integers(bias, accumulator_scale)
-        folded = folded - source.quantisation.zero_point * integers.sum(axis=(1, 2, 3))
+        folded = folded - source.quantisation.zero_point * kernels.sum(axis=(1, 2, 3), dtype=np.int64)
         if np.abs(folded).max() > ACCUMULATOR_MAX:
             raise Unsupported("its bias needs more than 32 bits at the scale of its weights and input")
-        scales = [fixed_point([float(scale) / target.kind.scale]) for scale in accumulator_scale]
+        scales = [fixed_point([float(each) / target.kind.scale]) for each in accumulator_scale]
         return Mvm(
             name=target.name,
             inputs=(source.tensor,),
@@ -99,7 +101,7 @@ def mvm(
             kernel=kernel,
             stride=stride,
             pads=pads,
-            weights=np.ascontiguousarray(integers, np.int8),
+            weights=np.ascontiguousarray(kernels, np.int8),
             bias=folded.astype(np.int32),
             multiplier=np.array([m0 for (m0,), _ in scales], np.int32),
             shift=np.array([shift for _, shift in scales], np.uint8),
@@ -112,18 +114,18 @@ def mvm(
     return Pending(emit, shape, (height, width, channels), name=call.name)
 
 
-def quantised_weights(call: Call, index: int, channel_axis: int) -> tuple[Constant, NDArray[np.int64]]:
-    """The weights at an argument's position and their integers.
+def quantised_weights(call: Call, index: int, channel_axis: int) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    """The integers of the weights at an argument's position, and their scale.
 
     Raises:
         Unsupported: They are not constant, not quantised, or scaled along another axis than the output channels.
     """
     weights = call.constant(index)
-    if weights.integers is None:
+    if weights.scale is None:
         raise Unsupported("its weights are not quantised")
-    if weights.scale.size > 1 and weights.axis % weights.integers.ndim != channel_axis:
+    if weights.scale.size > 1 and weights.axis != channel_axis:
         raise Unsupported(f"its weights are scaled along axis {weights.axis} (only {channel_axis}, per output channel)")
-    return weights, weights.integers
+    return weights.values, weights.scale
 
 
 def bias_vector(call: Call, index: int, channels: int) -> Constant | None:
@@ -140,9 +142,11 @@ def _bias_integers(bias: Constant | None, scale: NDArray[np.float64]) -> NDArray
     """The bias in units of the accumulator's scale, int64 [Cout]."""
     if bias is None:
         return np.zeros(scale.size, np.int64)
-    if bias.integers is not None and np.allclose(bias.scale, scale, rtol=1e-6, atol=0):
-        return np.broadcast_to(bias.integers.reshape(-1), scale.size)
-    values = np.broadcast_to(bias.values.reshape(-1).astype(np.float64), scale.size)
+    values = np.broadcast_to(bias.values.reshape(-1), scale.size)
+    if bias.scale is not None:
+        if np.allclose(bias.scale, scale, rtol=1e-6, atol=0):
+            return values.astype(np.int64)
+        values = values * bias.scale
     return np.rint(np.clip(values / scale, -(2.0**62), 2.0**62)).astype(np.int64)
 
 
@@ -209,4 +213,5 @@ def pool(
 
 def rescale(call: Call, source: Activation, gain: float = 1.0) -> Pending:
     """The pending result of an elementwise clamp or change of scale: a pool of 1x1 windows."""
-    return pool(call, source, "average", (1, 1), (1, 1), (0, 0, 0, 0), gain=gain)
+    result = pool(call, source, "average", (1, 1), (1, 1), (0, 0, 0, 0), gain=gain)
+    return replace(result, limited=source if gain == 1 else None)

@@ -87,6 +87,17 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
 
 
+def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor that shape inference can tell and that is static."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    shapes = {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        sizes = [size.dim_value for size in value.type.tensor_type.shape.dim]
+        if sizes and min(sizes) > 0:
+            shapes[value.name] = tuple(sizes)
+    return shapes
+
+
 def session(model: onnx.ModelProto, extra_outputs: tuple[str, ...] = ()) -> ort.InferenceSession:
     """An onnxruntime session on the CPU with every optimisation off.
 

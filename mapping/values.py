@@ -21,6 +21,15 @@ class Unsupported(Exception):
     """Why one ONNX node cannot be imported; the importer collects them into one `UnsupportedOperator`."""
 
 
+class Unresolved(Unsupported):
+    """The node reads what a refused node should have computed: not its own fault, so not reported."""
+
+
+def hwc(shape: Shape) -> tuple[int, int, int]:
+    """Height, width and channels of a map (1, C, H, W) or a vector (1, N)."""
+    return (shape[2], shape[3], shape[1]) if len(shape) == 4 else (1, 1, shape[1])
+
+
 @dataclass(frozen=True, slots=True)
 class Quantisation:
     """What the integers of an activation mean.
@@ -41,15 +50,13 @@ class Constant:
     """An initialiser.
 
     Attributes:
-        values: The real values (or an integer array such as a shape).
-        integers: The stored integers less their zero point, if it is quantised.
-        scale: float64, one value or one per index of `axis`, if it is quantised.
+        values: As stored; if it is quantised, signed integers less their zero point.
+        scale: float64, one value or one per index of `axis`; None if it is not quantised.
         axis: Axis of a scale with several values.
     """
 
     values: NDArray[Any]
-    integers: NDArray[np.int64] | None = None
-    scale: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))
+    scale: NDArray[np.float64] | None = None
     axis: int = 0
 
 
@@ -102,6 +109,7 @@ class Pending:
         low: Lower limit of a fused Relu or Clip.
         high: Upper limit of a fused Clip.
         name: Name of the ONNX node that computes it.
+        limited: The activation of which it is only a clamped copy, if it is one.
     """
 
     emit: Callable[[Target], Node]
@@ -110,6 +118,7 @@ class Pending:
     low: float = -np.inf
     high: float = np.inf
     name: str = ""
+    limited: Activation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,13 @@ class HostTail:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The result of a node that was refused: its consumers stay silent, so each fault is reported once."""
+    """The result of a node that was refused, or depends on one: what follows is still checked, but not built.
+
+    Attributes:
+        shape: The ONNX shape, if it is known.
+    """
+
+    shape: Shape | None = None
 
 
 Value = Constant | Activation | RawInput | Pending | HostTail | Unknown
@@ -146,8 +161,14 @@ class Call:
         value = self.argument(index)
         if isinstance(value, Activation):
             return value
+        if isinstance(value, Unknown):
+            if value.shape is None or len(value.shape) not in (2, 4):
+                raise Unresolved
+            return Activation("", Quantisation(1.0, 0), value.shape, hwc(value.shape))
         if isinstance(value, HostTail):
             raise Unsupported(f"follows {value.operators[-1]}, which is only supported at the end")
+        if isinstance(value, RawInput):
+            raise Unsupported("it reads the graph input before that is quantised")
         if isinstance(value, Pending):
             raise Unsupported(f"its input {index} is not quantised (no QuantizeLinear behind {value.name})")
         raise Unsupported(f"its input {index} must be an activation, not a constant")
@@ -155,6 +176,8 @@ class Call:
     def constant(self, index: int) -> Constant:
         """The argument at a position, which must be a constant."""
         value = self.argument(index)
+        if isinstance(value, Unknown):
+            raise Unresolved
         if not isinstance(value, Constant):
             raise Unsupported(f"its input {index} must be a constant")
         return value
@@ -175,11 +198,13 @@ class Layout:
         operands: Position of each operand, its scale and zero point following it.
         output: Position of the output's scale, its zero point following it.
         bias: Position of an int32 bias whose scale is the product of the operands' scales.
+        channel_axis: Axis of the weights along which they may have several scales, from the attributes.
     """
 
     operands: tuple[int, ...]
     output: int
     bias: int | None = None
+    channel_axis: Callable[[Mapping[str, Any]], int] = lambda attributes: 0
 
 
 @dataclass(frozen=True, slots=True)

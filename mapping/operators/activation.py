@@ -23,10 +23,10 @@ def lower_clip(call: Call) -> Pending:
 def _bound(call: Call, index: int, default: float) -> float:
     if call.argument(index) is None:
         return default
-    values = call.constant(index).values
-    if values.size != 1:
-        raise Unsupported(f"its limit has {values.size} values (only one)")
-    return float(values.reshape(()))
+    limit = call.constant(index)
+    if limit.values.size != 1:
+        raise Unsupported(f"its limit has {limit.values.size} values (only one)")
+    return float(limit.values.reshape(())) * (1.0 if limit.scale is None else float(limit.scale[0]))
 
 
 def _limit(call: Call, low: float, high: float) -> Pending:

@@ -1,5 +1,6 @@
 """MaxPool, AveragePool and GlobalAveragePool."""
 
+from dataclasses import replace
 from typing import Literal
 
 from mapping.lowering import pool, sliding_window
@@ -8,7 +9,11 @@ from pyimc.network import Pads, Pair
 
 
 def lower_max(call: Call) -> Pending:
-    """The largest pixel of each window."""
+    """The largest pixel of each window; limits that the pixels still wait for apply as well after it."""
+    before = call.argument(0)
+    if isinstance(before, Pending) and before.limited is not None:
+        after = lower_max(replace(call, arguments=(before.limited,)))
+        return replace(after, low=before.low, high=before.high)
     return _lower(call, "max")
 
 

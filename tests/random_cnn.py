@@ -1,0 +1,166 @@
+"""Small random CNNs that use every supported operator, as a hypothesis strategy and by seed.
+
+Both draw from one generator, which only asks for integers: hypothesis can shrink a failing network, and a seed
+repeats one outside hypothesis.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mapping.models.builder import GraphBuilder
+from mapping.onnx_model import image_shape
+
+Choose = Callable[[int, int], int]
+"""Draws an integer between two limits, both included."""
+
+Pads = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Map:
+    """A feature map while the network is drawn."""
+
+    tensor: str
+    channels: int
+    height: int
+    width: int
+
+
+def seeded(seed: int) -> onnx.ModelProto:
+    """The float32 network of a seed."""
+    rng = np.random.default_rng(seed)
+    return draw_model(lambda low, high: int(rng.integers(low, high + 1)))
+
+
+@st.composite
+def models(draw: st.DrawFn) -> onnx.ModelProto:
+    """Float32 networks of at most 12x12 pixels and 40 channels."""
+    return draw_model(lambda low, high: draw(st.integers(low, high)))
+
+
+def calibration(model: onnx.ModelProto, count: int = 3) -> list[NDArray[np.float32]]:
+    """Images for a model, float32 (C, H, W), with values of both signs."""
+    rng = np.random.default_rng(0)
+    return list(rng.standard_normal((count, *image_shape(model)), dtype=np.float32))
+
+
+def draw_model(choose: Choose) -> onnx.ModelProto:
+    """Draw a network: layers on a map, then an optional tail; one in eight is a pure multilayer perceptron."""
+    seed = choose(0, 2**16 - 1)
+    if choose(0, 7) == 7:
+        return _perceptron(choose, seed)
+    shape = (choose(1, 5), choose(1, 12), choose(1, 12))
+    graph = GraphBuilder("random", (1, *shape), seed)
+    value = _Map(graph.input, *shape)
+    layers = (_conv, _conv, _residual, _pool, _pool)
+    for index in range(choose(1, 5)):
+        value = layers[choose(0, len(layers) - 1)](graph, choose, f"layer{index}", value)
+    return _tail(graph, choose, value)
+
+
+def _perceptron(choose: Choose, seed: int) -> onnx.ModelProto:
+    inputs, hidden, outputs = choose(1, 40), choose(1, 40), choose(1, 20)
+    graph = GraphBuilder("perceptron", (1, inputs), seed)
+    value = _activation(graph, choose, "hidden", graph.gemm("hidden", graph.input, inputs, hidden))
+    return graph.finish(graph.gemm("last", value, hidden, outputs))
+
+
+def _activation(graph: GraphBuilder, choose: Choose, name: str, tensor: str) -> str:
+    kind = choose(0, 3)
+    if kind == 1:
+        return graph.relu(f"{name}.relu", tensor)
+    if kind == 2:
+        limits = [
+            graph.constant(f"{name}.{key}", np.array(limit, np.float32))
+            for key, limit in (("low", -0.5), ("high", 1.0))
+        ]
+        return graph.op("Clip", f"{name}.clip", [tensor, *limits])
+    if kind == 3:
+        return graph.op(
+            "Clip", f"{name}.clip", [tensor, "", graph.constant(f"{name}.high", np.array(0.75, np.float32))]
+        )
+    return tensor
+
+
+def _window(choose: Choose, size: tuple[int, int], largest: int) -> tuple[tuple[int, int], tuple[int, int], Pads]:
+    """Kernel, stride and pads (each less than the kernel) of a window that fits the padded map."""
+    kernel, stride, before, after = [], [], [], []
+    for extent in size:
+        window = choose(1, largest)
+        start = choose(0, window - 1)
+        end = max(choose(0, window - 1), window - start - extent)
+        kernel.append(window)
+        stride.append(choose(1, 3))
+        before.append(start)
+        after.append(end)
+    return (kernel[0], kernel[1]), (stride[0], stride[1]), (before[0], before[1], after[0], after[1])
+
+
+def _slid(value: _Map, kernel: tuple[int, int], stride: tuple[int, int], pads: Pads) -> tuple[int, int]:
+    height = (value.height + pads[0] + pads[2] - kernel[0]) // stride[0] + 1
+    width = (value.width + pads[1] + pads[3] - kernel[1]) // stride[1] + 1
+    return height, width
+
+
+def _conv(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    channels = choose(1, 40 if value.height * value.width <= 36 else 17)
+    kernel, stride, pads = _window(choose, (value.height, value.width), 5)
+    tensor = graph.conv(name, value.tensor, value.channels, channels, kernel, stride, pads, bias=bool(choose(0, 1)))
+    if choose(0, 1):
+        tensor = graph.batch_norm(f"{name}.bn", tensor, channels)
+    return _Map(_activation(graph, choose, name, tensor), channels, *_slid(value, kernel, stride, pads))
+
+
+def _residual(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    """A convolution that keeps the shape beside the map itself, or the map added to itself."""
+    if choose(0, 9) == 9:
+        return replace(value, tensor=graph.add(f"{name}.double", value.tensor, value.tensor))
+    kernel = (choose(1, 4), choose(1, 4))
+    top, left = choose(0, kernel[0] - 1), choose(0, kernel[1] - 1)
+    pads = (top, left, kernel[0] - 1 - top, kernel[1] - 1 - left)
+    inner = graph.conv(name, value.tensor, value.channels, value.channels, kernel, (1, 1), pads, bias=True)
+    inner = _activation(graph, choose, f"{name}.inner", inner)
+    sides = (inner, value.tensor) if choose(0, 1) else (value.tensor, inner)
+    return replace(value, tensor=_activation(graph, choose, name, graph.add(f"{name}.add", *sides)))
+
+
+def _pool(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    kernel, stride, pads = _window(choose, (value.height, value.width), 3)
+    attributes = {"kernel_shape": kernel, "strides": stride, "pads": pads}
+    if choose(0, 1):
+        tensor = graph.op("MaxPool", name, [value.tensor], **attributes)
+    else:
+        tensor = graph.op("AveragePool", name, [value.tensor], count_include_pad=choose(0, 1), **attributes)
+    return _Map(tensor, value.channels, *_slid(value, kernel, stride, pads))
+
+
+def _tail(graph: GraphBuilder, choose: Choose, value: _Map) -> onnx.ModelProto:
+    kind = choose(0, 4)
+    tensor = value.tensor
+    inputs = value.channels * value.height * value.width
+    if kind == 0 and tensor != graph.input:
+        return graph.finish(tensor)
+    if kind == 1:
+        tensor = graph.op("GlobalAveragePool", "mean", [tensor])
+        inputs = value.channels
+    if kind == 2:
+        shape = graph.constant("vector", np.array([1, -1], np.int64))
+        tensor = graph.op("Reshape", "reshape", [tensor, shape])
+    else:
+        tensor = graph.op("Flatten", "flatten", [tensor])
+    outputs = choose(1, 20)
+    if kind == 3:
+        weights = graph.constant("last.weight", graph.normal((inputs, outputs), inputs**-0.5))
+        tensor = graph.op("MatMul", "last", [tensor, weights])
+        if choose(0, 1):
+            tensor = graph.add("bias", tensor, graph.constant("last.bias", graph.normal((outputs,), 0.1)))
+    else:
+        tensor = graph.gemm("last", tensor, inputs, outputs)
+    if choose(0, 1):
+        tensor = graph.op("Softmax", "softmax", [tensor], axis=-1)
+    return graph.finish(tensor)
