@@ -15,7 +15,7 @@ A smallest test::
         m = Sink(dut, "m", stall=sink, rng=rng)
         sent = [(rng.getrandbits(8), 1) for _ in range(100)]
         s.send(sent)
-        await until(dut, lambda: len(m.beats()) == len(sent), timeout_cycles=10_000)
+        await m.wait_for(len(sent), timeout_cycles=10_000)
         assert m.beats() == sent
 """
 
@@ -32,6 +32,9 @@ from cocotb.triggers import RisingEdge
 
 STALLS = ("none", "30%", "bursts", "90%")
 """The stall patterns of a source (idle) and of a sink (not ready); tests cross them."""
+
+Field = str | Sequence[str]
+"""`data` is the signal `<prefix>_data`; a sequence names one signal per lane instead of one flat bus for all."""
 
 Beat = tuple[int, ...]
 """One transfer: the values of the stream's fields, in the order of `fields`, without valid and ready."""
@@ -109,18 +112,20 @@ class Corners:
 class _Port:
     """`lanes` equal streams side by side on the flat buses `<prefix>_<field>`; lane 0 in the low bits."""
 
-    def __init__(self, dut: Any, prefix: str, fields: Sequence[str], lanes: int) -> None:
+    def __init__(self, dut: Any, prefix: str, fields: Sequence[Field], lanes: int) -> None:
         self.dut = dut
         self.prefix = prefix
         self.lanes = lanes
         self.valid = getattr(dut, f"{prefix}_valid")
         self.ready = getattr(dut, f"{prefix}_ready")
-        self.signals = [getattr(dut, f"{prefix}_{field}") for field in fields]
-        self.widths = [len(signal) // lanes for signal in self.signals]
+        names = [(field,) if isinstance(field, str) else tuple(field) for field in fields]
+        assert all(len(split) in (1, lanes) for split in names), f"{fields}: not one signal per lane"
+        self.signals = [[getattr(dut, f"{prefix}_{name}") for name in split] for split in names]
+        self.widths = [sum(map(len, split)) // lanes for split in self.signals]
         self.cycle = 0  # edges seen since construction
 
     def resetting(self) -> bool:
-        return bool(int(self.dut.rst.value))
+        return str(self.dut.rst.value) != "0"
 
 
 class Source(_Port):
@@ -140,7 +145,7 @@ class Source(_Port):
         self,
         dut: Any,
         prefix: str,
-        fields: Sequence[str] = ("data", "last"),
+        fields: Sequence[Field] = ("data", "last"),
         *,
         lanes: int = 1,
         stall: str | Sequence[str] = "none",
@@ -155,7 +160,7 @@ class Source(_Port):
         self._stalls = [stalls(kind, rng) for kind in kinds]
         self._queues: list[deque[Beat]] = [deque() for _ in range(lanes)]
         self._active = [False] * lanes
-        self.valid.value = 0
+        self._drive()
         self._task = cocotb.start_soon(self._run())
 
     def send(self, beats: Iterable[Beat], lane: int = 0) -> None:
@@ -206,8 +211,10 @@ class Source(_Port):
                     assert 0 <= value <= mask, f"{self.prefix}: {value:#x} does not fit {width} bits"
                     values[index] = values[index] & ~(mask << width * lane) | value << width * lane
         self.valid.value = valid
-        for signal, value in zip(self.signals, values, strict=True):
-            signal.value = value
+        for split, value in zip(self.signals, values, strict=True):
+            for signal in split:
+                signal.value = value & (1 << len(signal)) - 1
+                value >>= len(signal)
 
 
 class Sink(_Port):
@@ -228,7 +235,7 @@ class Sink(_Port):
         self,
         dut: Any,
         prefix: str,
-        fields: Sequence[str] = ("data", "last"),
+        fields: Sequence[Field] = ("data", "last"),
         *,
         lanes: int = 1,
         stall: str | Sequence[str] = "none",
@@ -255,6 +262,15 @@ class Sink(_Port):
     def count(self) -> int:
         """Beats taken so far, over all lanes."""
         return sum(map(len, self.received))
+
+    async def wait_for(self, count: int, timeout_cycles: int) -> int:
+        """Wait until `count` beats were taken, over all lanes; returns how many edges that took.
+
+        Raises:
+            AssertionError: not within `timeout_cycles`.
+        """
+        what = f"{self.prefix}: delivery of {count} beats"
+        return await until(self.dut, lambda: self.count() >= count, timeout_cycles, what)
 
     def clear(self) -> None:
         """Forget what was received."""
@@ -290,7 +306,7 @@ class Sink(_Port):
 
     def _sample(self, valid: int) -> None:
         lanes = [lane for lane in range(self.lanes) if valid >> lane & 1]
-        vectors = [str(signal.value) for signal in self.signals]
+        vectors = ["".join(str(signal.value) for signal in reversed(split)) for split in self.signals]
         for lane in range(self.lanes):
             if lane not in lanes:
                 assert self._waiting[lane] is None, f"{self.prefix} lane {lane}: valid fell before the beat was taken"

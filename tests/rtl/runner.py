@@ -56,7 +56,7 @@ def simulate(
         seed: `cocotb.RANDOM_SEED` in the simulation.
         env: further environment variables for the cocotb side.
         sources: files to compile; default the file of the toplevel.
-        rtl_dirs: folders where modules that `sources` lack are looked up, as `<module>.v`.
+        rtl_dirs: folders where modules that `sources` lack are looked up, as `<module>.v`, and headers.
 
     Returns:
         How many cocotb tests ran.
@@ -73,7 +73,7 @@ def simulate(
             sources=[*(sources or [_file_of(toplevel, rtl_dirs)])],
             hdl_toplevel=toplevel,
             parameters=parameters,
-            build_args=["-g2005", *(f"-y{folder}" for folder in rtl_dirs)],
+            build_args=["-g2005", *_search(rtl_dirs)],
             timescale=("1ns", "1ps"),
             build_dir=build_dir,
             log_file=build_dir / "build.log",
@@ -111,7 +111,7 @@ def simulate(
 
 def assert_refused(toplevel: str, parameters: Parameters, error: str, *, rtl_dirs: Sequence[Path] = (RTL,)) -> None:
     """Assert that these parameters do not elaborate, and that the tool names `error` (the missing module)."""
-    command = ["iverilog", "-g2005", "-tnull", "-s", toplevel, *(f"-y{folder}" for folder in rtl_dirs)]
+    command = ["iverilog", "-g2005", "-tnull", "-s", toplevel, *_search(rtl_dirs)]
     command += [f"-P{toplevel}.{name}={value}" for name, value in parameters.items()]
     run = _run([*command, str(_file_of(toplevel, rtl_dirs))])
     assert run.returncode != 0, f"{toplevel} {dict(parameters)} was accepted"
@@ -124,10 +124,15 @@ def assert_lint_clean(
     """Assert that `verilator --lint-only -Wall` has nothing to say about `toplevel` with these parameters."""
     assert shutil.which("verilator"), "verilator is not installed"
     command = ["verilator", "--lint-only", "-Wall", "--default-language", "1364-2005", "--top-module", toplevel]
-    command += [arg for folder in rtl_dirs for arg in ("-y", str(folder))]
+    command += [arg for folder in rtl_dirs for arg in (f"-I{folder}", "-y", str(folder))]
     command += [f"-G{name}={value}" for name, value in (parameters or {}).items()]
     run = _run([*command, str(_file_of(toplevel, rtl_dirs))])
     assert run.returncode == 0 and not run.stdout.strip(), f"{' '.join(command)}\n{run.stdout}"
+
+
+def _search(rtl_dirs: Sequence[Path]) -> list[str]:
+    """Icarus options: where modules and headers are."""
+    return [f"-{option}{folder}" for folder in rtl_dirs for option in "yI"]
 
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:

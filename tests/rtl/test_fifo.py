@@ -9,7 +9,7 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from tests.rtl.bench import STALLS, Corners, Sink, Source, cycles, reset, seeded, start, until
+from tests.rtl.bench import STALLS, Corners, Sink, Source, cycles, reset, seeded, start
 from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
 
 SHAPES = [(8, 2), (13, 3), (1, 8)]
@@ -55,7 +55,7 @@ async def equals_deque(dut: Any, source: str, sink: str) -> None:
     m = Sink(dut, "m", ("data",), stall=sink, rng=rng)
     sent = [(rng.getrandbits(len(dut.s_data)),) for _ in range(BEATS)]
     s.send(sent)
-    await until(dut, lambda: m.count() == BEATS, timeout_cycles=40 * BEATS, what="delivery")
+    await m.wait_for(BEATS, timeout_cycles=40 * BEATS)
     assert m.beats() == sent
     corners.check()
 
@@ -67,7 +67,7 @@ async def full_rate_and_latency(dut: Any) -> None:
     s = Source(dut, "s", ("data",), rng=rng)
     m = Sink(dut, "m", ("data",), rng=rng)
     s.send((n & 1,) for n in range(50))
-    await until(dut, lambda: m.count() == 50, timeout_cycles=60)
+    await m.wait_for(50, timeout_cycles=60)
     assert s.sent_at[0] == list(range(s.sent_at[0][0], s.sent_at[0][0] + 50)), "a bubble"
     assert m.received_at[0] == [at + 1 for at in s.sent_at[0]], "latency is not 1"
 
@@ -79,7 +79,7 @@ async def valid_does_not_wait_for_ready(dut: Any) -> None:
     s = Source(dut, "s", ("data",), rng=rng)
     m = Sink(dut, "m", ("data",), rng=rng, after_valid=True)
     s.send((n & 1,) for n in range(20))
-    await until(dut, lambda: m.count() == 20, timeout_cycles=60)
+    await m.wait_for(20, timeout_cycles=60)
 
 
 @cocotb.test
@@ -100,7 +100,7 @@ async def reset_in_mid_stream(dut: Any) -> None:
         m.clear()
         sent = [(rng.getrandbits(len(dut.s_data)),) for _ in range(20)]
         s.send(sent)
-        await until(dut, lambda: m.count() == 20, timeout_cycles=1000)
+        await m.wait_for(20, timeout_cycles=1000)
         assert m.beats() == sent
     corners.check()
 
