@@ -135,6 +135,25 @@ def flip_bit(directory: Path, file: str, bit: int) -> str:
     return seal(directory)
 
 
+def read_stream(path: Path) -> tuple[int, ...]:
+    """The instructions of a `stream.bin`; raises EncodingError if it is not one."""
+    if not path.is_file():
+        raise EncodingError(f"{path}: no such file; give the stream.bin of a PU, as in PROGRAM/pu_03/stream.bin")
+    data = path.read_bytes()
+    if len(data) % _INSTRUCTION_BYTES:
+        raise EncodingError(f"{path}: {len(data)} bytes, must be a multiple of {_INSTRUCTION_BYTES}; is it a stream.bin?")
+    return tuple(
+        int.from_bytes(data[at : at + _INSTRUCTION_BYTES], "little") for at in range(0, len(data), _INSTRUCTION_BYTES)
+    )
+
+
+def write_stream(path: Path, stream: Iterable[int]) -> None:
+    """Writes a `stream.bin` in one step."""
+    scratch = path.with_name(f".{path.name}")
+    scratch.write_bytes(b"".join(word.to_bytes(_INSTRUCTION_BYTES, "little") for word in stream))
+    scratch.replace(path)
+
+
 def _write(program: Program, directory: Path) -> None:
     network_file.save(program.network, directory)
     _write_json(directory / "arch.json", program.arch.model_dump(mode="json"))
@@ -148,8 +167,7 @@ def _write(program: Program, directory: Path) -> None:
     for node, image in program.pus.items():
         folder = directory / f"pu_{node:02}"
         folder.mkdir()
-        stream = b"".join(word.to_bytes(_INSTRUCTION_BYTES, "little") for word in image.stream)
-        (folder / "stream.bin").write_bytes(stream)
+        write_stream(folder / "stream.bin", image.stream)
         (folder / "tables.bin").write_bytes(_pack(image.tables))
         (folder / "parameters.bin").write_bytes(image.parameters.astype("<u8").tobytes())
         (folder / "weights.bin").write_bytes(image.weights.tobytes())
@@ -158,25 +176,23 @@ def _write(program: Program, directory: Path) -> None:
 def _read(directory: Path, manifest: dict[str, Any]) -> Program:
     arch = arch_from_dict(json.loads((directory / "arch.json").read_text()), str(directory / "arch.json"))
     schedule = json.loads((directory / "schedule.json").read_text())
-    folders = sorted(path for path in directory.glob("pu_*") if path.is_dir())
+    folders = {int(path.name.removeprefix("pu_")): path for path in directory.glob("pu_*") if path.is_dir()}
     return Program(
         network=network_file.load(directory),
         arch=arch,
         actors=tuple(Actor(**_tuples(record)) for record in schedule["actors"]),
         channels=tuple(Channel(**record) for record in schedule["channels"]),
-        pus={int(folder.name.removeprefix("pu_")): _image(folder, arch) for folder in folders},
+        pus={node: _image(folder, arch) for node, folder in sorted(folders.items())},
         host_tables=_unpack((directory / "host" / "tables.bin").read_bytes()),
         origin=Origin(**{field.name: manifest["origin"][field.name] for field in fields(Origin)}),
     )
 
 
 def _image(folder: Path, arch: Arch) -> PuImage:
-    stream = (folder / "stream.bin").read_bytes()
-    words = (stream[at : at + _INSTRUCTION_BYTES] for at in range(0, len(stream), _INSTRUCTION_BYTES))
     parameters = np.frombuffer((folder / "parameters.bin").read_bytes(), "<u8").astype(np.uint64)
     weights = np.frombuffer((folder / "weights.bin").read_bytes(), np.uint8)
     return PuImage(
-        stream=tuple(int.from_bytes(word, "little") for word in words),
+        stream=read_stream(folder / "stream.bin"),
         tables=_unpack((folder / "tables.bin").read_bytes()),
         parameters=parameters.reshape(-1, 2),
         weights=weights.reshape(-1, arch.crossbar.rows, arch.crossbar.columns),

@@ -17,7 +17,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import Event, RisingEdge, Timer, First
+from cocotb.triggers import Event, First, RisingEdge, Timer
 
 from pyimc import isa
 from pyimc.program import Program
@@ -38,6 +38,7 @@ class Host:
         self.mask = (1 << program.arch.word_bits) - 1
         self.received: list[tuple[int, list[int]]] = []  # cycle of the last flit, flits of a packet
         self.arrival = Event()
+        self.flits_sent = 0
 
     async def reset(self) -> None:
         """Two cycles of reset."""
@@ -78,6 +79,7 @@ class Host:
                 while not ready.value:
                     await opening
                     await edge
+                self.flits_sent += 1
                 if first < 0:
                     first = int(dut.now.value)
         valid.value = 0
@@ -164,6 +166,7 @@ async def run(dut: Any) -> None:
     wall = time.monotonic()
     results = Results(program)
     first_cycles: list[int] = []
+    loaded_flits = host.flits_sent
     begin = await host.start(len(images) * sum(results.per_image))
 
     async def stream() -> None:
@@ -176,13 +179,14 @@ async def run(dut: Any) -> None:
     end = int(dut.now.value)
     streaming.cancel()
     dut.s_host_valid.value = 0
+    host_flits = host.flits_sent - loaded_flits
     waiting = await blocked(host, program) if stuck else []
     if not stuck:
         await settle(dut)
     outcome = Outcome(
         deadlock=stuck, waiting=waiting, begin_cycle=begin, end_cycle=end, load_cycles=load_cycles,
         load_seconds=load_seconds, run_seconds=run_seconds, first_cycles=first_cycles,
-        last_cycles=results.finished(),
+        last_cycles=results.finished(), host_flits=host_flits,
         counters={} if stuck else await counters(host, program),
         actors={} if stuck else await actors(host, program),
     )  # fmt: skip
@@ -208,11 +212,24 @@ async def finish(dut: Any, host: Host, results: Results, folder: Path, images: i
         if time.monotonic() - looked > 0.5:
             looked = time.monotonic()
             results.take(host.received)
-            cycle = int(dut.now.value) - begin
-            progress = {"cycle": cycle, "images": images, "last_cycles": [c - begin for c in results.finished()]}
+            done = results.finished()
+            progress = {
+                "cycle": int(dut.now.value) - begin, "images": images, "finished": len(done),
+                "expected_cycles": expected_cycles(results.program, images, [cycle - begin for cycle in done]),
+            }  # fmt: skip
             scratch = folder / ".progress.json"
             scratch.write_text(json.dumps(progress))
             scratch.replace(folder / "progress.json")
+
+
+def expected_cycles(program: Program, images: int, done: list[int]) -> int:
+    """A forecast for the progress line: the busiest PU paces the images; what has been seen corrects it."""
+    loads = dict.fromkeys(program.pus, 0)
+    for actor in program.actors:
+        loads[actor.node] += actor.cycles
+    if not done:
+        return max(loads.values()) * (images + 1)
+    return done[-1] + (images - len(done)) * (done[-1] - done[-2] if len(done) > 1 else max(loads.values()))
 
 
 async def settle(dut: Any) -> None:

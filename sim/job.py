@@ -45,6 +45,7 @@ class Outcome:
         run_seconds: Wall time of the run.
         first_cycles: Per image, when its first input flit was taken.
         last_cycles: Per image, when its last output flit was taken.
+        host_flits: Flits that the host sent during the run.
         counters: By node id: busy, input_wait, room_wait, idle, flits_in, flits_out.
         actors: By name: firings, busy, first, last.
     """
@@ -58,6 +59,7 @@ class Outcome:
     run_seconds: float
     first_cycles: list[int]
     last_cycles: list[int]
+    host_flits: int
     counters: dict[str, dict[str, int]]
     actors: dict[str, dict[str, int]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -25,6 +26,8 @@ BENCH_RTL = ROOT / "sim" / "rtl"
 TOP = "tb"
 ARRAYS = ("verilog", "numpy")
 POLL_SECONDS = 0.25
+
+logging.getLogger("Icarus").setLevel(logging.WARNING)  # it prints every command line
 
 
 def version() -> str:

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// chip - a mesh of PUs with one host port, a data network and a credit network.
+//
+// Node n = y * MESH_X + x is the host port, a digital PU (bit n of DPUS) or a crossbar PU. Credits travel on a mesh
+// of their own, so a packet is only ever sent into room that is reserved for it and the data network always drains.
+// `quiet` says that no engine works and no flit moves: with results outstanding that is a deadlock.
+// Timing: the sum of the parts; docs/architecture.md. Python: pyimc.arch for the parameters.
+`default_nettype none
+
+module chip #(
+    parameter MESH_X = 5,
+    parameter MESH_Y = 4,
+    parameter HOST = 0,
+    parameter [255:0] DPUS = 256'h1140,
+    parameter FIFO_DEPTH = 4,
+    parameter WORD = 128,
+    parameter CONTEXTS = 16,
+    parameter DESTINATIONS = 4,
+    parameter INSTRUCTIONS = 256,
+    parameter MEMORY = 16384,
+    parameter PARAMETERS = 4096,
+    parameter PACKET = 16,
+    parameter ROWS = 256,
+    parameter COLS = 256,
+    parameter PLANES = 40,
+    parameter ADCS = 32,
+    parameter DAC = 1,
+    parameter COLUMNS = 1024,
+    parameter HOST_WORDS = 256
+) (
+    input  wire            clk,
+    input  wire            rst,
+    input  wire            start,
+    input  wire [31:0]     stop_words,
+    output wire            run,
+    output wire [31:0]     now,
+    output wire            quiet,
+    input  wire [WORD-1:0] s_host_data,
+    input  wire            s_host_last,
+    input  wire            s_host_valid,
+    output wire            s_host_ready,
+    output wire [WORD-1:0] m_host_data,
+    output wire            m_host_last,
+    output wire            m_host_valid,
+    input  wire            m_host_ready
+);
+    localparam NODES = MESH_X * MESH_Y;
+
+    generate
+        if (NODES > 256 || HOST >= NODES || DPUS[HOST]) begin : gen_illegal
+            chip_HOST_must_be_a_node_of_at_most_256_and_not_in_DPUS u_error ();
+        end
+    endgenerate
+
+    wire [NODES*WORD-1:0] up_data, down_data;
+    wire [NODES-1:0]      up_last, up_valid, up_ready, down_last, down_valid, down_ready;
+    wire [NODES*40-1:0]   up_credit_data, down_credit_data;
+    wire [NODES-1:0]      up_credit_valid, up_credit_ready, down_credit_valid, busy;
+    wire                  data_busy, credit_busy;
+
+    mesh #(.WIDTH(WORD), .FIFO_DEPTH(FIFO_DEPTH), .MESH_X(MESH_X), .MESH_Y(MESH_Y)) u_data_mesh (
+        .clk(clk), .rst(rst),
+        .s_data(up_data), .s_last(up_last), .s_valid(up_valid), .s_ready(up_ready),
+        .m_data(down_data), .m_last(down_last), .m_valid(down_valid), .m_ready(down_ready), .busy(data_busy)
+    );
+
+    // Every credit is a packet of one flit.
+    wire [NODES-1:0] credit_last;
+    mesh #(.WIDTH(40), .FIFO_DEPTH(FIFO_DEPTH), .MESH_X(MESH_X), .MESH_Y(MESH_Y)) u_credit_mesh (
+        .clk(clk), .rst(rst),
+        .s_data(up_credit_data), .s_last({NODES{1'b1}}), .s_valid(up_credit_valid), .s_ready(up_credit_ready),
+        .m_data(down_credit_data), .m_last(credit_last), .m_valid(down_credit_valid), .m_ready({NODES{1'b1}}),
+        .busy(credit_busy)
+    );
+    wire unused = &{1'b0, credit_last};
+
+    assign quiet = !data_busy && !credit_busy && busy == 0;
+
+    genvar n;
+    generate
+        for (n = 0; n < NODES; n = n + 1) begin : gen_node
+            if (n == HOST) begin : gen_host
+                host_port #(.WORD(WORD), .NODE(n), .BUFFER(HOST_WORDS)) u_host (
+                    .clk(clk), .rst(rst), .start(start), .stop_words(stop_words), .run(run), .now(now),
+                    .s_host_data(s_host_data), .s_host_last(s_host_last), .s_host_valid(s_host_valid),
+                    .s_host_ready(s_host_ready),
+                    .m_host_data(m_host_data), .m_host_last(m_host_last), .m_host_valid(m_host_valid),
+                    .m_host_ready(m_host_ready),
+                    .s_data(down_data[n*WORD +: WORD]), .s_last(down_last[n]), .s_valid(down_valid[n]),
+                    .s_ready(down_ready[n]),
+                    .m_data(up_data[n*WORD +: WORD]), .m_last(up_last[n]), .m_valid(up_valid[n]),
+                    .m_ready(up_ready[n]),
+                    .s_credit_data(down_credit_data[n*40 +: 40]), .s_credit_valid(down_credit_valid[n]),
+                    .m_credit_data(up_credit_data[n*40 +: 40]), .m_credit_valid(up_credit_valid[n]),
+                    .m_credit_ready(up_credit_ready[n])
+                );
+                assign busy[n] = 1'b0;
+            end else begin : gen_pu
+                pu #(
+                    .NODE(n), .ENGINE(DPUS[n] ? 1 : 0), .WORD(WORD), .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS),
+                    .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARAMETERS(PARAMETERS), .PACKET(PACKET),
+                    .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .COLUMNS(COLUMNS)
+                ) u_pu (
+                    .clk(clk), .rst(rst), .run(run), .now(now),
+                    .s_data(down_data[n*WORD +: WORD]), .s_last(down_last[n]), .s_valid(down_valid[n]),
+                    .s_ready(down_ready[n]),
+                    .m_data(up_data[n*WORD +: WORD]), .m_last(up_last[n]), .m_valid(up_valid[n]),
+                    .m_ready(up_ready[n]),
+                    .s_credit_data(down_credit_data[n*40 +: 40]), .s_credit_valid(down_credit_valid[n]),
+                    .m_credit_data(up_credit_data[n*40 +: 40]), .m_credit_valid(up_credit_valid[n]),
+                    .m_credit_ready(up_credit_ready[n]), .busy(busy[n])
+                );
+            end
+        end
+    endgenerate
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// converter - runs the MVMs: for every row tile, its column tiles; for each, the bit steps; for each, the ADC groups.
+//
+// It takes a tile from the gather into the array's input register, steps the DAC, and has the ADCs convert one
+// group of columns per cycle into the accumulators. When a pixel's last row tile is converted, its accumulator bank
+// goes to the drain and the next pixel uses the other bank.
+// Timing: a row tile takes STEPS * (sum over column tiles of the groups used) cycles; the next tile is taken in the
+// last of these cycles, so back-to-back tiles leave no gap; the first conversion is one cycle after the take.
+// Python: pyimc.timing.convert_cycles.
+`default_nettype none
+`include "imc_isa.vh"
+
+module converter #(
+    parameter CONTEXTS = 16,
+    parameter CTX_BITS = 4,
+    parameter COLS = 256,
+    parameter ADCS = 32,
+    parameter STEPS = 8,
+    parameter GROUP_BITS = 5
+) (
+    input  wire                  clk,
+    input  wire                  rst,
+    input  wire                  cfg_valid,
+    input  wire [3:0]            cfg_space,
+    input  wire [15:0]           cfg_addr,
+    input  wire [63:0]           cfg_data,
+    // row tiles
+    input  wire                  tile_valid,
+    output wire                  tile_ready,
+    input  wire [CTX_BITS-1:0]   tile_ctx,
+    input  wire                  tile_first,
+    input  wire                  tile_last,
+    input  wire                  tile_end,
+    input  wire [31:0]           tile_sum,
+    // array
+    output wire                  array_load,
+    output wire                  array_eval,
+    output wire [15:0]           array_plane,
+    output wire [3:0]            array_step,
+    // accumulators
+    output wire                  add,
+    output wire                  add_clear,
+    output wire                  add_bank,
+    output wire [GROUP_BITS-1:0] add_group,      // of the layer
+    output wire [GROUP_BITS-1:0] add_column,     // of the column tile
+    output wire [3:0]            add_step,
+    // pixels for the drain: one description per bank
+    output reg  [1:0]            pixel_full,
+    output reg  [CTX_BITS-1:0]   pixel_ctx_0,
+    output reg  [CTX_BITS-1:0]   pixel_ctx_1,
+    output reg  [31:0]           pixel_sum_0,
+    output reg  [31:0]           pixel_sum_1,
+    output reg  [1:0]            pixel_end,
+    input  wire [1:0]            pixel_done,
+    output wire                  busy
+);
+    localparam GROUPS = COLS / ADCS;
+
+    generate
+        if (GROUPS < 1 || GROUPS > 255) begin : gen_illegal
+            converter_COLS_must_be_1_to_255_times_ADCS u_error ();
+        end
+    endgenerate
+
+    reg [15:0] plane_table [0:CONTEXTS-1];
+    reg [7:0]  tiles_table [0:CONTEXTS-1];
+    reg [7:0]  last_table  [0:CONTEXTS-1];
+
+    always @(posedge clk) if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE) begin
+        if (cfg_addr[1:0] == 2'd1) plane_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data[`IMC_TILES_PLANE];
+        if (cfg_addr[1:0] == 2'd2) begin
+            tiles_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data[`IMC_COLUMNS_COL_TILES];
+            last_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data[`IMC_COLUMNS_LAST_GROUPS];
+        end
+    end
+
+    reg                  busy_q, first_q, last_q, end_q, bank_q;
+    reg [CTX_BITS-1:0]   ctx_q;
+    reg [31:0]           sum_q;
+    reg [15:0]           plane_q;
+    reg [7:0]            tile_q, group_q, groups_q;     // column tile, group in it, groups it uses
+    reg [3:0]            step_q;
+    reg [GROUP_BITS-1:0] base_q;                        // first group of the column tile
+    assign busy = busy_q;
+
+    wire step_end = group_q + 8'd1 == groups_q;
+    wire mvm_end = step_end && step_q == STEPS[3:0] - 4'd1;
+    wire last_tile = tile_q + 8'd1 == tiles_table[ctx_q];
+    wire finish = busy_q && mvm_end && last_tile;
+    wire next_bank = bank_q ^ (finish && last_q);
+    assign tile_ready = (!busy_q || finish) && !(tile_first && pixel_full[next_bank]);
+    wire take = tile_valid && tile_ready;
+
+    assign array_load = take;
+    assign array_eval = take || (busy_q && step_end && !finish);
+    assign array_plane = take ? (tile_first ? plane_table[tile_ctx] : plane_q + 16'd1)
+                              : plane_q + {15'd0, mvm_end};
+    assign array_step = take || mvm_end ? 4'd0 : step_q + 4'd1;
+
+    assign add = busy_q;
+    assign add_clear = first_q && step_q == 0;
+    assign add_bank = bank_q;
+    assign add_column = group_q[GROUP_BITS-1:0];
+    assign add_group = base_q + group_q[GROUP_BITS-1:0];
+    assign add_step = step_q;
+
+    always @(posedge clk) if (busy_q || take || pixel_full != 0 || rst) begin
+        pixel_full <= pixel_full & ~pixel_done;
+        if (busy_q) begin
+            group_q <= step_end ? 8'd0 : group_q + 8'd1;
+            if (step_end) step_q <= mvm_end ? 4'd0 : step_q + 4'd1;
+            if (mvm_end) begin
+                tile_q <= tile_q + 8'd1;
+                base_q <= base_q + GROUPS[GROUP_BITS-1:0];
+                if (!last_tile) plane_q <= plane_q + 16'd1;
+                groups_q <= tile_q + 8'd2 == tiles_table[ctx_q] ? last_table[ctx_q] : GROUPS[7:0];
+            end
+            if (finish) begin
+                busy_q <= 1'b0;
+                if (last_q) begin
+                    pixel_full[bank_q] <= 1'b1;
+                    pixel_end[bank_q] <= end_q;
+                    if (bank_q) {pixel_ctx_1, pixel_sum_1} <= {ctx_q, sum_q};
+                    else {pixel_ctx_0, pixel_sum_0} <= {ctx_q, sum_q};
+                    bank_q <= !bank_q;
+                end
+            end
+        end
+        if (take) begin
+            busy_q <= 1'b1;
+            ctx_q <= tile_ctx;
+            first_q <= tile_first;
+            last_q <= tile_last;
+            end_q <= tile_end;
+            sum_q <= tile_sum;
+            plane_q <= array_plane;
+            tile_q <= 8'd0;
+            base_q <= 0;
+            groups_q <= tiles_table[tile_ctx] == 8'd1 ? last_table[tile_ctx] : GROUPS[7:0];
+        end
+        if (rst) begin
+            busy_q <= 1'b0;
+            bank_q <= 1'b0;
+            pixel_full <= 2'b00;
+            group_q <= 8'd0;
+            step_q <= 4'd0;
+        end
+    end
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// counters - what a PU did with every cycle of a run, and what each of its actors did; read through READ packets.
+//
+// Every cycle while `run` is high counts as exactly one of: busy (a firing holds the engine's front), room wait
+// (else some actor has its inputs but no room), input wait (else some actor is not halted), idle. So the four add up
+// to the cycles of the run, and the busy cycles of the actors add up to the PU's. Totals are added when the state
+// changes, so counting costs nothing meanwhile. A firing holds the front from the cycle after its selection to its
+// `done`. Timing: totals are complete 2 cycles after `run` falls.
+`default_nettype none
+`include "imc_isa.vh"
+
+module counters #(
+    parameter CONTEXTS = 16,
+    parameter CTX_BITS = 4
+) (
+    input  wire                clk,
+    input  wire                rst,
+    input  wire                run,
+    input  wire [31:0]         now,
+    input  wire                busy,
+    input  wire                room_waiting,
+    input  wire                active,
+    input  wire                fired,          // first cycle of a firing
+    input  wire                done,           // last cycle of a firing
+    input  wire [CTX_BITS-1:0] ctx,
+    input  wire                flit_in,
+    input  wire                flit_out,
+    input  wire [3:0]          read_space,
+    input  wire [15:0]         read_addr,
+    input  wire [63:0]         status,
+    output reg  [63:0]         read_data
+);
+    localparam [2:0] ST_BUSY = 3'd0, ST_INPUT = 3'd1, ST_ROOM = 3'd2, ST_IDLE = 3'd3, ST_STOPPED = 3'd4;
+
+    reg [2:0]  state_q;
+    reg [31:0] since_q;
+    reg [31:0] total   [0:4];
+    reg [31:0] firings [0:CONTEXTS-1];
+    reg [31:0] worked  [0:CONTEXTS-1];
+    reg [31:0] first   [0:CONTEXTS-1];
+    reg [31:0] last    [0:CONTEXTS-1];
+    reg [31:0] start_q, flits_in_q, flits_out_q;
+    integer    i;
+
+    wire [2:0] state = !run ? ST_STOPPED : busy ? ST_BUSY : room_waiting ? ST_ROOM : active ? ST_INPUT : ST_IDLE;
+
+    always @(posedge clk) if (state != state_q || fired || done || rst) begin
+        if (state != state_q) begin
+            state_q <= state;
+            since_q <= now;
+            total[state_q] <= total[state_q] + (now - since_q);
+        end
+        if (fired) begin
+            start_q <= now;
+            if (firings[ctx] == 0) first[ctx] <= now;
+        end
+        if (done && run) begin
+            firings[ctx] <= firings[ctx] + 32'd1;
+            worked[ctx] <= worked[ctx] + (now - (fired ? now : start_q)) + 32'd1;
+            last[ctx] <= now;
+        end
+        if (rst) begin
+            state_q <= ST_STOPPED;
+            since_q <= now;
+            for (i = 0; i < 5; i = i + 1) total[i] <= 32'd0;
+            for (i = 0; i < CONTEXTS; i = i + 1) begin
+                firings[i] <= 32'd0;
+                worked[i] <= 32'd0;
+                first[i] <= 32'd0;
+                last[i] <= 32'd0;
+            end
+        end
+    end
+
+    always @(posedge clk) if (flit_in || flit_out || rst) begin
+        if (run && flit_in) flits_in_q <= flits_in_q + 32'd1;
+        if (run && flit_out) flits_out_q <= flits_out_q + 32'd1;
+        if (rst) {flits_in_q, flits_out_q} <= 64'd0;
+    end
+
+    wire [CTX_BITS-1:0] which = read_addr[CTX_BITS:1];
+    always @* case (read_space)
+        `IMC_SPACE_COUNTER: case (read_addr[1:0])
+            2'd0: read_data = {total[ST_INPUT], total[ST_BUSY]};
+            2'd1: read_data = {total[ST_IDLE], total[ST_ROOM]};
+            default: read_data = {flits_out_q, flits_in_q};
+        endcase
+        `IMC_SPACE_ACTOR: read_data = read_addr[0] ? {last[which], first[which]} : {worked[which], firings[which]};
+        default: read_data = status;
+    endcase
+endmodule
+
+`default_nettype wire

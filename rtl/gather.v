@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// gather - fills the crossbar's input register with windows of the input image, one row tile after another.
+//
+// A kernel row of a window is one run of Kw*C contiguous bytes (NHWC), so it is read in memory words, not tap by
+// tap; bytes outside the image are the input zero point. Every cycle moves one chunk: the rest of the current word,
+// of the run, of the padding or of the tile, whichever ends first. The next tile is gathered while the array
+// converts this one. `tile_sum`, the sum of the pixel's bytes up to and with this tile, corrects offset-binary
+// weights. Timing: one chunk per cycle while the previous tile has been taken; the first chunk of a firing is in
+// the register 3 cycles after the issue; `done` with the last chunk. Python: pyimc.timing.gather_chunks.
+`default_nettype none
+`include "imc_isa.vh"
+
+module gather #(
+    parameter WORD = 128,
+    parameter CONTEXTS = 16,
+    parameter CTX_BITS = 4,
+    parameter ROWS = 256
+) (
+    input  wire                clk,
+    input  wire                rst,
+    input  wire                cfg_valid,
+    input  wire [3:0]          cfg_space,
+    input  wire [15:0]         cfg_addr,
+    input  wire [63:0]         cfg_data,
+    // a firing
+    input  wire                issue_valid,
+    output wire                issue_ready,
+    input  wire [CTX_BITS-1:0] issue_ctx,
+    input  wire [127:0]        issue_instr,
+    input  wire [15:0]         issue_head,
+    input  wire [15:0]         issue_base,
+    input  wire [15:0]         issue_size,
+    output wire                done,
+    // activation memory
+    output wire                mem_en,
+    output wire [15:0]         mem_addr,
+    input  wire [WORD-1:0]     mem_data,
+    // row tiles of the pixels, in order
+    output wire [ROWS*8-1:0]   tile_x,
+    output reg  [CTX_BITS-1:0] tile_ctx,
+    output reg                 tile_first,
+    output reg                 tile_last,
+    output reg                 tile_end,
+    output reg  [31:0]         tile_sum,
+    output reg                 tile_valid,
+    input  wire                tile_ready
+);
+    localparam LANES = WORD / 8;
+    localparam LANE_BITS = $clog2(LANES);
+    localparam POS_BITS = $clog2(ROWS) + 1;
+
+    generate
+        if (ROWS % LANES != 0 || ROWS > 32768) begin : gen_illegal
+            gather_ROWS_must_be_a_multiple_of_the_word_bytes_and_at_most_32768 u_error ();
+        end
+    endgenerate
+
+    reg [63:0] window_table [0:CONTEXTS-1];
+    reg [63:0] tiles_table  [0:CONTEXTS-1];
+
+    // ------------------------------------------------------------------------------- where the window stands
+    reg                active_q;
+    reg [CTX_BITS-1:0] ctx_q;
+    reg [15:0]         run_q, step_q, row_bytes_q, row_words_q, last_rows_q, pixels_q;
+    reg [16:0]         ring_end_q;
+    reg [15:0]         size_q, head_q, row_q;           // word addresses: ring, kernel row `top`, current row
+    reg [7:0]          kernel_rows_q, row_tiles_q, zero_q, top_q, below_q, ky_q, tile_q;
+    reg [15:0]         pos_q;                           // bytes into the run
+    reg signed [20:0]  x_q;                             // bytes from the start of the row to the window
+    reg [POS_BITS-1:0] fill_q;                          // bytes in the tile
+
+    // -------------------------------------------------------------------------------- the chunk of this cycle
+    // Computed in the clocked block, so that an idle gather costs the simulator nothing.
+    reg [POS_BITS-1:0] tile_rows;
+    reg [15:0]         left, more;
+    reg signed [20:0]  x;
+    reg                in_image, run_end, tile_full, pixel_end;
+    reg [16:0]         address;
+
+    // stage 1: address on the memory; stage 2: data back from the memory
+    reg                v1_q, v2_q, pad1_q, pad2_q, full1_q, full2_q, start1_q, start2_q, first1_q, first2_q;
+    reg                last1_q, last2_q, end1_q, end2_q, final1_q, final2_q;
+    reg [15:0]         addr1_q;
+    reg [LANE_BITS-1:0] off1_q, off2_q;
+    reg [LANE_BITS:0]  n1_q, n2_q;
+    reg [POS_BITS-1:0] pos1_q, pos2_q;
+
+    wire go = !(v2_q && tile_valid && !tile_ready);
+    assign mem_en = v1_q && go && !pad1_q;
+    assign mem_addr = addr1_q;
+    assign issue_ready = !(active_q || v1_q || v2_q);
+    assign done = v2_q && go && final2_q;
+
+    // --------------------------------------------------------------------------------------------- the merger
+    reg [ROWS*8+WORD-1:0] fill_data;                    // the last chunk of a tile may reach past it with zeros
+    assign tile_x = fill_data[ROWS*8-1:0];
+    reg [WORD-1:0] chunk;
+    localparam PAIRS = LANES / 2;
+    localparam [WORD-1:0] EVEN = {PAIRS{16'h00ff}};
+    localparam [WORD-1:0] ONES = {WORD{1'b1}};
+    reg [WORD-1:0] pairs;
+    reg [31:0]     chunk_sum;
+    integer        k;
+
+    always @(posedge clk) begin
+        if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[1:0] == 2'd0)
+            window_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data;
+        if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[1:0] == 2'd1)
+            tiles_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data;
+    end
+
+    always @(posedge clk) if (active_q || v1_q || v2_q || issue_valid || rst) begin
+        if (issue_valid && issue_ready) begin
+            active_q <= 1'b1;
+            ctx_q <= issue_ctx;
+            run_q <= window_table[issue_ctx][`IMC_WINDOW_RUN];
+            step_q <= window_table[issue_ctx][`IMC_WINDOW_STEP];
+            row_bytes_q <= window_table[issue_ctx][`IMC_WINDOW_ROW_BYTES];
+            row_words_q <= window_table[issue_ctx][`IMC_WINDOW_ROW_WORDS];
+            kernel_rows_q <= tiles_table[issue_ctx][`IMC_TILES_KERNEL_ROWS];
+            row_tiles_q <= tiles_table[issue_ctx][`IMC_TILES_ROW_TILES];
+            last_rows_q <= tiles_table[issue_ctx][`IMC_TILES_LAST_ROWS];
+            zero_q <= tiles_table[issue_ctx][`IMC_TILES_ZERO_POINT];
+            pixels_q <= issue_instr[`IMC_FIRE_PIXELS];
+            x_q <= {issue_instr[87], issue_instr[`IMC_FIRE_X0]};
+            top_q <= issue_instr[`IMC_FIRE_TOP];
+            below_q <= issue_instr[`IMC_FIRE_TOP] + issue_instr[`IMC_FIRE_ROWS];
+            head_q <= issue_head;
+            row_q <= issue_head;
+            size_q <= issue_size;
+            ring_end_q <= {1'b0, issue_base} + {1'b0, issue_size};
+            ky_q <= 0;
+            tile_q <= 0;
+            pos_q <= 0;
+            fill_q <= 0;
+        end
+        if (go && (active_q || v1_q)) begin
+            v1_q <= active_q;
+            v2_q <= v1_q;
+            {pad2_q, full2_q, start2_q, first2_q, last2_q, end2_q, final2_q}
+                <= {pad1_q, full1_q, start1_q, first1_q, last1_q, end1_q, final1_q};
+            {off2_q, n2_q, pos2_q} <= {off1_q, n1_q, pos1_q};
+        end else if (go) v2_q <= 1'b0;
+        if (active_q && go) begin
+            in_image = ky_q >= top_q && ky_q < below_q;
+            x = x_q + {5'd0, pos_q};
+            tile_rows = tile_q + 1'b1 == row_tiles_q ? last_rows_q[POS_BITS-1:0] : ROWS[POS_BITS-1:0];
+            left = run_q - pos_q;
+            more = {{16-POS_BITS{1'b0}}, tile_rows - fill_q};
+            if (more < left) left = more;
+            pad1_q <= 1'b1;
+            off1_q <= 0;
+            more = LANES[15:0];
+            if (in_image && x < 0) begin
+                if (-x < {5'd0, more}) more = ~x[15:0] + 16'd1;
+            end else if (in_image && x < $signed({5'd0, row_bytes_q})) begin
+                pad1_q <= 1'b0;
+                off1_q <= x[LANE_BITS-1:0];
+                more = LANES[15:0] - {{16-LANE_BITS{1'b0}}, x[LANE_BITS-1:0]};
+                if (row_bytes_q - x[15:0] < more) more = row_bytes_q - x[15:0];
+                address = {1'b0, row_q} + {1'b0, x[15:0] >> LANE_BITS};
+                if (address >= ring_end_q) address = address - {1'b0, size_q};
+                addr1_q <= address[15:0];
+            end
+            if (left < more) more = left;
+            run_end = pos_q + more == run_q;
+            pixel_end = run_end && ky_q + 1'b1 == kernel_rows_q;
+            tile_full = fill_q + more[POS_BITS-1:0] == tile_rows;
+            n1_q <= more[LANE_BITS:0];
+            pos1_q <= fill_q;
+            full1_q <= tile_full;
+            start1_q <= fill_q == 0;
+            first1_q <= tile_q == 0;
+            last1_q <= pixel_end;
+            end1_q <= pixels_q == 16'd1;
+            final1_q <= pixel_end && pixels_q == 16'd1;
+            pos_q <= run_end ? 16'd0 : pos_q + more;
+            fill_q <= tile_full ? {POS_BITS{1'b0}} : fill_q + more[POS_BITS-1:0];
+            if (tile_full) tile_q <= tile_q + 1'b1;
+            if (run_end) begin
+                ky_q <= ky_q + 1'b1;
+                address = {1'b0, row_q} + {1'b0, row_words_q};
+                if (address >= ring_end_q) address = address - {1'b0, size_q};
+                if (in_image) row_q <= address[15:0];
+            end
+            if (pixel_end) begin
+                ky_q <= 0;
+                tile_q <= 0;
+                row_q <= head_q;
+                x_q <= x_q + $signed({5'd0, step_q});
+                pixels_q <= pixels_q - 1'b1;
+                active_q <= pixels_q != 16'd1;
+            end
+        end
+        if (rst) begin
+            active_q <= 1'b0;
+            v1_q <= 1'b0;
+            v2_q <= 1'b0;
+        end
+    end
+
+    always @(posedge clk) if (v2_q || tile_valid || rst) begin
+        if (v2_q && go) begin
+            chunk = (pad2_q ? {LANES{zero_q}} : mem_data >> {off2_q, 3'd0}) & ~(ONES << {n2_q, 3'd0});
+            if (start2_q) fill_data <= {{ROWS*8{1'b0}}, chunk};
+            else fill_data[{pos2_q, 3'd0} +: WORD] <= chunk;
+            pairs = (chunk & EVEN) + ((chunk >> 8) & EVEN);
+            chunk_sum = start2_q && first2_q ? 32'd0 : tile_sum;
+            for (k = 0; k < PAIRS; k = k + 1) chunk_sum = chunk_sum + {16'd0, pairs[k*16 +: 16]};
+            tile_sum <= chunk_sum;
+            tile_valid <= full2_q;
+            tile_ctx <= ctx_q;
+            tile_first <= first2_q;
+            tile_last <= last2_q;
+            tile_end <= end2_q;
+        end else if (tile_ready) tile_valid <= 1'b0;
+        if (rst) tile_valid <= 1'b0;
+    end
+endmodule
+
+`default_nettype wire

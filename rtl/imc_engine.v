@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// imc_engine - the crossbar engine: gather, array, ADC groups, accumulators, drain, packer.
+//
+//   issue -> gather -> [input register] -> array -> converter/accumulator -> drain -> packer -> words
+//
+// Three stages work on three different tiles or pixels at once; each looks its own part of the actor's description
+// up by the context that travels along. A new firing may enter the gather while older ones are still behind it.
+// Timing: a row tile takes max(chunks to gather, cycles to convert); see those modules. Python: pyimc.timing.
+`default_nettype none
+`include "imc_isa.vh"
+
+module imc_engine #(
+    parameter WORD = 128,
+    parameter CONTEXTS = 16,
+    parameter CTX_BITS = 4,
+    parameter PARAMETERS = 4096,
+    parameter ROWS = 256,
+    parameter COLS = 256,
+    parameter PLANES = 40,
+    parameter ADCS = 32,
+    parameter DAC = 1,
+    parameter COLUMNS = 1024,
+    parameter NODE = 1
+) (
+    input  wire                clk,
+    input  wire                rst,
+    // tables
+    input  wire                cfg_valid,
+    input  wire [3:0]          cfg_space,
+    input  wire [15:0]         cfg_addr,
+    input  wire [WORD-1:0]     cfg_data,
+    // a firing
+    input  wire                issue_valid,
+    output wire                issue_ready,
+    input  wire [CTX_BITS-1:0] issue_ctx,
+    input  wire [127:0]        issue_instr,
+    input  wire [15:0]         issue_head_0,
+    input  wire [15:0]         issue_base_0,
+    input  wire [15:0]         issue_size_0,
+    output wire                done,
+    // activation memory
+    output wire                mem_en,
+    output wire [15:0]         mem_addr,
+    input  wire [WORD-1:0]     mem_data,
+    // output words
+    output wire [WORD-1:0]     m_data,
+    output wire [CTX_BITS-1:0] m_ctx,
+    output wire                m_last,
+    output wire                m_valid,
+    input  wire                m_ready,
+    output wire                busy
+);
+    localparam LANES = WORD / 8;
+    localparam LANE_MIN = 8 + $clog2(ROWS) + (DAC == 1 ? 0 : DAC);
+    localparam LANE = LANE_MIN < 16 ? 16 : LANE_MIN;
+    localparam WIDTH = ADCS > LANES ? ADCS : LANES;
+    localparam GROUP_BITS = $clog2(COLUMNS / ADCS) > 0 ? $clog2(COLUMNS / ADCS) : 1;
+
+    generate
+        if (DAC != 1 && DAC != 2 && DAC != 4 && DAC != 8) begin : gen_dac
+            imc_engine_DAC_must_be_1_2_4_or_8_bits u_error ();
+        end
+        if (COLS > COLUMNS || COLS % LANES != 0) begin : gen_cols
+            imc_engine_COLS_must_be_at_most_COLUMNS_and_a_multiple_of_the_word_bytes u_error ();
+        end
+    endgenerate
+
+    wire [ROWS*8-1:0]   tile_x;
+    wire [CTX_BITS-1:0] tile_ctx;
+    wire                tile_first, tile_last, tile_end, tile_valid, tile_ready;
+    wire [31:0]         tile_sum;
+    gather #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .ROWS(ROWS)) u_gather (
+        .clk(clk), .rst(rst),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[63:0]),
+        .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
+        .issue_head(issue_head_0), .issue_base(issue_base_0), .issue_size(issue_size_0), .done(done),
+        .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
+        .tile_x(tile_x), .tile_ctx(tile_ctx), .tile_first(tile_first), .tile_last(tile_last), .tile_end(tile_end),
+        .tile_sum(tile_sum), .tile_valid(tile_valid), .tile_ready(tile_ready)
+    );
+
+    wire                  load, eval, add, add_clear, add_bank, convert_busy;
+    wire [15:0]           plane;
+    wire [3:0]            step, add_step;
+    wire [GROUP_BITS-1:0] add_group, add_column;
+    wire [1:0]            pixel_full, pixel_end, pixel_done;
+    wire [CTX_BITS-1:0]   pixel_ctx_0, pixel_ctx_1;
+    wire [31:0]           pixel_sum_0, pixel_sum_1;
+    converter #(
+        .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .COLS(COLS), .ADCS(ADCS), .STEPS(8 / DAC), .GROUP_BITS(GROUP_BITS)
+    ) u_converter (
+        .clk(clk), .rst(rst),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[63:0]),
+        .tile_valid(tile_valid), .tile_ready(tile_ready), .tile_ctx(tile_ctx), .tile_first(tile_first),
+        .tile_last(tile_last), .tile_end(tile_end), .tile_sum(tile_sum),
+        .array_load(load), .array_eval(eval), .array_plane(plane), .array_step(step),
+        .add(add), .add_clear(add_clear), .add_bank(add_bank), .add_group(add_group), .add_column(add_column),
+        .add_step(add_step),
+        .pixel_full(pixel_full), .pixel_ctx_0(pixel_ctx_0), .pixel_ctx_1(pixel_ctx_1), .pixel_sum_0(pixel_sum_0),
+        .pixel_sum_1(pixel_sum_1), .pixel_end(pixel_end), .pixel_done(pixel_done), .busy(convert_busy)
+    );
+
+    reg  [15:0]          wplane_q;
+    wire [COLS*LANE-1:0] sums;
+    always @(posedge clk)
+        if (cfg_valid && cfg_space == `IMC_SPACE_CONTROL && cfg_addr == 16'd1) wplane_q <= cfg_data[15:0];
+    imc_array #(
+        .WORD(WORD), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .DAC(DAC), .LANE(LANE), .NODE(NODE)
+    ) u_array (
+        .clk(clk),
+        .wen(cfg_valid && cfg_space == `IMC_SPACE_WEIGHT), .wplane(wplane_q), .waddr(cfg_addr), .wdata(cfg_data),
+        .load(load), .x(tile_x), .eval(eval), .plane(plane), .step(step), .sums(sums)
+    );
+
+    // The ADCs: one group of columns per cycle.
+    wire                    read_bank;
+    wire [GROUP_BITS-1:0]   read_row;
+    wire [WIDTH*2*LANE-1:0] read_data;
+    accumulator #(
+        .COLUMNS(COLUMNS), .ADCS(ADCS), .WIDTH(WIDTH), .LANE(LANE), .DAC(DAC), .GROUP_BITS(GROUP_BITS)
+    ) u_accumulator (
+        .clk(clk), .add(add), .clear(add_clear), .bank(add_bank), .group(add_group), .step(add_step),
+        .sums(sums[add_column*(ADCS*LANE) +: ADCS*LANE]),
+        .read_bank(read_bank), .read_row(read_row), .read_data(read_data)
+    );
+
+    wire [WORD-1:0]        bytes;
+    wire [$clog2(LANES):0] bytes_n;
+    wire [CTX_BITS-1:0]    bytes_ctx;
+    wire                   bytes_last, bytes_valid, bytes_ready, drain_busy, packer_busy;
+    drain #(
+        .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ADCS(ADCS), .WIDTH(WIDTH),
+        .LANE(LANE), .GROUP_BITS(GROUP_BITS)
+    ) u_drain (
+        .clk(clk), .rst(rst),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[63:0]),
+        .pixel_full(pixel_full), .pixel_ctx_0(pixel_ctx_0), .pixel_ctx_1(pixel_ctx_1), .pixel_sum_0(pixel_sum_0),
+        .pixel_sum_1(pixel_sum_1), .pixel_end(pixel_end), .pixel_done(pixel_done),
+        .read_bank(read_bank), .read_row(read_row), .read_data(read_data),
+        .m_data(bytes), .m_bytes(bytes_n), .m_ctx(bytes_ctx), .m_last(bytes_last), .m_valid(bytes_valid),
+        .m_ready(bytes_ready), .busy(drain_busy)
+    );
+    packer #(.WORD(WORD), .CTX_BITS(CTX_BITS)) u_packer (
+        .clk(clk), .rst(rst),
+        .s_data(bytes), .s_bytes(bytes_n), .s_ctx(bytes_ctx), .s_last(bytes_last), .s_valid(bytes_valid),
+        .s_ready(bytes_ready),
+        .m_data(m_data), .m_ctx(m_ctx), .m_last(m_last), .m_valid(m_valid), .m_ready(m_ready), .busy(packer_busy)
+    );
+
+    assign busy = !issue_ready || tile_valid || convert_busy || pixel_full != 2'b00 || drain_busy || packer_busy;
+endmodule
+
+`default_nettype wire

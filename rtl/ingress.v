@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// ingress - what the network brings to a PU: activations, table writes and read requests.
+//
+// DATA words go to the tail of their channel's ring in the activation memory; room was reserved by the sender, so
+// they are always taken. WRITE words go to the PU's tables. A READ is answered with a REPLY packet to its sender,
+// and the link waits meanwhile. Timing: one flit per cycle; a DATA packet counts as arrived one cycle after its
+// last word; a REPLY takes one cycle per flit.
+`default_nettype none
+`include "imc_isa.vh"
+
+module ingress #(
+    parameter WORD = 128,
+    parameter CONTEXTS = 16,
+    parameter CTX_BITS = 4,
+    parameter NODE = 1
+) (
+    input  wire            clk,
+    input  wire            rst,
+    // from the network
+    input  wire [WORD-1:0] s_data,
+    input  wire            s_last,
+    input  wire            s_valid,
+    output wire            s_ready,
+    // activation memory
+    output wire            mem_wen,
+    output wire [15:0]     mem_waddr,
+    // packet complete
+    output reg             arrive_valid,
+    output reg  [7:0]      arrive_channel,
+    output reg  [7:0]      arrive_words,
+    // tables
+    output wire            cfg_valid,
+    output reg  [3:0]      cfg_space,
+    output reg  [15:0]     cfg_addr,
+    // read requests: combinational answer
+    output wire [3:0]      read_space,
+    output wire [15:0]     read_addr,
+    input  wire [63:0]     read_data,
+    // reply packet
+    output wire [WORD-1:0] m_reply_data,
+    output wire            m_reply_last,
+    output wire            m_reply_valid,
+    input  wire            m_reply_ready
+);
+    localparam CH_BITS = CTX_BITS + 1;
+    localparam [2:0] ST_HEAD = 3'd0, ST_DATA = 3'd1, ST_WRITE = 3'd2, ST_REPLY_HEAD = 3'd3, ST_REPLY = 3'd4;
+
+    reg [2:0]         state_q;
+    reg [15:0]        base [0:2*CONTEXTS-1];
+    reg [15:0]        size [0:2*CONTEXTS-1];
+    reg [15:0]        tail [0:2*CONTEXTS-1];
+    reg [CH_BITS-1:0] channel_q;
+    reg [15:0]        tail_q;
+    reg [7:0]         words_q;
+    reg [7:0]         source_q;
+
+    wire replying = state_q == ST_REPLY_HEAD || state_q == ST_REPLY;
+    wire take = s_valid && s_ready;
+    assign s_ready = !replying;
+
+    assign mem_wen = take && state_q == ST_DATA;
+    assign mem_waddr = tail_q;
+    wire [16:0] ring_end = {1'b0, base[channel_q]} + {1'b0, size[channel_q]};
+    wire [15:0] tail_next = {1'b0, tail_q} + 17'd1 == ring_end ? base[channel_q] : tail_q + 16'd1;
+
+    assign cfg_valid = take && state_q == ST_WRITE;
+    assign read_space = cfg_space;
+    assign read_addr = cfg_addr;
+
+    wire [63:0] reply_head = {cfg_addr, cfg_space, 8'd0, NODE[7:0], words_q, 8'd0, `IMC_KIND_REPLY, source_q};
+    wire [63:0] reply = state_q == ST_REPLY_HEAD ? reply_head : read_data;
+    generate
+        if (WORD > 64) begin : gen_wide
+            assign m_reply_data = {{WORD-64{1'b0}}, reply};
+        end else begin : gen_narrow
+            assign m_reply_data = reply;
+        end
+    endgenerate
+    assign m_reply_valid = replying;
+    assign m_reply_last = state_q == ST_REPLY && words_q == 8'd1;
+
+    wire [CH_BITS-1:0] head_channel = s_data[12 +: CH_BITS];
+
+    always @(posedge clk) if (take || replying || arrive_valid || rst) begin
+        arrive_valid <= 1'b0;
+        case (state_q)
+            ST_HEAD: if (take) begin
+                source_q <= s_data[`IMC_HEAD_SOURCE];
+                cfg_space <= s_data[`IMC_HEAD_SPACE];
+                cfg_addr <= s_data[`IMC_HEAD_ADDRESS];
+                words_q <= s_data[`IMC_HEAD_LENGTH];
+                channel_q <= head_channel;
+                tail_q <= tail[head_channel];
+                case (s_data[`IMC_HEAD_KIND])
+                    `IMC_KIND_DATA: state_q <= ST_DATA;
+                    `IMC_KIND_WRITE: state_q <= ST_WRITE;
+                    default: state_q <= ST_REPLY_HEAD;
+                endcase
+            end
+            ST_DATA: if (take) begin
+                tail_q <= tail_next;
+                if (s_last) begin
+                    tail[channel_q] <= tail_next;
+                    arrive_valid <= 1'b1;
+                    arrive_channel <= {{8-CH_BITS{1'b0}}, channel_q};
+                    arrive_words <= words_q;
+                    state_q <= ST_HEAD;
+                end
+            end
+            ST_WRITE: if (take) begin
+                cfg_addr <= cfg_addr + 1'b1;
+                if (cfg_space == `IMC_SPACE_CHANNEL) begin
+                    base[cfg_addr[CH_BITS-1:0]] <= s_data[`IMC_CHANNEL_BASE];
+                    size[cfg_addr[CH_BITS-1:0]] <= s_data[`IMC_CHANNEL_SIZE];
+                    tail[cfg_addr[CH_BITS-1:0]] <= s_data[`IMC_CHANNEL_BASE];
+                end
+                if (s_last) state_q <= ST_HEAD;
+            end
+            ST_REPLY_HEAD: if (m_reply_ready) state_q <= ST_REPLY;
+            default: if (m_reply_ready) begin
+                cfg_addr <= cfg_addr + 1'b1;
+                words_q <= words_q - 1'b1;
+                if (m_reply_last) state_q <= ST_HEAD;
+            end
+        endcase
+        if (rst) begin
+            state_q <= ST_HEAD;
+            arrive_valid <= 1'b0;
+        end
+    end
+endmodule
+
+`default_nettype wire

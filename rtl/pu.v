@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// pu - a processing unit: ingress, activation memory, sequencer, engine, egress and counters.
+//
+//   data network -> ingress -> activation memory -> engine -> egress -> data network
+//                      tables v                       ^ issue
+//   credit network ------> sequencer -----------------+---------------> credit network
+//
+// ENGINE selects the crossbar engine (0) or the digital vector engine (1); the rest is the same.
+// Timing: see the parts. Python: pyimc.program for the tables, pyimc.golden for the values.
+`default_nettype none
+`include "imc_isa.vh"
+
+module pu #(
+    parameter NODE = 1,
+    parameter ENGINE = 0,
+    parameter WORD = 128,
+    parameter CONTEXTS = 16,
+    parameter DESTINATIONS = 4,
+    parameter INSTRUCTIONS = 256,
+    parameter MEMORY = 16384,
+    parameter PARAMETERS = 4096,
+    parameter PACKET = 16,
+    parameter ROWS = 256,
+    parameter COLS = 256,
+    parameter PLANES = 40,
+    parameter ADCS = 32,
+    parameter DAC = 1,
+    parameter COLUMNS = 1024
+) (
+    input  wire            clk,
+    input  wire            rst,
+    input  wire            run,
+    input  wire [31:0]     now,
+    // data network
+    input  wire [WORD-1:0] s_data,
+    input  wire            s_last,
+    input  wire            s_valid,
+    output wire            s_ready,
+    output wire [WORD-1:0] m_data,
+    output wire            m_last,
+    output wire            m_valid,
+    input  wire            m_ready,
+    // credit network: always taken
+    input  wire [39:0]     s_credit_data,
+    input  wire            s_credit_valid,
+    output wire [39:0]     m_credit_data,
+    output wire            m_credit_valid,
+    input  wire            m_credit_ready,
+    output wire            busy
+);
+    localparam CTX_BITS = $clog2(CONTEXTS) > 0 ? $clog2(CONTEXTS) : 1;
+
+    // ------------------------------------------------------------------------------------------------ ingress
+    wire            mem_wen, arrive_valid, cfg_valid, reply_last, reply_valid, reply_ready;
+    wire [15:0]     mem_waddr, cfg_addr, read_addr;
+    wire [7:0]      arrive_channel, arrive_words;
+    wire [3:0]      cfg_space, read_space;
+    wire [63:0]     read_data;
+    wire [WORD-1:0] reply_data;
+    ingress #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .NODE(NODE)) u_ingress (
+        .clk(clk), .rst(rst),
+        .s_data(s_data), .s_last(s_last), .s_valid(s_valid), .s_ready(s_ready),
+        .mem_wen(mem_wen), .mem_waddr(mem_waddr),
+        .arrive_valid(arrive_valid), .arrive_channel(arrive_channel), .arrive_words(arrive_words),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr),
+        .read_space(read_space), .read_addr(read_addr), .read_data(read_data),
+        .m_reply_data(reply_data), .m_reply_last(reply_last), .m_reply_valid(reply_valid),
+        .m_reply_ready(reply_ready)
+    );
+
+    wire            mem_en;
+    wire [15:0]     mem_addr;
+    wire [WORD-1:0] mem_data;
+    ram #(.WIDTH(WORD), .DEPTH(MEMORY)) u_memory (
+        .clk(clk), .wen(mem_wen), .waddr(mem_waddr), .wdata(s_data), .ren(mem_en), .raddr(mem_addr), .rdata(mem_data)
+    );
+
+    // ---------------------------------------------------------------------------------------------- sequencer
+    wire                issue_valid, issue_ready, done, room_waiting, fired;
+    wire [CTX_BITS-1:0] issue_ctx;
+    wire [127:0]        issue_instr;
+    wire [15:0]         head_0, base_0, size_0, head_1, base_1, size_1;
+    wire [CONTEXTS-1:0] active;
+    wire [63:0]         status;
+    sequencer #(
+        .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .DESTINATIONS(DESTINATIONS), .INSTRUCTIONS(INSTRUCTIONS)
+    ) u_sequencer (
+        .clk(clk), .rst(rst), .run(run),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data[63:0]),
+        .arrive_valid(arrive_valid), .arrive_channel(arrive_channel), .arrive_words(arrive_words),
+        .s_credit_valid(s_credit_valid), .s_credit_data(s_credit_data),
+        .m_credit_valid(m_credit_valid), .m_credit_data(m_credit_data), .m_credit_ready(m_credit_ready),
+        .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
+        .issue_head_0(head_0), .issue_base_0(base_0), .issue_size_0(size_0),
+        .issue_head_1(head_1), .issue_base_1(base_1), .issue_size_1(size_1), .done(done),
+        .active(active), .room_waiting(room_waiting), .fired(fired),
+        .status_ctx(read_addr[CTX_BITS-1:0]), .status(status)
+    );
+
+    // ------------------------------------------------------------------------------------------------- engine
+    wire [WORD-1:0]     word_data;
+    wire [CTX_BITS-1:0] word_ctx;
+    wire                word_last, word_valid, word_ready, engine_busy;
+    generate
+        if (ENGINE == 0) begin : gen_imc
+            imc_engine #(
+                .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ROWS(ROWS),
+                .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .COLUMNS(COLUMNS), .NODE(NODE)
+            ) u_engine (
+                .clk(clk), .rst(rst),
+                .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),
+                .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx),
+                .issue_instr(issue_instr), .issue_head_0(head_0), .issue_base_0(base_0), .issue_size_0(size_0),
+                .done(done), .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
+                .m_data(word_data), .m_ctx(word_ctx), .m_last(word_last), .m_valid(word_valid),
+                .m_ready(word_ready), .busy(engine_busy)
+            );
+            wire unused = &{1'b0, head_1, base_1, size_1};     // layers have one input
+        end else if (ENGINE == 1) begin : gen_dpu
+            dpu_engine #(
+                .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMS(PARAMETERS)
+            ) u_engine (
+                .clk(clk), .rst(rst),
+                .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),
+                .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx),
+                .issue_instr(issue_instr), .issue_head_0(head_0), .issue_base_0(base_0), .issue_size_0(size_0),
+                .issue_head_1(head_1), .issue_base_1(base_1), .issue_size_1(size_1),
+                .done(done), .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
+                .m_data(word_data), .m_ctx(word_ctx), .m_last(word_last), .m_valid(word_valid),
+                .m_ready(word_ready), .busy(engine_busy)
+            );
+        end else begin : gen_illegal
+            pu_ENGINE_must_be_0_or_1 u_error ();
+        end
+    endgenerate
+    assign busy = engine_busy || issue_valid;
+
+    egress #(
+        .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .DESTINATIONS(DESTINATIONS), .PACKET(PACKET),
+        .NODE(NODE)
+    ) u_egress (
+        .clk(clk), .rst(rst),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data[63:0]),
+        .s_data(word_data), .s_ctx(word_ctx), .s_last(word_last), .s_valid(word_valid), .s_ready(word_ready),
+        .s_reply_data(reply_data), .s_reply_last(reply_last), .s_reply_valid(reply_valid),
+        .s_reply_ready(reply_ready),
+        .m_data(m_data), .m_last(m_last), .m_valid(m_valid), .m_ready(m_ready)
+    );
+
+    counters #(.CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS)) u_counters (
+        .clk(clk), .rst(rst), .run(run), .now(now),
+        .busy(issue_valid || !issue_ready), .room_waiting(room_waiting), .active(active != 0),
+        .fired(fired), .done(done), .ctx(issue_ctx),
+        .flit_in(s_valid && s_ready), .flit_out(m_valid && m_ready),
+        .read_space(read_space), .read_addr(read_addr), .status(status), .read_data(read_data)
+    );
+endmodule
+
+`default_nettype wire

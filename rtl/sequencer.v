@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+// sequencer - executes the instruction streams of a PU's actors and decides which actor fires next.
+//
+// Every context (actor) holds one fetched FIRE. It is looked at again only when something that it waits for has
+// changed (a packet arrived, a credit came back, an instruction was fetched), so an idle PU does nothing.
+// A FIRE can fire when each input channel holds `need` words and each destination has room for `produce`;
+// nothing takes that away again, so a context found ready stays ready until it is issued.
+// Timing: fetch 2 cycles per instruction, one context looked at per cycle, lowest index first; when the engine's
+//         front is free and any context is ready, the lowest one is issued in the next cycle (1 cycle).
+//         Counters of arrived and consumed words run modulo 2^16; a ring is shorter than that.
+`default_nettype none
+`include "imc_isa.vh"
+
+module sequencer #(
+    parameter CONTEXTS = 16,
+    parameter CTX_BITS = 4,
+    parameter DESTINATIONS = 4,
+    parameter INSTRUCTIONS = 256
+) (
+    input  wire                clk,
+    input  wire                rst,
+    input  wire                run,
+    // table writes
+    input  wire                cfg_valid,
+    input  wire [3:0]          cfg_space,
+    input  wire [15:0]         cfg_addr,
+    input  wire [63:0]         cfg_data,
+    // a data packet has arrived in full
+    input  wire                arrive_valid,
+    input  wire [7:0]          arrive_channel,
+    input  wire [7:0]          arrive_words,
+    // credit network
+    input  wire                s_credit_valid,
+    input  wire [39:0]         s_credit_data,
+    output reg                 m_credit_valid,
+    output wire [39:0]         m_credit_data,
+    input  wire                m_credit_ready,
+    // the engine's front
+    output reg                 issue_valid,
+    input  wire                issue_ready,
+    output reg  [CTX_BITS-1:0] issue_ctx,
+    output reg  [127:0]        issue_instr,
+    output reg  [15:0]         issue_head_0,
+    output reg  [15:0]         issue_base_0,
+    output reg  [15:0]         issue_size_0,
+    output reg  [15:0]         issue_head_1,
+    output reg  [15:0]         issue_base_1,
+    output reg  [15:0]         issue_size_1,
+    input  wire                done,
+    // what the counters see
+    output wire [CONTEXTS-1:0] active,
+    output wire                room_waiting,
+    output reg                 fired,
+    // READ of STATUS
+    input  wire [CTX_BITS-1:0] status_ctx,
+    output wire [63:0]         status
+);
+    localparam CHANNELS = 2 * CONTEXTS;
+    localparam CH_BITS = CTX_BITS + 1;
+    localparam SLOTS = CONTEXTS * DESTINATIONS;
+    localparam SLOT_BITS = $clog2(SLOTS) > 0 ? $clog2(SLOTS) : 1;
+    localparam DEST_BITS = $clog2(DESTINATIONS);
+    localparam PC_BITS = $clog2(INSTRUCTIONS);
+
+    generate
+        if (CONTEXTS < 1 || CONTEXTS > 64 || CONTEXTS > (1 << CTX_BITS)) begin : gen_contexts
+            sequencer_CONTEXTS_must_be_1_to_64_and_fit_CTX_BITS u_error ();
+        end
+        if (INSTRUCTIONS < 2 || INSTRUCTIONS > 4096) begin : gen_instructions
+            sequencer_INSTRUCTIONS_must_be_2_to_4096 u_error ();
+        end
+        if (SLOTS > 256 || DESTINATIONS != (1 << DEST_BITS)) begin : gen_slots
+            sequencer_DESTINATIONS_must_be_a_power_of_two_and_CONTEXTS_times_it_at_most_256 u_error ();
+        end
+    endgenerate
+
+    // ------------------------------------------------------------------------------------------ state per actor
+    reg [127:0]         memory      [0:INSTRUCTIONS-1];
+    reg [PC_BITS-1:0]   pc          [0:CONTEXTS-1];
+    reg [15:0]          turns_0     [0:CONTEXTS-1];
+    reg [15:0]          turns_1     [0:CONTEXTS-1];
+    reg [127:0]         instr       [0:CONTEXTS-1];
+    reg                 two_ports   [0:CONTEXTS-1];
+    reg [7:0]           destinations[0:CONTEXTS-1];
+    reg [63:0]          channel     [0:CHANNELS-1];
+    reg [15:0]          head        [0:CHANNELS-1];
+    reg [15:0]          arrived     [0:CHANNELS-1];
+    reg [15:0]          consumed    [0:CHANNELS-1];
+    reg [15:0]          granted     [0:SLOTS-1];
+    reg [15:0]          sent        [0:SLOTS-1];
+
+    reg [CONTEXTS-1:0] active_q, fetch_q, armed_q, dirty_q, ready_q, room_wait_q;
+    assign active = active_q;
+    assign room_waiting = |room_wait_q;
+
+    integer i;
+
+    function [CTX_BITS-1:0] lowest(input [CONTEXTS-1:0] mask);
+        integer k;
+        begin
+            lowest = 0;
+            for (k = CONTEXTS - 1; k >= 0; k = k - 1) if (mask[k]) lowest = k[CTX_BITS-1:0];
+        end
+    endfunction
+
+    function [15:0] advance(input [15:0] from, input [15:0] by, input [15:0] base, input [15:0] size);
+        reg [16:0] sum;
+        begin
+            sum = {1'b0, from} + {1'b0, by};
+            if (sum >= {1'b0, base} + {1'b0, size}) sum = sum - {1'b0, size};
+            advance = sum[15:0];
+        end
+    endfunction
+
+    function [SLOT_BITS-1:0] first_slot(input [CTX_BITS-1:0] ctx);
+        reg [CTX_BITS+DEST_BITS-1:0] wide;
+        begin
+            wide = {{DEST_BITS+1{1'b0}}, ctx} << DEST_BITS;
+            first_slot = wide[SLOT_BITS-1:0];
+        end
+    endfunction
+
+    // ---------------------------------------------------------------------------------------------------- fetch
+    reg                 decode_q;
+    reg [CTX_BITS-1:0]  decode_ctx_q;
+    reg [127:0]         fetched_q;
+    wire                fetch_start = run && !decode_q && fetch_q != 0;
+    wire [CTX_BITS-1:0] fetch_ctx = lowest(fetch_start ? fetch_q : {CONTEXTS{1'b0}});
+    wire                is_fire = fetched_q[`IMC_FIRE_OPCODE] == `IMC_OP_FIRE;
+    wire                is_loop = fetched_q[`IMC_LOOP_OPCODE] == `IMC_OP_LOOP;
+    wire                loop_level = fetched_q[`IMC_LOOP_LEVEL];
+    wire [15:0]         loop_count = fetched_q[`IMC_LOOP_COUNT];
+    reg [15:0]          turns;
+
+    // ----------------------------------------------------------------------------------------------------- scan
+    wire                scan = run && dirty_q != 0;
+    wire [CTX_BITS-1:0] scan_ctx = lowest(scan ? dirty_q : {CONTEXTS{1'b0}});
+    reg                 scan_inputs, scan_room;
+    reg [15:0]          scan_need, scan_produce, scan_slot_room;
+    reg [SLOT_BITS-1:0] slot;
+
+    // ---------------------------------------------------------------------------------------------------- issue
+    wire                credits_done = !m_credit_valid || (m_credit_ready && (second_q || !two_ports[credit_ctx_q]));
+    wire                select = run && ready_q != 0 && issue_ready && !issue_valid && credits_done;
+    wire [CTX_BITS-1:0] select_ctx = lowest(select ? ready_q : {CONTEXTS{1'b0}});
+    wire [CH_BITS-1:0]  select_0 = {select_ctx, 1'b0};
+    wire [CH_BITS-1:0]  select_1 = {select_ctx, 1'b1};
+    reg [15:0]          free, produce;
+
+    // credits of the firing that has just read its inputs
+    reg                 second_q;
+    reg [CTX_BITS-1:0]  credit_ctx_q;
+    reg [15:0]          free_q;
+    wire [CH_BITS-1:0]  credit_channel = {credit_ctx_q, second_q};
+    wire [63:0]         credit_entry = channel[credit_channel];
+    assign m_credit_data = {8'd0, free_q, credit_entry[`IMC_CHANNEL_SLOT], credit_entry[`IMC_CHANNEL_NODE]};
+
+    wire [CTX_BITS-1:0]  cfg_ctx = cfg_addr[CTX_BITS-1:0];
+    wire [CH_BITS-1:0]   cfg_channel = cfg_addr[CH_BITS-1:0];
+    wire [SLOT_BITS-1:0] cfg_slot = cfg_addr[SLOT_BITS-1:0];
+    wire [PC_BITS-1:0]   cfg_pc = cfg_addr[PC_BITS:1];
+    wire [CH_BITS-1:0]   in_channel = arrive_channel[CH_BITS-1:0];
+    wire [SLOT_BITS-1:0] in_slot = s_credit_data[8 +: SLOT_BITS];
+
+    wire [CH_BITS-1:0] status_0 = {status_ctx, 1'b0};
+    wire [CH_BITS-1:0] status_1 = {status_ctx, 1'b1};
+    wire [15:0]        status_fill_0 = arrived[status_0] - consumed[status_0];
+    wire [15:0]        status_fill_1 = arrived[status_1] - consumed[status_1];
+    wire [15:0]        status_need = instr[status_ctx][`IMC_FIRE_NEED];
+    wire [11:0]        status_pc = {{12-PC_BITS{1'b0}}, pc[status_ctx]};
+    assign status = {status_need, status_fill_1, status_fill_0, status_pc, room_wait_q[status_ctx],
+                     ready_q[status_ctx], armed_q[status_ctx], active_q[status_ctx]};
+
+    // ------------------------------------------------------------------------------------ instruction memory
+    always @(posedge clk) begin
+        if (cfg_valid && cfg_space == `IMC_SPACE_INSTRUCTION) begin
+            if (cfg_addr[0]) memory[cfg_pc][127:64] <= cfg_data;
+            else memory[cfg_pc][63:0] <= cfg_data;
+        end
+        if (fetch_start) fetched_q <= memory[pc[fetch_ctx]];
+    end
+
+    // ---------------------------------------------------------------- word counters: each has a single writer
+    always @(posedge clk) begin
+        if (arrive_valid) arrived[in_channel] <= arrived[in_channel] + {8'd0, arrive_words};
+        if (s_credit_valid) granted[in_slot] <= granted[in_slot] + s_credit_data[`IMC_CREDIT_WORDS];
+        if (cfg_valid && cfg_space == `IMC_SPACE_CHANNEL) arrived[cfg_channel] <= 0;
+        if (cfg_valid && cfg_space == `IMC_SPACE_DESTINATION) granted[cfg_slot] <= cfg_data[`IMC_DESTINATION_ROOM];
+    end
+
+    // --------------------------------------------------------------------------------------------- the machine
+    wire awake = rst || cfg_valid || fetch_start || decode_q || scan || arrive_valid || s_credit_valid || select
+                 || issue_valid || done || m_credit_valid || fired;
+
+    always @(posedge clk) if (awake) begin
+        fired <= 1'b0;
+        if (fetch_start) begin
+            decode_q <= 1'b1;
+            decode_ctx_q <= fetch_ctx;
+        end
+        if (scan) begin
+            scan_need = instr[scan_ctx][`IMC_FIRE_NEED];
+            scan_produce = instr[scan_ctx][`IMC_FIRE_PRODUCE];
+            scan_inputs = arrived[{scan_ctx, 1'b0}] - consumed[{scan_ctx, 1'b0}] >= scan_need;
+            if (two_ports[scan_ctx])
+                scan_inputs = scan_inputs && arrived[{scan_ctx, 1'b1}] - consumed[{scan_ctx, 1'b1}] >= scan_need;
+            scan_room = 1'b1;
+            for (i = 0; i < DESTINATIONS; i = i + 1) begin
+                slot = first_slot(scan_ctx) + i[SLOT_BITS-1:0];
+                scan_slot_room = granted[slot] - sent[slot];
+                if (i[7:0] < destinations[scan_ctx] && scan_slot_room < scan_produce) scan_room = 1'b0;
+            end
+            dirty_q[scan_ctx] <= 1'b0;
+            if (armed_q[scan_ctx]) begin
+                if (scan_inputs && scan_room) ready_q[scan_ctx] <= 1'b1;
+                room_wait_q[scan_ctx] <= scan_inputs && !scan_room;
+            end
+        end
+        if (arrive_valid) dirty_q[in_channel[CH_BITS-1:1]] <= 1'b1;
+        if (s_credit_valid) dirty_q[in_slot >> DEST_BITS] <= 1'b1;
+        if (decode_q) begin
+            decode_q <= 1'b0;
+            if (is_fire) begin
+                instr[decode_ctx_q] <= fetched_q;
+                pc[decode_ctx_q] <= pc[decode_ctx_q] + 1'b1;
+                fetch_q[decode_ctx_q] <= 1'b0;
+                armed_q[decode_ctx_q] <= 1'b1;
+                dirty_q[decode_ctx_q] <= 1'b1;
+            end else if (is_loop) begin
+                turns = (loop_level ? turns_1[decode_ctx_q] : turns_0[decode_ctx_q]) + 1'b1;
+                if (loop_count == 0 || turns < loop_count) begin
+                    pc[decode_ctx_q] <= fetched_q[21 +: PC_BITS];
+                end else begin
+                    pc[decode_ctx_q] <= pc[decode_ctx_q] + 1'b1;
+                    turns = 0;
+                end
+                if (loop_level) turns_1[decode_ctx_q] <= turns;
+                else turns_0[decode_ctx_q] <= turns;
+            end else begin
+                active_q[decode_ctx_q] <= 1'b0;
+                fetch_q[decode_ctx_q] <= 1'b0;
+            end
+        end
+        if (select) begin
+            free = instr[select_ctx][`IMC_FIRE_FREE];
+            produce = instr[select_ctx][`IMC_FIRE_PRODUCE];
+            issue_valid <= 1'b1;
+            issue_ctx <= select_ctx;
+            issue_instr <= instr[select_ctx];
+            issue_head_0 <= head[select_0];
+            issue_base_0 <= channel[select_0][`IMC_CHANNEL_BASE];
+            issue_size_0 <= channel[select_0][`IMC_CHANNEL_SIZE];
+            issue_head_1 <= head[select_1];
+            issue_base_1 <= channel[select_1][`IMC_CHANNEL_BASE];
+            issue_size_1 <= channel[select_1][`IMC_CHANNEL_SIZE];
+            consumed[select_0] <= consumed[select_0] + free;
+            head[select_0] <= advance(head[select_0], free, channel[select_0][`IMC_CHANNEL_BASE],
+                                      channel[select_0][`IMC_CHANNEL_SIZE]);
+            if (two_ports[select_ctx]) begin
+                consumed[select_1] <= consumed[select_1] + free;
+                head[select_1] <= advance(head[select_1], free, channel[select_1][`IMC_CHANNEL_BASE],
+                                          channel[select_1][`IMC_CHANNEL_SIZE]);
+            end
+            for (i = 0; i < DESTINATIONS; i = i + 1) begin
+                slot = first_slot(select_ctx) + i[SLOT_BITS-1:0];
+                sent[slot] <= sent[slot] + produce;
+            end
+            armed_q[select_ctx] <= 1'b0;
+            ready_q[select_ctx] <= 1'b0;
+            fetch_q[select_ctx] <= 1'b1;
+            fired <= 1'b1;
+        end
+        if (issue_valid && issue_ready) issue_valid <= 1'b0;
+        if (done && issue_instr[`IMC_FIRE_FREE] != 0) begin
+            m_credit_valid <= 1'b1;
+            second_q <= 1'b0;
+            credit_ctx_q <= issue_ctx;
+            free_q <= issue_instr[`IMC_FIRE_FREE];
+        end else if (m_credit_valid && m_credit_ready) begin
+            m_credit_valid <= two_ports[credit_ctx_q] && !second_q;
+            second_q <= 1'b1;
+        end
+        if (cfg_valid && cfg_space == `IMC_SPACE_CONTEXT) begin
+            pc[cfg_ctx] <= cfg_data[PC_BITS-1:0];
+            turns_0[cfg_ctx] <= 0;
+            turns_1[cfg_ctx] <= 0;
+            two_ports[cfg_ctx] <= cfg_data[18:17] == 2'd2;
+            destinations[cfg_ctx] <= cfg_data[`IMC_CONTEXT_DESTINATIONS];
+            active_q[cfg_ctx] <= cfg_data[16];
+            fetch_q[cfg_ctx] <= cfg_data[16];
+        end
+        if (cfg_valid && cfg_space == `IMC_SPACE_CHANNEL) begin
+            channel[cfg_channel] <= cfg_data;
+            head[cfg_channel] <= cfg_data[`IMC_CHANNEL_BASE];
+            consumed[cfg_channel] <= 0;
+        end
+        if (cfg_valid && cfg_space == `IMC_SPACE_DESTINATION) sent[cfg_slot] <= 0;
+        if (rst) begin
+            active_q <= 0;
+            fetch_q <= 0;
+            armed_q <= 0;
+            dirty_q <= 0;
+            ready_q <= 0;
+            room_wait_q <= 0;
+            decode_q <= 1'b0;
+            issue_valid <= 1'b0;
+            m_credit_valid <= 1'b0;
+        end
+    end
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,160 @@
+"""The `pyimc` command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from mapping.compile import STRATEGY, compile_network
+from mapping.placement import Options
+from pyimc import isa, program_file
+from pyimc.arch import load_arch
+from pyimc.errors import ConfigError, EncodingError, ImcError
+from sim.flow import BUILD, Request, rerun, simulate
+from sim.prepare import model_name, prepare
+from sim.progress import progress_line
+from sim.result import Run, print_table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        0 if all is well, 1 on a mismatch or deadlock, 2 on a user's mistake: then one line says which.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.command(parsed)
+    except ImcError as error:
+        print(f"pyimc: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("pyimc: interrupted; start it again, what was finished is kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pyimc", description="In-memory-computing co-simulation, cycle by cycle.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    sim = commands.add_parser("sim", help="run a model on the chip and prove every value")
+    _model_arguments(sim)
+    sim.add_argument("--level", default="rtl", help="rtl (the measurement) or golden (values only)")
+    sim.add_argument("--images", type=int, help="how many (default: enough for a steady interval)")
+    sim.add_argument("--input", type=Path, help="a picture or .npy file (default: a photograph; digits: test set)")
+    _rtl_arguments(sim)
+    sim.set_defaults(command=_sim)
+
+    again = commands.add_parser("rerun", help="run the Program and images of an earlier run again, from disk")
+    again.add_argument("run", type=Path, help="a directory such as build/digits-default-lblp-rtl")
+    _rtl_arguments(again)
+    again.set_defaults(command=_rerun)
+
+    compiler = commands.add_parser("compile", help="compile a model to a Program and print where its nodes are")
+    _model_arguments(compiler)
+    compiler.add_argument("--output", type=Path, help="directory of the Program (default build/<model>-<arch>-...)")
+    compiler.set_defaults(command=_compile)
+
+    disassembler = commands.add_parser("disasm", help="print an instruction stream as text")
+    disassembler.add_argument("stream", type=Path, help="a stream.bin of a Program")
+    disassembler.set_defaults(command=_disasm)
+
+    assembler = commands.add_parser("asm", help="assemble text into an instruction stream")
+    assembler.add_argument("text", type=Path)
+    assembler.add_argument("stream", type=Path, help="the stream.bin to write")
+    assembler.set_defaults(command=_asm)
+
+    sealer = commands.add_parser("seal", help="accept a deliberate edit: recompute a Program's hashes")
+    sealer.add_argument("program", type=Path)
+    sealer.set_defaults(command=lambda parsed: print(program_file.seal(parsed.program)))
+
+    breaker = commands.add_parser("corrupt", help="flip one bit of a Program and seal it, to see the checks fail")
+    breaker.add_argument("program", type=Path)
+    breaker.add_argument("file", help="such as pu_03/weights.bin")
+    breaker.add_argument("bit", type=int)
+    breaker.set_defaults(command=lambda parsed: print(program_file.flip_bit(parsed.program, parsed.file, parsed.bit)))
+
+    bench = commands.add_parser("bench", help="measure what docs/results.md quotes")
+    bench.set_defaults(command=_bench)
+    return parser
+
+
+def _model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="resnet18", help="resnet18, resnet8, digits or the path of an .onnx file")
+    parser.add_argument("--arch", default="default", help="default, tiny or the path of a .yaml file")
+    parser.add_argument("--strategy", default=STRATEGY, help="how nodes are placed on PUs")
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _rtl_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--array", default="verilog", help="who computes column sums: verilog or numpy")
+    parser.add_argument("--front-door", action="store_true", help="send the weights as packets (slow, cycles counted)")
+
+
+def _options(pairs: Sequence[str]) -> Options:
+    options: dict[str, int | str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--option {pair}: write it as NAME=VALUE")
+        options[name] = int(value) if value.lstrip("-").isdigit() else value
+    return options
+
+
+def _sim(parsed: argparse.Namespace) -> None:
+    request = Request(
+        model=parsed.model, arch=parsed.arch, strategy=parsed.strategy, level=parsed.level, images=parsed.images,
+        input=parsed.input, seed=parsed.seed, array=parsed.array, front_door=parsed.front_door,
+        options=_options(parsed.option),
+    )  # fmt: skip
+    console = Console(highlight=False, soft_wrap=True)
+    with progress_line(console) as progress:
+        run = simulate(request, console.print, progress)
+    _report(run, console)
+
+
+def _rerun(parsed: argparse.Namespace) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    with progress_line(console) as progress:
+        run = rerun(parsed.run, parsed.array, parsed.front_door, console.print, progress)
+    _report(run, console)
+
+
+def _report(run: Run, console: Console) -> None:
+    print_table(run, console)
+    console.print("PASS")
+
+
+def _compile(parsed: argparse.Namespace) -> None:
+    arch = load_arch(parsed.arch)
+    prepared = prepare(parsed.model, 1, None)
+    program = compile_network(prepared.network, arch, parsed.strategy, _options(parsed.option), parsed.seed)
+    name = model_name(parsed.model)
+    folder = parsed.output or BUILD / f"{name}-{arch.name}-{parsed.strategy}-program"
+    digest = program_file.save(program, folder)
+    for node in program.pus:
+        hosted = [actor for actor in program.actors if actor.node == node]
+        print(f"PU {node:3d} {sum(actor.cycles for actor in hosted):9d} cycles  {' '.join(a.name for a in hosted)}")
+    print(f"{folder} {digest}")
+
+
+def _disasm(parsed: argparse.Namespace) -> None:
+    print(isa.disassemble(program_file.read_stream(parsed.stream)), end="")
+
+
+def _asm(parsed: argparse.Namespace) -> None:
+    if not parsed.text.is_file():
+        raise EncodingError(f"{parsed.text}: no such file; give assembler text as `pyimc disasm` prints it")
+    program_file.write_stream(parsed.stream, isa.assemble(parsed.text.read_text()))
+
+
+def _bench(parsed: argparse.Namespace) -> None:
+    from sim.benchmark import benchmark
+
+    benchmark()

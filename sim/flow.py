@@ -1,0 +1,163 @@
+"""One run from end to end: prepare, compile, golden, RTL, verdict, result."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapping.compile import compile_network
+from mapping.placement import Options
+from pyimc import golden, program_file
+from pyimc.arch import load_arch
+from pyimc.errors import ConfigError, DeadlockError, MismatchError
+from pyimc.program import Program
+from sim import simulator
+from sim.job import Job, Outcome
+from sim.prepare import Prepared, model_name, prepare
+from sim.result import Run, write_result
+from sim.verify import deadlock_reason, outputs, verdicts
+
+LEVELS = ("rtl", "golden")
+DEFAULT_IMAGES = {"digits": 32, "resnet8": 4}  # labelled digits give an accuracy; the others 3, for two intervals
+BUILD = Path("build")
+
+Say = Callable[[str], None]
+Progress = Callable[[dict[str, object]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for; see `pyimc sim --help`."""
+
+    model: str
+    arch: str
+    strategy: str
+    level: str
+    images: int | None
+    input: Path | None
+    seed: int
+    array: str
+    front_door: bool
+    options: Options = field(default_factory=dict)
+
+
+def simulate(request: Request, say: Say, progress: Progress) -> Run:
+    """Runs a model; the result is in `build/<run>/result.json` and in the returned Run.
+
+    Raises:
+        ImcError: A user's mistake, or MismatchError or DeadlockError after the result has been written.
+    """
+    if request.level not in LEVELS:
+        raise ConfigError(f"unknown level '{request.level}'; known: {', '.join(LEVELS)}")
+    if request.array not in simulator.ARRAYS:
+        raise ConfigError(f"unknown array '{request.array}'; known: {', '.join(simulator.ARRAYS)}")
+    arch = load_arch(request.arch)
+    if request.level == "rtl":
+        simulator.version()
+    name = model_name(request.model)
+    images = DEFAULT_IMAGES.get(name, 3) if request.images is None else request.images
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "prepare"):
+        prepared = prepare(request.model, images, request.input)
+    for line in _check_lines(prepared):
+        say(line)
+    with _timed(seconds, "compile"):
+        program = compile_network(prepared.network, arch, request.strategy, request.options, request.seed)
+    folder = BUILD / f"{name}-{arch.name}-{request.strategy}-{request.level}"
+    with _timed(seconds, "save"):
+        program_file.save(program, folder / "program")
+        np.save(folder / "images.npy", prepared.images)
+        (folder / "labels.npy").unlink(missing_ok=True)
+        if prepared.labels is not None:
+            np.save(folder / "labels.npy", np.array(prepared.labels))
+    run = Run(
+        folder=folder, program=program, level=request.level, model_hash=prepared.model_hash, seed=request.seed,
+        array=request.array, images=prepared.images, labels=prepared.labels, checks=prepared.checks, seconds=seconds,
+    )  # fmt: skip
+    return _execute(run, request.front_door, say, progress)
+
+
+def rerun(folder: Path, array: str, front_door: bool, say: Say, progress: Progress) -> Run:
+    """Runs the Program and the images of an earlier run again, from disk.
+
+    Raises:
+        ImcError: As `simulate`; EncodingError if the Program is not what its manifest says.
+    """
+    program = program_file.load(folder / "program")
+    if not (folder / "images.npy").is_file():
+        raise ConfigError(f"{folder}: holds no images.npy; give the directory of an earlier run")
+    labels = tuple(np.load(folder / "labels.npy").tolist()) if (folder / "labels.npy").is_file() else None
+    run = Run(
+        folder=folder, program=program, level="rtl", model_hash="", seed=program.origin.seed, array=array,
+        images=np.load(folder / "images.npy"), labels=labels, checks=(), seconds={},
+    )  # fmt: skip
+    return _execute(run, front_door, say, progress)
+
+
+def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
+    with _timed(run.seconds, "golden"):
+        goldens = [golden.run(run.program.network, image) for image in run.images]
+    run.golden_outputs = [np.stack([values[name] for values in goldens]) for name in run.program.network.outputs]
+    if run.level == "rtl":
+        with _timed(run.seconds, "build"):
+            build_dir = simulator.build(run.program.arch, run.array, BUILD / "simulator")
+        run.simulator = simulator.version()
+        job = Job(str((run.folder / "program").resolve()), run.array, front_door)
+        with _timed(run.seconds, "simulator"):
+            run.outcome = simulator.run(build_dir, run.folder.resolve(), job, run.seed, progress)
+        run.seconds |= {"load": run.outcome.load_seconds, "run": run.outcome.run_seconds}
+        with _timed(run.seconds, "verify"):
+            run.verdicts = verdicts(run.program, goldens, run.folder)
+            run.rtl_outputs = outputs(run.program.network, run.program, run.folder, len(run.images))
+    write_result(run)
+    _judge(run)
+    return run
+
+
+def _judge(run: Run) -> None:
+    """Raises what the run deserves."""
+    worst = max(run.checks, key=lambda check: check.max_lsb, default=None)
+    if worst and worst.max_lsb > 1:
+        raise MismatchError(
+            f"golden model against onnxruntime: node {worst.node} differs by {worst.max_lsb} LSB in {worst.differing} "
+            f"of {worst.values} values; at most 1 is allowed"
+        )
+    wrong = [verdict.first for verdict in run.verdicts.values() if verdict.first]
+    if wrong:
+        count = sum(verdict.mismatches for verdict in run.verdicts.values())
+        raise MismatchError(f"{count} values differ; the first: {min(wrong, key=lambda mismatch: mismatch.cycle)}")
+    if run.outcome and run.outcome.deadlock:
+        raise DeadlockError(f"deadlock in cycle {run.outcome.end_cycle}: {deadlock_reason(run.program, run.outcome)}")
+    if run.level == "rtl":
+        for node, verdict in run.verdicts.items():
+            if verdict.mismatches:
+                raise MismatchError(f"node {node} sent {verdict.mismatches} values too few or too many")
+        for name, ours, rtl in zip(run.program.network.outputs, run.golden_outputs, run.rtl_outputs, strict=True):
+            if not np.array_equal(ours, rtl):
+                raise MismatchError(f"output {name} reached the host with values that are not the golden model's")
+
+
+def _check_lines(prepared: Prepared) -> Iterator[str]:
+    values = sum(check.values for check in prepared.checks)
+    differing = sum(check.differing for check in prepared.checks)
+    worst = max(check.max_lsb for check in prepared.checks)
+    yield (
+        f"golden against onnxruntime, layer by layer: {differing} of {values} values differ "
+        f"({differing / values:.1e}), by at most {worst} LSB"
+    )
+    if prepared.network.host_tail:
+        yield f"left to the host: {', '.join(prepared.network.host_tail)}"
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
+    start = time.monotonic()
+    yield
+    seconds[phase] = time.monotonic() - start
