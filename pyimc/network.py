@@ -227,8 +227,10 @@ def _node_faults(network: Network, node: Node) -> list[str]:
     if len(sources) != arity:
         return [f"has {len(sources)} inputs, needs {arity}"]
     faults = _window_faults(sources[0], node)
-    if not faults and output_shape(network, node) != target.shape:
-        faults.append(f"computes {output_shape(network, node)} but {node.output} is {target.shape}")
+    if not faults:
+        faults = _operand_faults(sources, node)
+        if output_shape(network, node) != target.shape:
+            faults.append(f"computes {output_shape(network, node)} but {node.output} is {target.shape}")
     zero_points = node.input_zero_points if isinstance(node, Add) else (node.input_zero_point,)
     if zero_points != tuple(source.zero_point for source in sources):
         faults.append(f"input zero points {zero_points} are not those of its inputs")
@@ -236,7 +238,7 @@ def _node_faults(network: Network, node: Node) -> list[str]:
         faults.append(f"output zero point {node.output_zero_point} is not that of {node.output}")
     if not 0 <= node.clamp[0] <= node.clamp[1] <= UINT8_MAX:
         faults.append(f"clamp {node.clamp} must be ordered and within 0..{UINT8_MAX}")
-    return faults + _scale_faults(node) + _operand_faults(sources, node)
+    return faults + _scale_faults(node)
 
 
 def _window_faults(source: TensorType, node: Node) -> list[str]:

@@ -24,13 +24,13 @@ def quantise_multiplier(real: float) -> tuple[int, int]:
     """The multiplier and shift nearest to a real factor, with as many significant bits as fit.
 
     Args:
-        real: The factor, finite, at least 0 and below 2**30.
+        real: The factor, finite, at least 0 and below 2**30 when rounded to 31 bits.
 
     Returns:
         `(m0, shift)` with `m0 / 2**shift` nearest to `real`. A power of two is exact.
 
     Raises:
-        ValueError: The factor is negative, not finite, or 2**30 and more.
+        ValueError: The factor is negative, not finite, or too large.
     """
     (m0,), shift = quantise_multipliers([real])
     return m0, shift
@@ -40,13 +40,13 @@ def quantise_multipliers(reals: Sequence[float]) -> tuple[tuple[int, ...], int]:
     """Multipliers with one common shift, which the largest factor decides.
 
     Args:
-        reals: Factors, each finite, at least 0 and below 2**30; at least one.
+        reals: Factors, at least one, each as for `quantise_multiplier`.
 
     Returns:
         The multipliers in the order of `reals`, and the shift.
 
     Raises:
-        ValueError: A factor is negative, not finite, or 2**30 and more.
+        ValueError: A factor is negative, not finite, or too large.
     """
     largest = max(reals)
     if not all(math.isfinite(real) and real >= 0 for real in reals):
