@@ -50,9 +50,7 @@ def pool_timeline(
         taps = [x0 + pixel * step + column * channels for column in range(kernel_columns)]
         for chunk in range(0, channels, lanes):
             count = min(lanes, channels - chunk)
-            cycle += rows * sum(
-                _reads(tap + chunk, count, lanes) if 0 <= tap < row_bytes else 1 for tap in taps
-            )
+            cycle += rows * sum(_reads(tap + chunk, count, lanes) if 0 <= tap < row_bytes else 1 for tap in taps)
             held += count
             if held >= lanes:
                 words.append(cycle + LATENCY_CYCLES)

@@ -1,0 +1,512 @@
+"""rtl/dpu_engine.v against pyimc.golden (values) and pyimc.timing_dpu (every cycle)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import cocotb
+import numpy as np
+import pytest
+from cocotb.triggers import RisingEdge
+from numpy.typing import NDArray
+
+from pyimc.golden import run_node
+from pyimc.isa import OUTPUT, PARAM_1, POOL, SPACES, WINDOW, instruction
+from pyimc.network import Add, Network, Pool, TensorType, window_shape
+from pyimc.timing_dpu import Timeline, add_timeline, pool_timeline
+from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start, until
+from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
+
+SHAPES = [
+    {"WORD": 64, "CONTEXTS": 3, "CTX_BITS": 2, "PARAMS": 75},
+    {"WORD": 128, "CONTEXTS": 16, "CTX_BITS": 4, "PARAMS": 512},
+    {"WORD": 256, "CONTEXTS": 1, "CTX_BITS": 1, "PARAMS": 33},
+]
+MEMORY = 1 << 16
+ROUNDS = 40
+PARAMS_PER_ACTOR = 25  # kernels have up to 20 pixels
+CORNERS = (
+    "ring wraps",
+    "row wraps",
+    "two-word read",
+    "left padding",
+    "right padding",
+    "top padding",
+    "bottom padding",
+    "partial chunk",
+    "several chunks",
+    "flush",
+    "clamped low",
+    "clamped high",
+    "not clamped",
+    "negative product",
+    "add",
+    "max",
+    "average",
+    "last word of memory",
+)
+
+
+@dataclass
+class Firing:
+    """One FIRE with everything around it."""
+
+    ctx: int
+    instr: int
+    rings: list[tuple[int, int, int]]  # head, base, size
+    memory: dict[int, int]  # the words that it reads
+    words: list[int]
+    timeline: Timeline
+
+
+class Actor:
+    """A random Add or Pool in one context; makes random firings of it."""
+
+    def __init__(self, ctx: int, lanes: int, parameters: int, rng: random.Random, corners: Corners, mode: str) -> None:
+        self.ctx, self.lanes, self.rng, self.corners, self.mode = ctx, lanes, rng, corners, mode
+        self.values = (0, 255, *range(256)) if rng.random() < 0.5 else (0, 255, rng.randint(0, 255))
+        self.parameters = parameters + rng.randint(0, 2)
+        low, high = sorted((rng.randint(0, 255), rng.randint(0, 255))) if rng.random() < 0.5 else (0, 255)
+        zero_point = rng.randint(0, 255)
+        self.node: Add | Pool
+        if mode == "add":
+            shift = rng.choice((1, 20, 30, 31, 36, 62))
+            top = min(2**shift, 2**31 - 1)
+            self.node = Add(
+                "node",
+                ("a", "b"),
+                "y",
+                (rng.randint(0, top), rng.randint(0, top)),
+                shift,
+                (rng.randint(0, 255), rng.randint(0, 255)),
+                zero_point,
+                (low, high),
+            )
+            self.multipliers = list(self.node.multipliers)
+            return
+        kernel = rng.choice(((1, 1), (2, 2), (3, 3), (3, 2), (1, 4), (4, 5)))
+        self.channels = rng.choice((1, 3, lanes // 2, lanes - 3, lanes, lanes + 3, 2 * lanes, 2 * lanes + lanes // 2))
+        self.height, self.width = kernel[0] + rng.randint(0, 4), kernel[1] + rng.randint(0, 6)
+        down, across = kernel[0] - 1, kernel[1] - 1
+        pads = (rng.randint(0, down), rng.randint(0, across), rng.randint(0, down), rng.randint(0, across))
+        shift = rng.choice((1, 24, 30, 35))
+        top = min(2 ** (shift + 1), 2**31 - 1)
+        size = kernel[0] * kernel[1] + 1
+        scale = [0, *(max(1, top // (n if mode == "average" else 1)) for n in range(1, size))]
+        self.multipliers = [rng.randint(0, most) for most in scale]
+        self.node = Pool(
+            "node",
+            ("x",),
+            "y",
+            "max" if mode == "max" else "average",
+            kernel,
+            (rng.randint(1, 3), rng.randint(1, 3)),
+            pads,
+            np.array(self.multipliers, np.int32),
+            shift,
+            rng.randint(0, 255),
+            zero_point,
+            (low, high),
+        )
+
+    def tables(self) -> list[tuple[int, int, int]]:
+        """Space, address and data of every table entry."""
+        node, engine, entry = self.node, SPACES["ENGINE"], self.ctx * 4
+        output = OUTPUT.encode(
+            columns=getattr(self, "channels", 1),
+            parameters=self.parameters,
+            zero_point=node.output_zero_point,
+            low=node.clamp[0],
+            high=node.clamp[1],
+        )
+        if isinstance(node, Add):
+            pool = POOL.encode(
+                operation=0,
+                zero_point_0=node.input_zero_points[0],
+                zero_point_1=node.input_zero_points[1],
+                shift=node.shift,
+            )
+            window = self.rng.getrandbits(64)
+        else:
+            pool = POOL.encode(
+                operation=1 if node.mode == "max" else 2,
+                kernel_rows=node.kernel[0],
+                kernel_columns=node.kernel[1],
+                zero_point_0=node.input_zero_point,
+                shift=node.shift,
+            )
+            row = self.width * self.channels
+            window = WINDOW.encode(
+                run=self.channels, step=node.stride[1] * self.channels, row_bytes=row, row_words=-(-row // self.lanes)
+            )
+        entries = [(engine, entry, window), (engine, entry + 1, pool), (engine, entry + 3, output)]
+        entries += [
+            (SPACES["PARAMETER"], 2 * (self.parameters + n) + 1, PARAM_1.encode(multiplier=m))
+            for n, m in enumerate(self.multipliers)
+        ]
+        return entries
+
+    def fire(self) -> Firing:
+        """A random firing with random data."""
+        self.corners.hit(self.mode)
+        return self._fire_add() if isinstance(self.node, Add) else self._fire_pool(self.node)
+
+    def _ring(self, base: int, words: int) -> tuple[int, int, int]:
+        size = words + self.rng.randint(0, 5)
+        if base != 300 and self.rng.random() < 0.2:
+            base = MEMORY - size
+            self.corners.hit("last word of memory", True)
+        head = base + self.rng.randrange(size)
+        self.corners.hit("ring wraps", head + words > base + size)
+        return head, base, size
+
+    def _data(self, count: int) -> NDArray[np.uint8]:
+        return np.array([self.rng.choice(self.values) for _ in range(count)], np.uint8)
+
+    def _golden(self, *inputs: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+        """The node's output; counts where its range of values was met."""
+        kind = TensorType(*shape, 1.0, 0)
+        network = Network("test", "x", ("y",), {"y": kind}, (self.node,))
+        out = run_node(network, self.node, inputs)
+        low, high = self.node.clamp
+        self.corners.hit("clamped low", low > 0 and bool((out == low).any()))
+        self.corners.hit("clamped high", high < 255 and bool((out == high).any()))
+        self.corners.hit("not clamped", bool(((out > low) & (out < high)).any()))
+        self.corners.hit("negative product", bool((out < min(self.node.output_zero_point, high)).any()))
+        return out
+
+    def _fire_add(self) -> Firing:
+        words = self.rng.randint(1, 9)
+        rings = [self._ring(100, words), self._ring(300, words)]
+
+        data = [self._data(words * self.lanes) for _ in rings]
+        memory: dict[int, int] = {}
+        for (head, base, size), values in zip(rings, data, strict=True):
+            memory.update(_place(values, head, base, size, self.lanes))
+        shape = (1, words * self.lanes, 1)
+        out = self._golden(*(values.reshape(shape) for values in data), shape=shape)
+        instr = instruction("FIRE", need=words, free=words, produce=words, pixels=0)
+        return Firing(self.ctx, instr, rings, memory, _words(out, self.lanes), add_timeline(words))
+
+    def _fire_pool(self, node: Pool) -> Firing:
+        lanes, channels, corners = self.lanes, self.channels, self.corners
+        out_height, out_width = window_shape((self.height, self.width), node.kernel, node.stride, node.pads)
+        image = self._data(self.height * self.width * channels).reshape(self.height, self.width, channels)
+        out = self._golden(image, shape=(out_height, out_width, channels))
+        y, first = self.rng.randrange(out_height), self.rng.randrange(out_width)
+        pixels = self.rng.randint(1, out_width - first)
+        upper = y * node.stride[0] - node.pads[0]
+        top = max(0, -upper)
+        rows = min(node.kernel[0] - top, self.height - max(0, upper))
+        row_words = -(-self.width * channels // lanes)
+        head, base, size = self._ring(600, rows * row_words)
+        memory: dict[int, int] = {}
+        for row in range(rows):
+            at = base + (head - base + row * row_words) % size
+            corners.hit("row wraps", at + row_words > base + size)
+            memory.update(_place(image[max(0, upper) + row].reshape(-1), at, base, size, lanes))
+        left = first * node.stride[1] - node.pads[1]
+        window = {"x0": left * channels, "pixels": pixels, "rows": rows}
+        timeline = pool_timeline(
+            lanes=lanes,
+            channels=channels,
+            row_bytes=self.width * channels,
+            kernel_columns=node.kernel[1],
+            step=node.stride[1] * channels,
+            **window,
+        )
+        values = _words(out[y, first : first + pixels].reshape(-1), lanes)
+        corners.hit("left padding", left < 0)
+        corners.hit("right padding", left + (pixels - 1) * node.stride[1] + node.kernel[1] > self.width)
+        corners.hit("top padding", top > 0)
+        corners.hit("bottom padding", top + rows < node.kernel[0])
+        corners.hit("partial chunk", channels % lanes != 0)
+        corners.hit("several chunks", channels > lanes)
+        taps = pixels * -(-channels // lanes) * rows * node.kernel[1]
+        corners.hit("two-word read", timeline.slots > taps)
+        corners.hit("flush", timeline.words[-1] - timeline.slots > 5)
+        instr = instruction("FIRE", need=rows * row_words, free=row_words, produce=len(values), top=top, **window)
+        return Firing(self.ctx, instr, [(head, base, size)], memory, values, timeline)
+
+
+def _words(values: NDArray[np.uint8], lanes: int) -> list[int]:
+    flat = values.reshape(-1).tobytes()
+    flat += bytes(-len(flat) % lanes)
+    return [int.from_bytes(flat[at : at + lanes], "little") for at in range(0, len(flat), lanes)]
+
+
+def _place(values: NDArray[np.uint8], head: int, base: int, size: int, lanes: int) -> dict[int, int]:
+    return {base + (head - base + n) % size: word for n, word in enumerate(_words(values, lanes))}
+
+
+class Bench:
+    """The engine with its memory; issues firings and records when they were accepted and done."""
+
+    def __init__(self, dut: Any, rng: random.Random, stall: str = "none", after_valid: bool = False) -> None:
+        self.dut, self.rng = dut, rng
+        self.word = len(dut.m_data)
+        self.memory: dict[int, int] = {}
+        self.sink = Sink(dut, "m", ("data", "ctx", "last"), stall=stall, rng=rng, after_valid=after_valid)
+        self.accepted_at: list[int] = []
+        self.done_at: list[int] = []
+        dut.issue_valid.value = 0
+        dut.cfg_valid.value = 0
+        dut.mem_data.value = 0
+        self._task = cocotb.start_soon(self._serve())
+
+    async def _serve(self) -> None:
+        """The memory's read port: the data of a read in the next cycle, held; what was read is gone after `done`."""
+        dut = self.dut
+        while True:
+            await RisingEdge(dut.clk)
+            if int(dut.rst.value):
+                continue
+            if int(dut.mem_en.value):
+                address = int(dut.mem_addr.value)
+                dut.mem_data.value = self.memory[address]  # a KeyError is a read of a word that holds nothing
+            if int(dut.issue_valid.value) and int(dut.issue_ready.value):
+                self.accepted_at.append(self.sink.cycle)
+            if int(dut.done.value):
+                self.done_at.append(self.sink.cycle)
+                self.memory = {address: self.rng.getrandbits(self.word) for address in self.memory}
+
+    async def configure(self, actors: list[Actor]) -> None:
+        """Write the tables of all actors."""
+        dut = self.dut
+        for actor in actors:
+            for space, address, data in actor.tables():
+                dut.cfg_valid.value = 1
+                dut.cfg_space.value = space
+                dut.cfg_addr.value = address
+                dut.cfg_data.value = self.rng.getrandbits(self.word) >> 64 << 64 | data
+                await RisingEdge(dut.clk)
+        dut.cfg_valid.value = 0
+
+    async def fire(self, firing: Firing) -> None:
+        """Issue one firing now; returns at the edge at which it is done."""
+        dut = self.dut
+        rings = [*firing.rings, *[(self.rng.getrandbits(8),) * 3] * (2 - len(firing.rings))]
+        dut.issue_valid.value = 1
+        dut.issue_ctx.value = firing.ctx
+        dut.issue_instr.value = firing.instr
+        for port, (head, base, size) in enumerate(rings):
+            getattr(dut, f"issue_head_{port}").value = head
+            getattr(dut, f"issue_base_{port}").value = base
+            getattr(dut, f"issue_size_{port}").value = size
+        await RisingEdge(dut.clk)
+        while not int(dut.issue_ready.value):
+            await RisingEdge(dut.clk)
+        self.memory = dict(firing.memory)
+        dut.issue_valid.value = 0
+        dut.issue_instr.value = self.rng.getrandbits(128)
+        dut.issue_ctx.value = self.rng.getrandbits(len(dut.issue_ctx))
+        await RisingEdge(dut.clk)
+        while not int(dut.done.value):
+            assert not int(dut.issue_ready.value)
+            await RisingEdge(dut.clk)
+
+    def clear(self) -> None:
+        """Forget what happened."""
+        self.sink.clear()
+        self.accepted_at.clear()
+        self.done_at.clear()
+
+    async def drain(self, words: int) -> None:
+        """Wait until `words` words came and the engine is idle; nothing may follow."""
+        await until(self.dut, lambda: self.sink.count() >= words, timeout_cycles=300 * words + 1000, what="output")
+        await cycles(self.dut, 8)
+        assert not int(self.dut.busy.value)
+        assert self.sink.count() == words
+
+
+def expected_beats(firings: list[Firing]) -> list[Beat]:
+    return [
+        (word, firing.ctx, int(n == len(firing.words) - 1)) for firing in firings for n, word in enumerate(firing.words)
+    ]
+
+
+def make_actors(dut: Any, rng: random.Random, corners: Corners) -> list[Actor]:
+    """One random actor in each of up to three contexts."""
+    contexts = int(dut.CONTEXTS.value)
+    modes = ["add", "max", "average"]
+    rng.shuffle(modes)
+    chosen = rng.sample(range(contexts), min(3, contexts))
+    params = int(dut.PARAMS.value)
+    return [
+        Actor(ctx, len(dut.m_data) // 8, params - (n + 1) * PARAMS_PER_ACTOR, rng, corners, modes[n])
+        for n, ctx in enumerate(chosen)
+    ]
+
+
+def check_cycles(bench: Bench, firings: list[Firing]) -> None:
+    """Every read, word and firing at exactly the cycle that pyimc.timing_dpu gives."""
+    taken = iter(bench.sink.received_at[0])
+    for n, firing in enumerate(firings):
+        accepted = bench.accepted_at[n]
+        assert bench.done_at[n] - accepted == firing.timeline.slots, firing
+        assert tuple(next(taken) - accepted for _ in firing.words) == firing.timeline.words, firing
+        if n:
+            assert accepted == bench.done_at[n - 1] + 1, "a bubble between firings"
+
+
+@cocotb.test
+@cocotb.parametrize(sink=STALLS)
+async def random_firings(dut: Any, sink: str) -> None:
+    """Random actors in several contexts, back to back: values always, cycles if nothing stalls."""
+    rng = seeded("random_firings", sink)
+    contexts = int(dut.CONTEXTS.value)
+    corners = Corners(*CORNERS, *(["another context"] if contexts > 1 else []))
+    await start(dut)
+    bench = Bench(dut, rng, sink)
+    for _ in range(ROUNDS):
+        actors = make_actors(dut, rng, corners)
+        await bench.configure(actors)
+        firings = [rng.choice(actors).fire() for _ in range(10)]
+        for firing in firings:
+            await bench.fire(firing)
+        for before, after in pairwise(firings):
+            if contexts > 1:
+                corners.hit("another context", before.ctx != after.ctx)
+        expected = expected_beats(firings)
+        await bench.drain(len(expected))
+        assert bench.sink.beats() == expected, [actor.node for actor in actors]
+        if sink == "none":
+            check_cycles(bench, firings)
+        bench.clear()
+    corners.check()
+
+
+@cocotb.test
+async def idle_between_firings(dut: Any) -> None:
+    """The source side of the stall matrix: firings at random times."""
+    rng = seeded("idle")
+    await start(dut)
+    bench = Bench(dut, rng, "30%")
+    actors = make_actors(dut, rng, Corners())
+    await bench.configure(actors)
+    firings = [rng.choice(actors).fire() for _ in range(20)]
+    for firing in firings:
+        await cycles(dut, rng.choice((0, 1, 2, 5, 20)))
+        await bench.fire(firing)
+    expected = expected_beats(firings)
+    await bench.drain(len(expected))
+    assert bench.sink.beats() == expected
+
+
+def directed(dut: Any, node: Add | Pool, channels: int, size: tuple[int, int]) -> Actor:
+    """An actor that does what is said, in context 0."""
+    actor = Actor(0, len(dut.m_data) // 8, 0, seeded("directed"), Corners(), "add")
+    actor.node, actor.channels, actor.parameters = node, channels, 0
+    actor.height, actor.width = size
+    actor.mode = "add" if isinstance(node, Add) else node.mode
+    actor.multipliers = list(node.multipliers)
+    return actor
+
+
+@cocotb.test
+async def smallest_add(dut: Any) -> None:
+    """One word: (a - 10) + 2 * (b - 20) + 5, clamped to 0..200."""
+    await start(dut)
+    bench = Bench(dut, seeded("smallest"))
+    lanes = bench.word // 8
+    await bench.configure([directed(dut, Add("n", ("a", "b"), "y", (2, 4), 1, (10, 20), 5, (0, 200)), 1, (1, 1))])
+    words = [int.from_bytes(bytes([value] * lanes), "little") for value in (12, 23, 13)]
+    firing = Firing(
+        0,
+        instruction("FIRE", need=1, free=1, produce=1),
+        [(7, 7, 1), (9, 9, 1)],
+        {7: words[0], 9: words[1]},
+        [words[2]],
+        add_timeline(1),
+    )
+    await bench.fire(firing)
+    await bench.drain(1)
+    assert bench.sink.beats() == [(words[2], 0, 1)]
+    check_cycles(bench, [firing])
+    assert bench.done_at[0] - bench.accepted_at[0] == 2
+    assert bench.sink.received_at[0][0] - bench.accepted_at[0] == 7
+
+
+@cocotb.test
+async def global_average(dut: Any) -> None:
+    """A window as large as the map, all sums at their greatest: 5 x 4 pixels of 255 give 255."""
+    await start(dut)
+    bench = Bench(dut, seeded("global_average"))
+    lanes = bench.word // 8
+    multipliers = np.array([round(2**31 / (n + 1)) if n else 0 for n in range(21)], np.int32)
+    multipliers[20] = round(2**34 / 20)
+    node = Pool("n", ("x",), "y", "average", (5, 4), (1, 1), (0, 0, 0, 0), multipliers, 34, 0, 0, (0, 255))
+    actor = directed(dut, node, lanes, (5, 4))
+    actor.values = (255,)
+    await bench.configure([actor])
+    firing = actor.fire()
+    await bench.fire(firing)
+    await bench.drain(1)
+    assert bench.sink.beats() == [((1 << bench.word) - 1, 0, 1)]
+    assert bench.done_at[0] - bench.accepted_at[0] == 20
+
+
+@cocotb.test
+async def valid_does_not_wait_for_ready(dut: Any) -> None:
+    rng = seeded("after_valid")
+    await start(dut)
+    bench = Bench(dut, rng, after_valid=True)
+    actors = make_actors(dut, rng, Corners())
+    await bench.configure(actors)
+    firings = [actor.fire() for actor in actors]
+    for firing in firings:
+        await bench.fire(firing)
+    await bench.drain(len(expected_beats(firings)))
+
+
+@cocotb.test
+async def reset_in_mid_stream(dut: Any) -> None:
+    """Reset at any point of a firing leaves nothing behind; the tables stay."""
+    rng = seeded("reset")
+    await start(dut)
+    bench = Bench(dut, rng, "30%")
+    actors = make_actors(dut, rng, Corners())
+    await bench.configure(actors)
+    corners = Corners("busy at reset", "reading at reset", "output at reset")
+    for _ in range(25):
+        task = cocotb.start_soon(_fire_for_ever(bench, actors, rng))
+        await cycles(dut, rng.randint(3, 30))
+        corners.hit("busy at reset", bool(int(dut.busy.value)))
+        corners.hit("reading at reset", not int(dut.issue_ready.value))
+        corners.hit("output at reset", bool(int(dut.m_valid.value)))
+        task.cancel()
+        dut.issue_valid.value = 0
+        await reset(dut)
+        assert int(dut.issue_ready.value) and not int(dut.busy.value) and not int(dut.m_valid.value)
+        bench.clear()
+        firing = rng.choice(actors).fire()
+        await bench.fire(firing)
+        await bench.drain(len(firing.words))
+        assert bench.sink.beats() == expected_beats([firing])
+    corners.check()
+
+
+async def _fire_for_ever(bench: Bench, actors: list[Actor], rng: random.Random) -> None:
+    while True:
+        await bench.fire(rng.choice(actors).fire())
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"word{shape['WORD']}")
+def test_dpu_engine(shape: dict[str, int]) -> None:
+    simulate("dpu_engine", __name__, shape)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"word{shape['WORD']}")
+def test_lint(shape: dict[str, int]) -> None:
+    assert_lint_clean("dpu_engine", shape)
+
+
+def test_illegal_parameters_are_refused() -> None:
+    for word in (32, 96):
+        assert_refused("dpu_engine", {"WORD": word}, "error_vector_fetch_WORD_must_be_a_power_of_two_from_64_up")
+    for shape in ({"CONTEXTS": 17}, {"CONTEXTS": 0}, {"CTX_BITS": 15}):
+        assert_refused("dpu_engine", shape, "error_vector_fetch_CONTEXTS_must_fit_CTX_BITS_of_1_to_14")
+    assert_refused("dpu_engine", {"PARAMS": 1}, "error_vector_unit_PARAMS_must_be_at_least_2")
