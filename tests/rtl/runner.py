@@ -147,6 +147,7 @@ def _file_of(toplevel: str, rtl_dirs: Sequence[Path]) -> Path:
 
 
 def _waves() -> bool:
+    """Asked for waves; the dump module that cocotb adds then is SystemVerilog."""
     return os.environ.get("WAVES", "0") not in ("", "0")
 
 
