@@ -8,7 +8,7 @@ from mapping.tiling import plane_count
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Add, Mvm, Network, Node
-from pyimc.program import HOST, Kind
+from pyimc.program import HOST, HOST_SLOTS, Kind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +127,10 @@ def build_graph(network: Network, arch: Arch) -> Graph:
     for tensor, name in producers.items():
         if len(consumers[tensor]) > arch.destinations:
             faults.append(f"node {name}: needs {len(consumers[tensor])} destinations, an actor has {arch.destinations}")
+    if len(consumers[network.input]) > HOST_SLOTS:
+        faults.append(
+            f"input {network.input}: has {len(consumers[network.input])} consumers, the host has {HOST_SLOTS} slots"
+        )
     if faults:
         raise CapacityError(f"network {network.name} on architecture {arch.name}: {'; '.join(faults)}")
     edges = tuple(

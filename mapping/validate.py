@@ -192,16 +192,18 @@ def _decode(stream: tuple[int, ...], start: int, length: int) -> Iterator[Step]:
             address += 1
             continue
         if word & 15 != isa.OPCODES["LOOP"]:
-            raise ScheduleError(f"instruction {address} is neither FIRE nor LOOP")
+            raise ScheduleError(f"instruction {address - start} of its stream is neither FIRE nor LOOP")
         values = isa.LOOP.decode(word)
         if values["count"] == 0:
             if values["target"] != start or address != start + length - 1:
                 raise ScheduleError(
-                    f"instruction {address} does not lead from the actor's last instruction to its first"
+                    f"instruction {address - start} of its stream is not the way back from the last to the first"
                 )
             return
         if not start <= values["target"] < address:
-            raise ScheduleError(f"instruction {address} goes to {values['target']}, its actor starts at {start}")
+            raise ScheduleError(
+                f"instruction {address - start} of its stream goes to {values['target']}, not to one before it"
+            )
         turns += 1
         if turns < values["count"]:
             address = values["target"]

@@ -22,6 +22,7 @@ from pyimc.errors import ConfigError
 from pyimc.network import Network
 
 HOST = "host"
+HOST_SLOTS = 8  # of rtl/host_port.v
 WEIGHT_ZERO = 128  # a stored byte is weight + 128
 
 Kind = Literal["imc", "dpu"]

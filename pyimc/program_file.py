@@ -141,7 +141,9 @@ def read_stream(path: Path) -> tuple[int, ...]:
         raise EncodingError(f"{path}: no such file; give the stream.bin of a PU, as in PROGRAM/pu_03/stream.bin")
     data = path.read_bytes()
     if len(data) % _INSTRUCTION_BYTES:
-        raise EncodingError(f"{path}: {len(data)} bytes, must be a multiple of {_INSTRUCTION_BYTES}; is it a stream.bin?")
+        raise EncodingError(
+            f"{path}: {len(data)} bytes, must be a multiple of {_INSTRUCTION_BYTES}; is it a stream.bin?"
+        )
     return tuple(
         int.from_bytes(data[at : at + _INSTRUCTION_BYTES], "little") for at in range(0, len(data), _INSTRUCTION_BYTES)
     )

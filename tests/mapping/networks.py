@@ -1,0 +1,192 @@
+"""Small quantised networks for the compiler's tests: built by hand, or drawn with every awkward shape."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from hypothesis import strategies as st
+
+from pyimc.arch import Arch, arch_from_dict, load_arch
+from pyimc.network import Add, Mvm, Network, Node, Pads, Pair, Pool, TensorType, verify, window_shape
+from pyimc.numerics import quantise_multiplier, quantise_multipliers
+
+Choose = Callable[[int, int], int]
+
+
+def small_arch(**changes: object) -> Arch:
+    """The architecture `tiny` with changes; those of the crossbar as `crossbar={...}`."""
+    data = load_arch("tiny").model_dump(mode="json")
+    crossbar = data["crossbar"] | dict(changes.pop("crossbar", {}))  # type: ignore[call-overload]
+    return arch_from_dict(data | changes | {"crossbar": crossbar}, "test")
+
+
+class Builder:
+    """Adds nodes one by one; zero points, weights and clamps come from a seed."""
+
+    def __init__(self, height: int, width: int, channels: int, seed: int = 0) -> None:
+        self.random = np.random.default_rng(seed)
+        self.tensors: dict[str, TensorType] = {}
+        self.nodes: list[Node] = []
+        self.input = self._tensor("x", height, width, channels)
+
+    def _tensor(self, name: str, height: int, width: int, channels: int) -> str:
+        self.tensors[name] = TensorType(height, width, channels, 1.0, int(self.random.integers(0, 200)))
+        return name
+
+    def _clamp(self) -> Pair:
+        return int(self.random.integers(0, 100)), int(self.random.integers(150, 256))
+
+    def _window(self, name: str, source: str, channels: int, kernel: Pair, stride: Pair, pads: Pads) -> str:
+        kind = self.tensors[source]
+        height, width = window_shape((kind.height, kind.width), kernel, stride, pads)
+        return self._tensor(f"{name}.y", height, width, channels)
+
+    def conv(
+        self,
+        name: str,
+        source: str,
+        channels: int,
+        kernel: Pair = (3, 3),
+        stride: Pair = (1, 1),
+        pads: Pads = (1, 1, 1, 1),
+    ) -> str:
+        """A convolution; returns its output tensor."""
+        kind = self.tensors[source]
+        output = self._window(name, source, channels, kernel, stride, pads)
+        shape = (channels, *kernel, kind.channels)
+        scales = [
+            quantise_multiplier(s / np.prod(shape[1:]) ** 0.5 / 70) for s in self.random.uniform(0.3, 1, channels)
+        ]
+        self.nodes.append(
+            Mvm(
+                name, (source,), output, kernel, stride, pads,
+                self.random.integers(-128, 128, shape).astype(np.int8),
+                self.random.integers(-9999, 9999, channels).astype(np.int32),
+                np.array([scale[0] for scale in scales], np.int32), np.array([scale[1] for scale in scales], np.uint8),
+                kind.zero_point, self.tensors[output].zero_point, self._clamp(),
+            )
+        )  # fmt: skip
+        return output
+
+    def dense(self, name: str, source: str, channels: int) -> str:
+        """A fully connected layer."""
+        kind = self.tensors[source]
+        return self.conv(name, source, channels, (kind.height, kind.width), (1, 1), (0, 0, 0, 0))
+
+    def add(self, name: str, left: str, right: str) -> str:
+        """A sum."""
+        kinds = (self.tensors[left], self.tensors[right])
+        output = self._tensor(f"{name}.y", *kinds[0].shape)
+        (one, two), shift = quantise_multipliers(self.random.uniform(0.2, 1, 2).tolist())
+        zeros = (kinds[0].zero_point, kinds[1].zero_point)
+        zero = self.tensors[output].zero_point
+        self.nodes.append(Add(name, (left, right), output, (one, two), shift, zeros, zero, self._clamp()))
+        return output
+
+    def pool(
+        self,
+        name: str,
+        source: str,
+        mode: Literal["max", "average"],
+        kernel: Pair,
+        stride: Pair,
+        pads: Pads = (0, 0, 0, 0),
+    ) -> str:
+        """A pooling."""
+        kind = self.tensors[source]
+        output = self._window(name, source, kind.channels, kernel, stride, pads)
+        reals = [0.0, *(1 / n if mode == "average" else 0.9 for n in range(1, kernel[0] * kernel[1] + 1))]
+        multipliers, shift = quantise_multipliers(reals)
+        zero = self.tensors[output].zero_point
+        self.nodes.append(
+            Pool(name, (source,), output, mode, kernel, stride, pads, np.array(multipliers, np.int32), shift,
+                 kind.zero_point, zero, self._clamp())
+        )  # fmt: skip
+        return output
+
+    def finish(self, *outputs: str) -> Network:
+        """The verified network."""
+        network = Network("test", self.input, outputs, self.tensors, tuple(self.nodes))
+        verify(network)
+        return network
+
+
+def residual() -> Network:
+    """A ResNet in small: stem, one block with a skip, one that strides, mean, classifier."""
+    net = Builder(8, 8, 3)
+    stem = net.conv("stem", "x", 16)
+    inner = net.conv("b.two", net.conv("b.one", stem, 16), 16)
+    first = net.add("b.add", stem, inner)
+    inner = net.conv("c.two", net.conv("c.one", first, 40, stride=(2, 2)), 40)
+    short = net.conv("c.short", first, 40, (1, 1), (2, 2), (0, 0, 0, 0))
+    mean = net.pool("mean", net.add("c.add", short, inner), "average", (4, 4), (1, 1))
+    return net.finish(net.dense("last", mean, 10))
+
+
+def draw_network(choose: Choose) -> Network:
+    """Draws a network of up to seven nodes on tensors that may have several consumers, or be outputs as well."""
+    net = Builder(choose(1, 9), choose(1, 9), choose(1, 20), choose(0, 2**16 - 1))
+    for index in range(choose(1, 7)):
+        source = list(net.tensors)[choose(max(0, len(net.tensors) - 3), len(net.tensors) - 1)]
+        _draw_node(net, choose, f"n{index}", source)
+    ends = [node.output for node in net.nodes if not any(node.output in other.inputs for other in net.nodes)]
+    if choose(0, 3) == 3 and net.nodes[0].output not in ends:
+        ends.append(net.nodes[0].output)
+    return net.finish(*ends)
+
+
+def _draw_node(net: Builder, choose: Choose, name: str, source: str) -> None:
+    kind = net.tensors[source]
+    same = [other for other, their in net.tensors.items() if their.shape == kind.shape]
+    match choose(0, 4):
+        case 0:
+            net.add(name, source, same[choose(0, len(same) - 1)])
+        case 1:
+            mode: Literal["max", "average"] = "max" if choose(0, 1) else "average"
+            net.pool(name, source, mode, *_draw_window(choose, (kind.height, kind.width), 3))
+        case 2 if kind.height * kind.width <= 25:
+            net.dense(name, source, choose(1, 40))
+        case 3:
+            net.conv(name, source, kind.channels)
+        case _:
+            net.conv(name, source, choose(1, 40), *_draw_window(choose, (kind.height, kind.width), 5))
+
+
+def _draw_window(choose: Choose, size: Pair, largest: int) -> tuple[Pair, Pair, Pads]:
+    """Kernel, stride (which may skip rows) and pads below the kernel of a window that fits."""
+    kernel, stride, before, after = [], [], [], []
+    for extent in size:
+        kernel.append(choose(1, largest))
+        stride.append(choose(1, 4))
+        before.append(choose(0, kernel[-1] - 1))
+        after.append(max(choose(0, kernel[-1] - 1), kernel[-1] - before[-1] - extent))
+    return (kernel[0], kernel[1]), (stride[0], stride[1]), (before[0], before[1], after[0], after[1])
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Network:
+    """Drawn networks, for hypothesis."""
+    return draw_network(lambda low, high: draw(st.integers(low, high)))
+
+
+def seeded(seed: int) -> Network:
+    """The drawn network of a seed."""
+    random = np.random.default_rng(seed)
+    return draw_network(lambda low, high: int(random.integers(low, high + 1)))
+
+
+def resnet18() -> Network:
+    """ResNet-18 in shape: 224x224x3, 1000 classes, random weights."""
+    net = Builder(224, 224, 3)
+    value = net.conv("conv1", "x", 64, (7, 7), (2, 2), (3, 3, 3, 3))
+    value = net.pool("maxpool", value, "max", (3, 3), (2, 2), (1, 1, 1, 1))
+    for stage, channels in enumerate((64, 128, 256, 512)):
+        for block in range(2):
+            stride = (2, 2) if stage and not block else (1, 1)
+            name = f"layer{stage + 1}.{block}"
+            inner = net.conv(f"{name}.conv1", value, channels, stride=stride)
+            if stride == (2, 2):
+                value = net.conv(f"{name}.downsample", value, channels, (1, 1), stride, (0, 0, 0, 0))
+            inner = net.conv(f"{name}.conv2", inner, channels)
+            value = net.add(f"{name}.add", inner, value)
+    return net.finish(net.dense("fc", net.pool("avgpool", value, "average", (7, 7), (1, 1)), 1000))

@@ -1,0 +1,117 @@
+"""Channel sizes: the smallest that work, slack on top, rings in memory."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+
+from mapping.buffers import allocate, size_edges
+from mapping.graph import Graph, build_graph
+from mapping.placement import Placement
+from mapping.strategies import find
+from mapping.validate import check_schedule
+from pyimc.arch import Arch
+from pyimc.errors import CapacityError, ScheduleError
+from pyimc.network import Network
+from pyimc.program import Channel
+from tests.mapping.networks import Builder, networks, residual, small_arch
+
+LARGE = small_arch(destinations=8, host_words=256, instructions=512)
+
+
+def placed(network: Network, arch: Arch) -> tuple[Graph, Placement]:
+    """A sized graph and a placement of it."""
+    graph = size_edges(build_graph(network, arch))
+    return graph, find("lblp")(graph, arch, {}, 0)
+
+
+def rows(graph: Graph) -> dict[str, int]:
+    """Smallest sizes in rows of the tensor."""
+    return {edge.name: edge.least_words // edge.row_words for edge in graph.edges}
+
+
+def test_smallest_sizes_of_a_residual_network() -> None:
+    graph, _ = placed(residual(), small_arch())
+    assert rows(graph) == {
+        "x->stem.0": 3, "stem.y->b.one.0": 3,
+        "stem.y->b.add.0": 3,  # two 3x3 layers of the branch look two rows ahead
+        "b.one.y->b.two.0": 3, "b.two.y->b.add.1": 1,
+        "b.add.y->c.one.0": 3, "b.add.y->c.short.0": 2,  # c.short is asked first and is a row ahead
+        "c.one.y->c.two.0": 3, "c.two.y->c.add.1": 1, "c.short.y->c.add.0": 1,
+        "c.add.y->mean.0": 4, "mean.y->last.0": 1, "last.y->host.0": 1,
+    }  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(networks())
+def test_smallest_sizes_do_not_deadlock(network: Network) -> None:
+    graph, placement = placed(network, LARGE)
+    check_schedule(graph, LARGE, placement, allocate(graph, LARGE, placement, slack_rows=0))
+
+
+@pytest.mark.parametrize(
+    "edge", ["x->stem.0", "stem.y->b.one.0", "stem.y->b.add.0", "b.add.y->c.one.0", "c.add.y->mean.0"]
+)
+def test_one_row_less_is_refused(edge: str) -> None:
+    arch = small_arch()
+    graph, placement = placed(residual(), arch)
+    channels = allocate(graph, arch, placement, slack_rows=0)
+    row = next(e.row_words for e in graph.edges if e.name == edge)
+    smaller = tuple(replace(c, size=c.size - row) if c.name == edge else c for c in channels)
+    with pytest.raises(ScheduleError, match=r"deadlock|a firing needs"):
+        check_schedule(graph, arch, placement, smaller)
+
+
+def sizes(channels: tuple[Channel, ...]) -> dict[str, int]:
+    """Ring sizes in words."""
+    return {channel.name: channel.size for channel in channels}
+
+
+def test_slack_counts_steps_of_the_consumer_and_actors_on_the_way() -> None:
+    arch = small_arch()
+    graph, placement = placed(residual(), arch)
+    words = {edge.name: edge.row_words for edge in graph.edges}
+    least, more = (sizes(allocate(graph, arch, placement, slack)) for slack in (0, 2))
+    slack = {name: (more[name] - least[name]) // words[name] for name in words if not name.endswith("host.0")}
+    assert slack == {
+        "x->stem.0": 2, "stem.y->b.one.0": 2, "stem.y->b.add.0": 6, "b.one.y->b.two.0": 2, "b.two.y->b.add.1": 2,
+        "b.add.y->c.one.0": 4, "b.add.y->c.short.0": 4,  # they stride by two rows
+        "c.one.y->c.two.0": 2, "c.two.y->c.add.1": 2, "c.short.y->c.add.0": 4, "c.add.y->mean.0": 2,
+        "mean.y->last.0": 2,
+    }  # fmt: skip
+
+
+def test_slack_gives_way_to_the_memory_unit_by_unit() -> None:
+    arch = small_arch()
+    graph, placement = placed(residual(), arch)
+    dpu = {slack: sum(c.size for c in allocate(graph, arch, placement, slack) if c.node == 4) for slack in (0, 1, 2)}
+    small = small_arch(activation_words=dpu[2] - 1)
+    channels = allocate(graph, small, placement, 2)
+    assert sum(channel.size for channel in channels if channel.node == 4) == dpu[1]
+    full = sizes(allocate(graph, arch, placement, 2))
+    assert all(channel.size == full[channel.name] for channel in channels if channel.node != 4)
+    with pytest.raises(
+        CapacityError, match=f"node 4: its channels need {dpu[0]} words .* it has {dpu[0] - 1}; use more"
+    ):
+        allocate(graph, small_arch(activation_words=dpu[0] - 1), placement, 2)
+
+
+def test_rings_fill_the_memory_without_gaps() -> None:
+    arch = small_arch()
+    graph, placement = placed(residual(), arch)
+    for node in {*placement.nodes.values(), arch.host}:
+        rings = [channel for channel in allocate(graph, arch, placement) if channel.node == node]
+        assert [ring.base for ring in rings] == [sum(r.size for r in rings[:index]) for index in range(len(rings))]
+
+
+def test_host_buffer_is_shared_evenly() -> None:
+    net = Builder(4, 4, 4)
+    one = net.conv("one", "x", 8)
+    network = net.finish(one, net.conv("two", one, 24))
+    graph, placement = placed(network, small_arch())
+    rings = [channel for channel in allocate(graph, small_arch(), placement) if channel.consumer == "host"]
+    assert [(ring.port, ring.base, ring.size) for ring in rings] == [(0, 0, 32), (1, 32, 32)]
+    with pytest.raises(
+        CapacityError, match="host: 2 outputs with rows of up to 12 words need host_words of 24 words, it has 16"
+    ):
+        allocate(graph, small_arch(host_words=16), placement)

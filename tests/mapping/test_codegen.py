@@ -1,0 +1,162 @@
+"""What the generated code computes, executed from its bytes by an interpreter, and its structure."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mapping.codegen import priority
+from mapping.compile import compile_network
+from mapping.strategies import names
+from pyimc import golden, isa
+from pyimc.arch import Arch
+from pyimc.errors import CapacityError, ConfigError
+from pyimc.network import Network, TensorType
+from pyimc.program import Program, table_writes
+from tests.mapping.networks import Builder, networks, residual, seeded, small_arch
+from tests.program_interpreter import Interpreter
+
+WIDE = small_arch(
+    word_bits=128,
+    host_words=256,
+    crossbar={"rows": 32, "columns": 16, "planes": 200, "adcs": 4},
+    instructions=512,
+    destinations=8,
+)
+
+
+def check(program: Program, images: int = 2, seed: int = 0) -> None:
+    """Compares every row that travels through every channel with the golden model."""
+    network = program.network
+    random = np.random.default_rng(seed)
+    shape = network.tensors[network.input].shape
+    inputs = [random.integers(0, 256, shape).astype(np.uint8) for _ in range(images)]
+    expected = [golden.run(network, image) for image in inputs]
+    interpreter = Interpreter(program, seed)
+    interpreter.run(inputs)
+    actors = {actor.name: actor for actor in program.actors}
+    for channel in program.channels:
+        consumer = actors.get(channel.consumer)
+        number = consumer.context * 2 + channel.port if consumer else channel.port
+        arrived = np.concatenate(interpreter.arrived[channel.node, number])
+        kind = network.tensors[channel.tensor]
+        rows = arrived.reshape(images, kind.height, -1)[:, :, : kind.width * kind.channels]
+        for image, values in enumerate(expected):
+            assert np.array_equal(rows[image], values[channel.tensor].reshape(kind.height, -1)), channel.name
+
+
+@pytest.mark.parametrize("strategy", names())
+@pytest.mark.parametrize("arch", [small_arch(), WIDE], ids=["tiny", "wide"])
+def test_residual_network_computes_what_golden_computes(arch: Arch, strategy: str) -> None:
+    check(compile_network(residual(), arch, strategy))
+
+
+@settings(max_examples=60)
+@given(networks(), st.sampled_from(names()), st.booleans(), st.integers(0, 2))
+def test_drawn_networks_compute_what_golden_computes(network: Network, strategy: str, wide: bool, slack: int) -> None:
+    arch = WIDE if wide else small_arch(host_words=256, instructions=512, destinations=8, activation_words=8192)
+    check(compile_network(network, arch, strategy, {"slack_rows": slack}), seed=slack)
+
+
+def test_drawn_networks_reach_the_corners() -> None:
+    """A generator that no longer draws a corner tests nothing there."""
+    seen = dict.fromkeys(("rows below", "stride over kernel", "split rows", "split columns", "fan-out", "outputs"), 0)
+    for seed in range(60):
+        network = seeded(seed)
+        arch = small_arch(host_words=256, instructions=512, destinations=8, activation_words=8192)
+        program = compile_network(network, arch)
+        seen["outputs"] += len(network.outputs) > 1
+        seen["fan-out"] += any(len(actor.destinations) > 1 for actor in program.actors)
+        for actor in program.actors:
+            tables = {(space, entry): value for space, entry, value in table_writes(program, actor.node)}
+            if actor.kind == "imc":
+                entry = 4 * actor.context
+                seen["split rows"] += isa.TILES.decode(tables[5, entry + 1])["row_tiles"] > 1
+                seen["split columns"] += isa.COLUMNS.decode(tables[5, entry + 2])["col_tiles"] > 1
+            stream = program.pus[actor.node].stream[actor.start : actor.start + actor.length]
+            fires = [isa.FIRE.decode(word) for word in stream if word & 15 == isa.OPCODES["FIRE"]]
+            kernel = max(fire["top"] + fire["rows"] for fire in fires)
+            seen["rows below"] += fires[-1]["top"] + fires[-1]["rows"] < kernel
+            window = isa.WINDOW.decode(tables[5, 4 * actor.context])
+            seen["stride over kernel"] += any(f["free"] > f["rows"] * window["row_words"] for f in fires[:-1])
+    assert all(seen.values()), seen
+
+
+def test_stream_of_a_padded_convolution() -> None:
+    net = Builder(6, 4, 2)
+    program = compile_network(net.finish(net.conv("c", "x", 8)), small_arch())
+    assert isa.disassemble(program.pus[1].stream).splitlines() == [
+        line.ljust(88) + f"; {address}"
+        for address, line in enumerate(
+            [
+                "FIRE need=2 free=0 produce=4 pixels=4 x0=-2 top=1 rows=2",
+                "FIRE need=3 free=1 produce=4 pixels=4 x0=-2 top=0 rows=3",
+                "LOOP level=0 count=4 target=1",
+                "FIRE need=2 free=2 produce=4 pixels=4 x0=-2 top=0 rows=2",
+                "LOOP level=1 count=0 target=0",
+            ]
+        )
+    ]
+
+
+def test_last_firing_frees_rows_that_no_window_reads() -> None:
+    net = Builder(8, 4, 8)
+    program = compile_network(net.finish(net.conv("c", "x", 8, (2, 2), (3, 3), (0, 0, 0, 0))), small_arch())
+    fires = [isa.FIRE.decode(word) for word in program.pus[1].stream[:-1]]
+    words = 4  # of a row
+    rows = [(fire["need"] // words, fire["free"] // words, fire["rows"]) for fire in fires]
+    assert rows == [(3, 3, 2), (3, 3, 2), (2, 2, 2)]
+
+
+def test_tables_of_a_shared_unit() -> None:
+    """Two actors on one unit: contexts by priority, disjoint memories, parameters at whole words."""
+    net = Builder(4, 4, 3)
+    one = net.conv("one", "x", 5)
+    network = net.finish(net.conv("two", one, 12))
+    program = compile_network(network, small_arch(mesh={"columns": 3, "rows": 1, "fifo_depth": 2}, dpus=[1]))
+    one_actor, two_actor = program.actors
+    assert one_actor.node == two_actor.node == 2
+    assert (two_actor.context, one_actor.context) == (0, 1)
+    assert (two_actor.start, one_actor.start) == (0, two_actor.length)
+    assert (two_actor.plane, one_actor.plane) == (0, two_actor.planes)
+    assert (two_actor.parameter, one_actor.parameter, one_actor.parameters) == (0, 16, 8)
+    tables = {(space, entry): value for space, entry, value in table_writes(program, 2)}
+    assert isa.CONTEXT.decode(tables[isa.SPACES["CONTEXT"], 1]) == {
+        "start": one_actor.start, "active": 1, "ports": 1, "destinations": 1,
+    }  # fmt: skip
+    assert all(tables[isa.SPACES["CONTEXT"], context] == 0 for context in range(2, 16))
+    assert isa.DESTINATION.decode(tables[isa.SPACES["DESTINATION"], 4])["channel"] == 0
+    assert isa.CHANNEL.decode(tables[isa.SPACES["CHANNEL"], 0])["slot"] == 4
+    assert isa.CHANNEL.decode(tables[isa.SPACES["CHANNEL"], 2])["node"] == program.arch.host
+
+
+def test_priority_is_nearest_to_the_output_first() -> None:
+    assert priority(("a", "b", "c")) == ("c", "b", "a")
+
+
+def test_writes_of_a_unit_come_in_order() -> None:
+    program = compile_network(residual(), small_arch())
+    for node in program.pus:
+        spaces = [space for space, _, _ in table_writes(program, node)]
+        order = [
+            isa.SPACES[name] for name in ("INSTRUCTION", "ENGINE", "CHANNEL", "DESTINATION", "CONTEXT", "PARAMETER")
+        ]
+        assert list(dict.fromkeys(spaces)) == order
+    with pytest.raises(ConfigError, match=r"node 77 hosts no actor; nodes in use: 1, 2, 3, 4, 5"):
+        table_writes(program, 77)
+
+
+def test_what_no_field_can_hold_is_refused() -> None:
+    net = Builder(1, 40000, 2)
+    network = net.finish(net.conv("c", "x", 1, (1, 1), (1, 40000), (0, 0, 0, 0)))
+    with pytest.raises(CapacityError, match=r"node c: WINDOW.step: 80000 does not fit 16 bits \(0..65535 bytes\)"):
+        compile_network(network, small_arch(activation_words=32768))
+
+
+def test_options_are_checked() -> None:
+    with pytest.raises(ConfigError, match="slack_rows is -1, must be a number of rows, 0 or more"):
+        compile_network(residual(), small_arch(), options={"slack_rows": -1})
+    broken = residual()
+    broken.tensors["x"] = TensorType(7, 8, 3, 1.0, 0)
+    with pytest.raises(ConfigError, match="network test is not well formed"):
+        compile_network(broken, small_arch())

@@ -1,0 +1,236 @@
+"""Executes a Program without time: what the chip computes from its images alone.
+
+Only streams, tables, parameters and weights are read, never the compiler's own records. Actors fire in random order
+as soon as the firing rule allows; rings are bytes in a memory; bytes behind the end of a row are garbage.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimc import isa
+from pyimc.errors import DeadlockError
+from pyimc.program import Program, PuImage, table_writes
+
+GARBAGE = 0xA5
+Bytes = NDArray[np.uint8]
+Fields = dict[str, int]
+
+
+@dataclass
+class Unit:
+    """The state of one node: tables as fields, rings, counters of the sequencer."""
+
+    tables: dict[int, dict[int, int]]
+    weights: Bytes
+    memory: Bytes
+    head: dict[int, int] = field(default_factory=dict)
+    fill: dict[int, int] = field(default_factory=dict)
+    room: dict[int, int] = field(default_factory=dict)
+    pc: dict[int, int] = field(default_factory=dict)
+    turns: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+
+    def entry(self, layout: isa.Layout, space: str, number: int) -> Fields:
+        """A decoded table entry."""
+        return layout.decode(self.tables[isa.SPACES[space]][number])
+
+
+class Interpreter:
+    """Runs a Program on images; `arrived` holds all bytes that each channel received, by (node, channel)."""
+
+    def __init__(self, program: Program, seed: int = 0) -> None:
+        self.program = program
+        self.arch = program.arch
+        self.random = np.random.default_rng(seed)
+        self.arrived: dict[tuple[int, int], list[Bytes]] = defaultdict(list)
+        self.units = {node: self._unit(node, image) for node, image in program.pus.items()}
+        empty = np.empty(0, np.uint8)
+        host = PuImage((), program.host_tables, empty.astype(np.uint64), empty)
+        self.host = self.units[self.arch.host] = self._unit(self.arch.host, host)
+        self.actors = [
+            (node, context)
+            for node, unit in self.units.items()
+            for context, value in unit.tables[isa.SPACES["CONTEXT"]].items()
+            if isa.CONTEXT.decode(value)["active"]
+        ]
+
+    def _unit(self, node: int, image: PuImage) -> Unit:
+        tables: dict[int, dict[int, int]] = defaultdict(dict)
+        for space, number, value in table_writes(self.program, node):
+            tables[space][number] = value
+        memory = np.full((self.arch.activation_words, self.arch.lanes), GARBAGE, np.uint8)
+        unit = Unit(tables, image.weights, memory)
+        for number in tables[isa.SPACES["CHANNEL"]]:
+            unit.head[number] = unit.fill[number] = 0
+        for slot in tables[isa.SPACES["DESTINATION"]]:
+            unit.room[slot] = unit.entry(isa.DESTINATION, "DESTINATION", slot)["room"]
+        for context in tables[isa.SPACES["CONTEXT"]]:
+            unit.pc[context] = unit.entry(isa.CONTEXT, "CONTEXT", context)["start"]
+        return unit
+
+    def run(self, images: list[Bytes]) -> None:
+        """Sends all images and runs until nothing can fire.
+
+        Raises:
+            DeadlockError: Words are left in the chip.
+        """
+        words = np.concatenate([self._pad(row.reshape(-1)) for image in images for row in image])
+        words = words.reshape(-1, self.arch.lanes)
+        sent = dict.fromkeys(self.host.room, 0)
+        moved = True
+        while moved:
+            moved = False
+            for slot in sent:
+                count = min(self.host.room[slot], len(words) - sent[slot], self.arch.packet_words)
+                if count:
+                    self._send(self.arch.host, slot, words[sent[slot] : sent[slot] + count])
+                    sent[slot] += count
+                    moved = True
+            for index in self.random.permutation(len(self.actors)):
+                moved |= self._step(*self.actors[index])
+        left = {(node, ring): fill for node, unit in self.units.items() for ring, fill in unit.fill.items() if fill}
+        if left or any(count < len(words) for count in sent.values()):
+            raise DeadlockError(f"words left in the chip: {left}, sent {sent} of {len(words)}")
+
+    def _pad(self, row: Bytes) -> Bytes:
+        return np.concatenate([row, np.full(-len(row) % self.arch.lanes, GARBAGE, np.uint8)])
+
+    def _send(self, node: int, slot: int, words: Bytes) -> None:
+        source = self.units[node]
+        assert source.room[slot] >= len(words), "sent without room"
+        source.room[slot] -= len(words)
+        target = source.entry(isa.DESTINATION, "DESTINATION", slot)
+        number = target["channel"]
+        unit = self.units[target["node"]]
+        ring = unit.entry(isa.CHANNEL, "CHANNEL", number)
+        assert unit.fill[number] + len(words) <= ring["size"], "ring overrun"
+        at = ring["base"] + (unit.head[number] + unit.fill[number] + np.arange(len(words))) % ring["size"]
+        unit.memory[at] = words
+        unit.fill[number] += len(words)
+        self.arrived[target["node"], number].append(words)
+        if target["node"] == self.arch.host:
+            self._free(unit, number, len(words))
+
+    def _free(self, unit: Unit, number: int, words: int) -> None:
+        ring = unit.entry(isa.CHANNEL, "CHANNEL", number)
+        unit.head[number] = (unit.head[number] + words) % ring["size"]
+        unit.fill[number] -= words
+        self.units[ring["node"]].room[ring["slot"]] += words
+
+    def _step(self, node: int, context: int) -> bool:
+        """Executes one instruction of an actor, if it can."""
+        unit = self.units[node]
+        stream = unit.tables[isa.SPACES["INSTRUCTION"]]
+        word = stream[2 * unit.pc[context]] | stream[2 * unit.pc[context] + 1] << 64
+        opcode = isa.OPCODE_LAYOUT.decode(word)["opcode"]
+        values = isa.INSTRUCTIONS[opcode].decode(word)
+        if opcode == isa.OPCODES["LOOP"]:
+            key = (context, values["level"])
+            unit.turns[key] += 1
+            again = values["count"] == 0 or unit.turns[key] < values["count"]
+            unit.pc[context] = values["target"] if again else unit.pc[context] + 1
+            unit.turns[key] = unit.turns[key] if again else 0
+            return True
+        assert opcode == isa.OPCODES["FIRE"]
+        entry = unit.entry(isa.CONTEXT, "CONTEXT", context)
+        ports = range(2 * context, 2 * context + entry["ports"])
+        slots = range(context * self.arch.destinations, context * self.arch.destinations + entry["destinations"])
+        if any(unit.fill[port] < values["need"] for port in ports):
+            return False
+        if any(unit.room[slot] < values["produce"] for slot in slots):
+            return False
+        words = self._compute(unit, context, values).reshape(-1, self.arch.lanes)
+        assert len(words) == values["produce"]
+        for port in ports:
+            self._free(unit, port, values["free"])
+        for slot in slots:
+            self._send(node, slot, words)
+        unit.pc[context] += 1
+        return True
+
+    def _read(self, unit: Unit, number: int, offset: int, words: int) -> Bytes:
+        """Bytes of a channel, `offset` words behind its head."""
+        ring = unit.entry(isa.CHANNEL, "CHANNEL", number)
+        assert offset + words <= unit.fill[number], "read past what has arrived"
+        at = ring["base"] + (unit.head[number] + offset + np.arange(words)) % ring["size"]
+        return unit.memory[at].reshape(-1)
+
+    def _compute(self, unit: Unit, context: int, fire: Fields) -> Bytes:
+        output = unit.entry(isa.OUTPUT, "ENGINE", 4 * context + 3)
+        if len(unit.weights):
+            values = self._crossbar(unit, context, fire, output)
+        else:
+            operation = unit.entry(isa.POOL, "ENGINE", 4 * context + 1)
+            values = self._vector(unit, context, fire, output, operation)
+        result = np.clip(values + output["zero_point"], output["low"], output["high"]).astype(np.uint8)
+        return self._pad(result.reshape(-1))
+
+    def _windows(self, unit: Unit, context: int, fire: Fields, kernel_rows: int, length: int) -> NDArray[np.int64]:
+        """Bytes of every window of the firing, int64 [pixels, kernel rows, length]; -1 outside the image."""
+        window = unit.entry(isa.WINDOW, "ENGINE", 4 * context)
+        rows = np.full((kernel_rows, window["row_bytes"]), -1, np.int64)
+        for index in range(fire["rows"]):
+            assert (index + 1) * window["row_words"] <= fire["need"]
+            row = self._read(unit, 2 * context, index * window["row_words"], window["row_words"])
+            rows[fire["top"] + index] = row[: window["row_bytes"]]
+        at = fire["x0"] + np.arange(fire["pixels"])[:, None] * window["step"] + np.arange(length)
+        inside = (at >= 0) & (at < window["row_bytes"])
+        picked = np.where(inside, rows[:, np.where(inside, at, 0)], -1)
+        return picked.transpose(1, 0, 2)
+
+    def _parameters(self, unit: Unit, first: int, count: int) -> tuple[Any, Any, Any]:
+        """Bias, shift and multiplier of some channels."""
+        table = unit.tables[isa.SPACES["PARAMETER"]]
+        low = [isa.PARAM_0.decode(table[2 * n]) for n in range(first, first + count)]
+        high = [isa.PARAM_1.decode(table[2 * n + 1])["multiplier"] for n in range(first, first + count)]
+        return np.array([p["bias"] for p in low]), np.array([p["shift"] for p in low]), np.array(high, np.int64)
+
+    def _crossbar(self, unit: Unit, context: int, fire: Fields, output: Fields) -> NDArray[np.int64]:
+        run = unit.entry(isa.WINDOW, "ENGINE", 4 * context)["run"]
+        tiles = unit.entry(isa.TILES, "ENGINE", 4 * context + 1)
+        columns = unit.entry(isa.COLUMNS, "ENGINE", 4 * context + 2)
+        size = self.arch.crossbar
+        assert columns["columns"] == output["columns"]
+        vectors = self._windows(unit, context, fire, tiles["kernel_rows"], run).reshape(fire["pixels"], -1)
+        vectors = np.where(vectors < 0, tiles["zero_point"], vectors)
+        assert vectors.shape[1] == (tiles["row_tiles"] - 1) * size.rows + tiles["last_rows"]
+        total = np.zeros((fire["pixels"], columns["col_tiles"] * size.columns), np.int64)
+        for row in range(tiles["row_tiles"]):
+            piece = vectors[:, row * size.rows : (row + 1) * size.rows]
+            for column in range(columns["col_tiles"]):
+                plane = unit.weights[tiles["plane"] + row * columns["col_tiles"] + column]
+                last = column == columns["col_tiles"] - 1
+                used = columns["last_groups"] * size.adcs if last else size.columns
+                sums = piece @ plane[: piece.shape[1], :used].astype(np.int64) - 128 * piece.sum(axis=1)[:, None]
+                total[:, column * size.columns : column * size.columns + used] += sums
+        bias, shift, multiplier = self._parameters(unit, output["parameters"], columns["columns"])
+        return _round_shift((total[:, : columns["columns"]] + bias) * multiplier, shift)
+
+    def _vector(self, unit: Unit, context: int, fire: Fields, output: Fields, pool: Fields) -> NDArray[np.int64]:
+        taps = pool["kernel_rows"] * pool["kernel_columns"]
+        _, _, multiplier = self._parameters(unit, output["parameters"], max(2, taps + 1))
+        zeros = (pool["zero_point_0"], pool["zero_point_1"])
+        if pool["operation"] == 0:
+            operands = [
+                self._read(unit, 2 * context + port, 0, fire["produce"]).astype(np.int64) - zeros[port]
+                for port in range(2)
+            ]
+            return _round_shift(operands[0] * multiplier[0] + operands[1] * multiplier[1], pool["shift"])
+        run = unit.entry(isa.WINDOW, "ENGINE", 4 * context)["run"]
+        length = run * pool["kernel_columns"]  # a tap is one pixel; those of a row are neighbours
+        windows = self._windows(unit, context, fire, pool["kernel_rows"], length)
+        windows = windows.reshape(fire["pixels"], taps, run)
+        valid = windows >= 0
+        if pool["operation"] == 1:
+            return _round_shift((windows.max(axis=1) - zeros[0]) * multiplier[1], pool["shift"])
+        count = valid.sum(axis=1)
+        sums = np.where(valid, windows, 0).sum(axis=1) - count * zeros[0]
+        return _round_shift(sums * multiplier[count], pool["shift"])
+
+
+def _round_shift(product: NDArray[np.int64], shift: Any) -> NDArray[np.int64]:
+    half = np.left_shift(np.int64(1), np.asarray(shift, np.int64) - 1)
+    return np.right_shift(product + half, np.asarray(shift, np.int64))
