@@ -13,7 +13,7 @@ the parameters::
 Modules are found by name (`rtl/<module>.v`), so no source list has to be kept. The sources are read as
 Verilog-2005. Everything is written under `build/tests/`.
 
-To replay one failure with waves: `WAVES=1 pytest tests/rtl/test_fifo.py -k 13-3`; the `.fst` is beside the log.
+To replay one failure with waves: `RTL_WAVES=1 pytest tests/rtl/test_fifo.py -k 13-3`; the `.fst` is beside the log.
 """
 
 from __future__ import annotations
@@ -67,19 +67,24 @@ def simulate(
     """
     parameters = dict(parameters or {})
     build_dir = _build_dir(toplevel, test_module, parameters, testcase, seed, env)
+    shutil.rmtree(build_dir, ignore_errors=True)
+    build_dir.mkdir(parents=True)
+    compiled = [*(sources or [_file_of(toplevel, rtl_dirs)])]
+    arguments = ["-g2005", *_search(rtl_dirs)]
+    if _waves():
+        compiled.append(_write_dump(build_dir, toplevel))
+        arguments += ["-s", "dump"]
     runner = get_runner("icarus")
     try:
         runner.build(
-            sources=[*(sources or [_file_of(toplevel, rtl_dirs)])],
+            sources=compiled,
             hdl_toplevel=toplevel,
             parameters=parameters,
-            build_args=["-g2005", *_search(rtl_dirs)],
+            build_args=arguments,
             timescale=("1ns", "1ps"),
             build_dir=build_dir,
             log_file=build_dir / "build.log",
             always=True,
-            clean=True,
-            waves=_waves(),
         )
     except RuntimeError as error:
         raise AssertionError(f"{toplevel} {parameters}: no build\n{_tail(build_dir / 'build.log')}") from error
@@ -147,8 +152,15 @@ def _file_of(toplevel: str, rtl_dirs: Sequence[Path]) -> Path:
 
 
 def _waves() -> bool:
-    """Asked for waves; the dump module that cocotb adds then is SystemVerilog."""
-    return os.environ.get("WAVES", "0") not in ("", "0")
+    return os.environ.get("RTL_WAVES", "0") not in ("", "0")
+
+
+def _write_dump(build_dir: Path, toplevel: str) -> Path:
+    """A second toplevel that records all signals; cocotb's own one is not accepted by Icarus 11."""
+    dump = build_dir / "dump.v"
+    fst = build_dir / f"{toplevel}.fst"
+    dump.write_text(f'module dump;\n    initial begin $dumpfile("{fst}"); $dumpvars(0, {toplevel}); end\nendmodule\n')
+    return dump
 
 
 def _tail(log: Path, lines: int = 40) -> str:
