@@ -160,3 +160,13 @@ def test_options_are_checked() -> None:
     broken.tensors["x"] = TensorType(7, 8, 3, 1.0, 0)
     with pytest.raises(ConfigError, match="network test is not well formed"):
         compile_network(broken, small_arch())
+
+
+def test_no_more_columns_are_converted_than_used() -> None:
+    """More would cost time only, so no value shows it: 40 columns are a tile of 32 and one group of 8."""
+    net = Builder(4, 4, 8)
+    program = compile_network(net.finish(net.conv("c", "x", 40)), small_arch())
+    tables = {(space, entry): value for space, entry, value in table_writes(program, 1)}
+    columns = isa.COLUMNS.decode(tables[isa.SPACES["ENGINE"], 2])
+    assert columns == {"columns": 40, "col_tiles": 2, "last_groups": 1}
+    assert isa.TILES.decode(tables[isa.SPACES["ENGINE"], 1])["last_rows"] == 72 - 64
