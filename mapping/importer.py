@@ -21,6 +21,7 @@ from mapping.values import (
     Call,
     Constant,
     HostTail,
+    Layout,
     Pending,
     Quantisation,
     RawInput,
@@ -155,8 +156,10 @@ def _evaluate(state: _Import, call: Call, output: str) -> Value:
             return quantised(call, call.attributes.get("axis", 1))
         return _close(state, call, call.argument(0), quantisation_at(call, 1), output)
     if call.op_type in QUANTISED:
-        layout = QUANTISED[call.op_type].quantised[call.op_type]
-        value = QUANTISED[call.op_type].lower(replace(call, arguments=_operands(state, call)))
+        operator = QUANTISED[call.op_type]
+        layout = operator.quantised[call.op_type]
+        operands = _operands(state, call, layout)
+        value = operator.lower(replace(call, op_type=operator.op_type, arguments=operands))
         return _close(state, call, value, quantisation_at(call, layout.output), output)
     if call.op_type not in OPERATORS:
         raise Unsupported("the operator is not supported")
@@ -178,9 +181,8 @@ def _assume_quantised(value: Value | None) -> Value | None:
     return value
 
 
-def _operands(state: _Import, call: Call) -> tuple[Value | None, ...]:
+def _operands(state: _Import, call: Call, layout: Layout) -> tuple[Value | None, ...]:
     """The arguments of the float operator inside a QOperator."""
-    layout = QUANTISED[call.op_type].quantised[call.op_type]
     axis = layout.channel_axis(call.attributes)
     operands = [_dequantise(state, call, start, axis) for start in layout.operands]
     if layout.bias is not None and call.argument(layout.bias) is not None:
@@ -194,7 +196,7 @@ def _dequantise(state: _Import, call: Call, index: int, axis: int) -> Value:
     value = call.argument(index)
     if isinstance(value, Constant):
         return dequantised(call, index, axis)
-    if isinstance(value, Unknown):
+    if isinstance(value, (Unknown, HostTail)):
         return value
     quantisation = quantisation_at(call, index + 1)
     if isinstance(value, RawInput):
@@ -217,7 +219,7 @@ def _enter(state: _Import, entry: RawInput, quantisation: Quantisation, tensor: 
 
 def _close(state: _Import, call: Call, value: Value | None, quantisation: Quantisation, output: str) -> Value:
     """Quantise a value into a tensor of the network."""
-    if isinstance(value, Unknown):
+    if isinstance(value, (Unknown, HostTail)):
         return value
     if isinstance(value, RawInput):  # the host quantises it
         return replace(_enter(state, value, quantisation, output), real=False)

@@ -26,7 +26,7 @@ def sliding_window(call: Call, source: Activation, kernel: Pair) -> tuple[Pair, 
     Raises:
         Unsupported: The input is not a map, or an attribute is outside what the chip can do.
     """
-    if len(source.shape) != 4 or len(kernel) != 2:
+    if len(source.shape) != 4:
         raise Unsupported(f"input of shape {source.shape} with kernel {kernel} (only two-dimensional)")
     dilations = call.attributes.get("dilations", [1, 1])
     if any(step != 1 and size != 1 for step, size in zip(dilations, kernel, strict=True)):

@@ -52,6 +52,7 @@ def quantise(model: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -> o
     """
     graph_input(model)
     if is_quantised(model):
+        session(model)
         return model
     folded = fold(model)
     check_float(folded)

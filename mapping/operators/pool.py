@@ -34,10 +34,10 @@ def lower_global_average(call: Call) -> Pending:
 def _lower(call: Call, mode: Literal["max", "average"]) -> Pending:
     call.require(channels_last=0, storage_order=0)
     source = call.activation(0)
-    height, width, *deeper = call.attributes["kernel_shape"] + [1] * (2 - len(call.attributes["kernel_shape"]))
-    if deeper:
-        raise Unsupported(f"kernel_shape={call.attributes['kernel_shape']} (only two-dimensional)")
-    kernel = (height, width)
+    sizes = call.attributes["kernel_shape"]
+    if len(sizes) != 2:
+        raise Unsupported(f"kernel_shape={sizes} (only two-dimensional)")
+    kernel = (sizes[0], sizes[1])
     stride, given = sliding_window(call, source, kernel)
     pads = _ceil_pads(source, kernel, stride, given) if call.attributes.get("ceil_mode", 0) else given
     include_pads = bool(call.attributes.get("count_include_pad", 0))

@@ -1,6 +1,6 @@
 """Softmax at the end of the network: the chip sends what it reads, the host computes it."""
 
-from mapping.values import Call, HostTail, Operator
+from mapping.values import Call, HostTail, Layout, Operator
 
 
 def lower(call: Call) -> HostTail:
@@ -8,4 +8,7 @@ def lower(call: Call) -> HostTail:
     return HostTail(call.activation(0), (call.op_type,))
 
 
-OPERATORS = (Operator("Softmax", lower), Operator("LogSoftmax", lower))
+OPERATORS = (
+    Operator("Softmax", lower, {"QLinearSoftmax": Layout((0,), output=3)}),
+    Operator("LogSoftmax", lower),
+)

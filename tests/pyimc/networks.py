@@ -11,7 +11,9 @@ def residual_network(seed: int = 1) -> Network:
     """Convolution, residual sum, max pool, average pool and a fully connected layer on a 5x4x3 map."""
     rng = np.random.default_rng(seed)
 
-    def mvm(name: str, source: str, target: str, shape: tuple[int, int, int, int], pad: int, zeros: tuple[int, int]) -> Mvm:
+    def mvm(
+        name: str, source: str, target: str, shape: tuple[int, int, int, int], pad: int, zeros: tuple[int, int]
+    ) -> Mvm:
         weights = rng.integers(-127, 128, shape, np.int8)
         return Mvm(
             name=name, inputs=(source,), output=target, kernel=(shape[1], shape[2]), stride=(1, 1),

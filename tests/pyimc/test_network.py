@@ -86,7 +86,7 @@ def test_every_fault_is_named(message: str) -> None:
 
 def test_all_faults_are_reported_on_one_line() -> None:
     network = _with(1, shift=0)(_with(0, clamp=(9, 8))(residual_network()))
-    with pytest.raises(ConfigError, match="node conv: clamp .*; node add: a shift") as caught:
+    with pytest.raises(ConfigError, match=r"node conv: clamp .*; node add: a shift") as caught:
         verify(network)
     assert "\n" not in str(caught.value)
 
@@ -128,7 +128,7 @@ def test_a_missing_or_truncated_file_is_refused(tmp_path: Path, file: str, keep:
         (tmp_path / file).unlink()
     else:
         (tmp_path / file).write_bytes((tmp_path / file).read_bytes()[:keep])
-    with pytest.raises(EncodingError, match="not a saved network .*compile the model again"):
+    with pytest.raises(EncodingError, match=r"not a saved network .*compile the model again"):
         load(tmp_path)
 
 

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The built-in models have the sizes they claim, and loading refuses what is not a model."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from mapping.importer import import_model
+from mapping.inputs import DIGITS, quantise_input
+from mapping.models import BUILTIN, load_model, model_inputs
+from mapping.onnx_model import image_shape
+from mapping.quantise import quantise
+from pyimc import golden
+from pyimc.errors import ConfigError
+from pyimc.network import Add, Mvm, Network, Pool, macs
+
+
+@cache
+def imported(name: str) -> Network:
+    model = load_model(name)
+    return import_model(quantise(model, list(model_inputs(name, image_shape(model), 2).images)), name)
+
+
+def weight_count(name: str) -> int:
+    """Convolution and fully connected weights, without biases and batch normalisation."""
+    graph = load_model(name).graph
+    sizes = {constant.name: numpy_helper.to_array(constant).size for constant in graph.initializer}
+    return sum(sizes[node.input[1]] for node in graph.node if node.op_type in ("Conv", "Gemm"))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "weights", "mega_macs"),
+    [
+        ("digits", (1, 8, 8), 24_464, 0.379),
+        ("resnet8", (3, 32, 32), 77_360, 12.5),
+        pytest.param("resnet18", (3, 224, 224), 11_678_912, 1814.07, marks=pytest.mark.slow),
+    ],
+)
+def test_size_and_work_are_those_of_the_paper(
+    name: str, shape: tuple[int, int, int], weights: int, mega_macs: float
+) -> None:
+    assert image_shape(load_model(name)) == shape
+    assert weight_count(name) == weights
+    network = imported(name)
+    assert sum(macs(network, node) for node in network.nodes) / 1e6 == pytest.approx(mega_macs, rel=1e-3)
+    assert {type(node) for node in network.nodes} == {Mvm, Add, Pool}
+
+
+def test_layers_keep_their_names_through_folding_and_quantisation() -> None:
+    network = imported("resnet8")
+    names = [node.name for node in network.nodes]
+    assert names[:4] == ["conv", "stack1.conv1", "stack1.conv2", "stack1.add"]
+    assert names[-2:] == ["pool", "dense"]
+    assert network.host_tail == ("Softmax",)
+
+
+@pytest.mark.parametrize("name", sorted(BUILTIN))
+def test_building_twice_gives_the_same_bytes(name: str) -> None:
+    assert BUILTIN[name].build().SerializeToString() == BUILTIN[name].build().SerializeToString()
+
+
+@pytest.mark.slow
+def test_the_activations_of_resnet18_use_their_range() -> None:
+    """Seeded weights with batch statistics must neither die out nor saturate."""
+    network = imported("resnet18")
+    image = model_inputs("resnet18", (3, 224, 224), 1).images[0]
+    for name, values in golden.run(network, quantise_input(network, image)).items():
+        assert len(np.unique(values)) > 60, name
+        assert np.mean(values == 255) < 0.05, name
+
+
+def test_digits_are_recognised_in_integers() -> None:
+    """True accuracy on all 360 held-out images, of the int8 network."""
+    network = imported("digits")
+    with np.load(DIGITS) as stored:
+        count = len(stored["labels"])
+    inputs = model_inputs("digits", (1, 8, 8), count)
+    assert inputs.labels is not None
+    assert count == 360
+    answers = [
+        int(golden.run(network, quantise_input(network, image))[network.outputs[0]].argmax()) for image in inputs.images
+    ]
+    assert np.mean(np.array(answers) == inputs.labels) > 0.97
+
+
+def test_a_model_is_loaded_from_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "small.onnx"
+    onnx.save(load_model("digits"), path)
+    assert load_model(str(path)) == load_model("digits")
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="model 'resnet19': unknown; built in are digits, resnet18, resnet8, or give"):
+        load_model("resnet19")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent.onnx: no such file; give"):
+        load_model(str(tmp_path / "absent.onnx"))
+
+
+@pytest.mark.parametrize("contents", [b"", b"not a model", b"\x89PNG\r\n\x1a\n" + bytes(64)])
+def test_a_file_that_is_not_onnx_is_refused(tmp_path: Path, contents: bytes) -> None:
+    path = tmp_path / "wrong.onnx"
+    path.write_bytes(contents)
+    with pytest.raises(
+        ConfigError, match=r"wrong.onnx: not a complete ONNX model \(.*\); export or download"
+    ) as caught:
+        load_model(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused(tmp_path: Path, part: float) -> None:
+    path = tmp_path / "cut.onnx"
+    contents = load_model("digits").SerializeToString()
+    path.write_bytes(contents[: int(len(contents) * part)])
+    with pytest.raises(ConfigError, match="not a complete ONNX model"):
+        load_model(str(path))

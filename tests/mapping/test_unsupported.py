@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that cannot be imported is named at once, on one line."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from mapping.importer import import_model
+from mapping.models import load_model
+from mapping.models.builder import GraphBuilder
+from mapping.quantise import quantise
+from pyimc.errors import UnsupportedOperator
+from tests.mapping.onnx_writer import Quantised, qdq_conv
+from tests.random_cnn import calibration
+
+
+def _refused(change: Callable[[GraphBuilder], str], shape: tuple[int, ...] = (1, 2, 6, 6)) -> str:
+    graph = GraphBuilder("net", shape, seed=1)
+    model = graph.finish(change(graph))
+    with pytest.raises(UnsupportedOperator) as caught:
+        quantise(model, calibration(model))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def _conv(
+    graph: GraphBuilder, shape: tuple[int, ...], source: str = "image", name: str = "conv", **attributes: Any
+) -> str:
+    weights = graph.constant(f"{name}.weights", graph.normal(shape, 0.1))
+    return graph.op("Conv", name, [source, weights], **attributes)
+
+
+ATTRIBUTES: dict[str, Callable[[GraphBuilder], str]] = {
+    "Conv: group=2 (only 1) (conv)": lambda graph: _conv(graph, (2, 1, 3, 3), group=2),
+    "Conv: dilations=[2, 1] (only 1) (conv)": lambda graph: _conv(graph, (2, 2, 3, 3), dilations=[2, 1]),
+    "MaxPool: dilations=[2, 2] (only 1) (pool)": lambda graph: graph.op(
+        "MaxPool", "pool", [graph.input], kernel_shape=[2, 2], dilations=[2, 2]
+    ),
+    "AveragePool: ceil_mode=1 with count_include_pad=1": lambda graph: graph.op(
+        "AveragePool", "pool", [graph.input], kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1, count_include_pad=1
+    ),
+    "Sigmoid: the operator is not supported (sigmoid)": lambda graph: graph.op("Sigmoid", "sigmoid", [graph.input]),
+    "Gemm: alpha=0.5 (only 1.0) (fc)": lambda graph: graph.op(
+        "Gemm", "fc", [graph.op("Flatten", "flatten", [graph.input]),
+                       graph.constant("weights", graph.normal((72, 3), 0.1))], alpha=0.5
+    ),
+    "Relu: follows Softmax, which is only supported at the end (relu)": lambda graph: graph.relu(
+        "relu", graph.op("Softmax", "softmax", [graph.input])
+    ),
+    "Reshape: shape (1, 2, 6, 6) becomes (1, 6, 2, 6) (only the vector (1, 72)) (reshape)": lambda graph: graph.op(
+        "Reshape", "reshape", [graph.input, graph.constant("shape", np.array([1, 6, 2, 6]))]
+    ),
+    "Add: one of its inputs is constant": lambda graph: graph.add(
+        "add", graph.input, graph.constant("offset", graph.normal((1, 2, 1, 1), 0.1))
+    ),
+    "Add: inputs of shapes (1, 2, 6, 6) and (1, 2, 1, 1) (only equal shapes) (add)": lambda graph: graph.add(
+        "add", graph.input, graph.op("GlobalAveragePool", "mean", [graph.input])
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", ATTRIBUTES)
+def test_an_operator_or_attribute_that_is_not_supported_is_named(message: str) -> None:
+    assert message in _refused(ATTRIBUTES[message])
+
+
+def test_all_unsupported_nodes_are_listed_at_once() -> None:
+    def build(graph: GraphBuilder) -> str:
+        value = _conv(graph, (2, 1, 3, 3), name="grouped", group=2)
+        value = graph.op("Sigmoid", "first", [value])
+        value = _conv(graph, (4, 2, 3, 3), value, name="dilated", dilations=[1, 2], pads=[1, 2, 1, 2])
+        value = graph.op("Sigmoid", "second", [value])
+        value = _conv(graph, (4, 4, 1, 1), value, name="fine")
+        return graph.op("Elu", "last", [value])
+
+    message = _refused(build)
+    for part in (
+        "group=2 (only 1) (grouped)",
+        "Sigmoid: the operator is not supported (first, second)",
+        "dilations=[1, 2] (only 1) (dilated)",
+        "Elu: the operator is not supported (last)",
+    ):
+        assert part in message
+    assert "fine" not in message
+
+
+def test_faults_of_an_int8_model_are_listed_at_once() -> None:
+    write = Quantised((1, 2, 4, 4))
+    x = write.qdq("x", "image", 0.02, 3)
+    one = write.qdq("a", write.op("Sigmoid", "sigmoid", x))
+    two = write.qdq("b", qdq_conv(write, "conv", one, 3, 2))
+    three = write.qdq("c", write.op("Elu", "elu", two))
+    mixed = write.op(
+        "Relu", "relu", qdq_conv(write, "float_conv", write.op("MaxPool", "pool", three, kernel_shape=[1, 1]), 3, 3)
+    )
+    with pytest.raises(UnsupportedOperator) as caught:
+        import_model(write.model(mixed), "net")
+    message = str(caught.value)
+    assert "Sigmoid: the operator is not supported (sigmoid)" in message
+    assert "Elu: the operator is not supported (elu)" in message
+    assert "(conv)" not in message
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        (["batch", 3, 8, 8], "['batch', 3, 8, 8]"),
+        ([1, 3, "height", 8], "'height'"),
+        ([2, 3, 8, 8], "[2, 3, 8, 8]"),
+        ([1, 3, 8], "[1, 3, 8]"),
+        (None, "missing"),
+    ],
+)
+def test_a_shape_that_is_not_static_is_refused(shape: list[int | str] | None, said: str) -> None:
+    model = load_model("digits")
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, shape))
+    with pytest.raises(
+        UnsupportedOperator, match=r"input image has shape .*needs a static .*make_dynamic_shape_fixed"
+    ) as caught:
+        quantise(model, [])
+    assert said in str(caught.value)
+
+
+def test_several_inputs_are_refused() -> None:
+    model = load_model("digits")
+    model.graph.input.append(helper.make_tensor_value_info("other", onnx.TensorProto.FLOAT, [1, 1, 8, 8]))
+    with pytest.raises(UnsupportedOperator, match="needs exactly one input, got image, other"):
+        quantise(model, [])
+
+
+def test_an_output_that_is_not_quantised_is_refused() -> None:
+    write = Quantised((1, 2, 4, 4))
+    model = write.model(qdq_conv(write, "conv", write.qdq("x", "image", 0.02, 3), 3, 2))
+    with pytest.raises(UnsupportedOperator, match=r"graph output: it is not quantised \(conv\)"):
+        import_model(model, "net")
+
+
+def test_a_model_without_layers_is_refused() -> None:
+    write = Quantised((1, 2, 4, 4))
+    with pytest.raises(UnsupportedOperator, match="no layer that the chip could compute"):
+        import_model(write.model(write.qdq("x", "image")), "net")
+
+
+def test_an_activation_with_16_bits_or_two_meanings_is_refused() -> None:
+    write = Quantised((1, 2, 4, 4))
+    with pytest.raises(UnsupportedOperator, match=r"quantised to uint16 \(only int8 and uint8"):
+        import_model(write.model(write.qdq("x", "image", kind=np.uint16)), "net")
+    write = Quantised((1, 2, 4, 4))
+    with pytest.raises(UnsupportedOperator, match=r"it reads Quantisation.*zero_point=0.* as .*zero_point=9"):
+        import_model(write.model(write.dq("y", write.q("x", "image"), 0.1, 9)), "net")
