@@ -52,10 +52,12 @@ module chip #(
         end
     endgenerate
 
-    wire [NODES*WORD-1:0] up_data, down_data;
-    wire [NODES-1:0]      up_last, up_valid, up_ready, down_last, down_valid, down_ready;
-    wire [NODES*40-1:0]   up_credit_data, down_credit_data;
-    wire [NODES-1:0]      up_credit_valid, up_credit_ready, down_credit_valid, busy;
+    reg  [NODES*WORD-1:0] up_data;
+    wire [NODES*WORD-1:0] down_data;
+    reg  [NODES-1:0]      up_last, up_valid, down_ready, up_credit_valid, busy;
+    wire [NODES-1:0]      up_ready, down_last, down_valid, up_credit_ready, down_credit_valid;
+    reg  [NODES*40-1:0]   up_credit_data;
+    wire [NODES*40-1:0]   down_credit_data;
     wire                  data_busy, credit_busy;
 
     mesh #(.WIDTH(WORD), .FIFO_DEPTH(FIFO_DEPTH), .MESH_X(MESH_X), .MESH_Y(MESH_Y)) u_data_mesh (
@@ -79,6 +81,17 @@ module chip #(
     genvar n;
     generate
         for (n = 0; n < NODES; n = n + 1) begin : gen_node
+            // One process per slice of a bus: many continuous drivers of one wide net are slow to simulate.
+            wire [WORD-1:0] data;
+            wire            last, valid, ready, credit_valid, working;
+            wire [39:0]     credit_data;
+            always @* up_data[n*WORD +: WORD] = data;
+            always @* up_last[n] = last;
+            always @* up_valid[n] = valid;
+            always @* down_ready[n] = ready;
+            always @* up_credit_data[n*40 +: 40] = credit_data;
+            always @* up_credit_valid[n] = credit_valid;
+            always @* busy[n] = working;
             if (n == HOST) begin : gen_host
                 host_port #(.WORD(WORD), .NODE(n), .BUFFER(HOST_WORDS)) u_host (
                     .clk(clk), .rst(rst), .start(start), .stop_words(stop_words), .run(run), .now(now),
@@ -87,14 +100,14 @@ module chip #(
                     .m_host_data(m_host_data), .m_host_last(m_host_last), .m_host_valid(m_host_valid),
                     .m_host_ready(m_host_ready),
                     .s_data(down_data[n*WORD +: WORD]), .s_last(down_last[n]), .s_valid(down_valid[n]),
-                    .s_ready(down_ready[n]),
-                    .m_data(up_data[n*WORD +: WORD]), .m_last(up_last[n]), .m_valid(up_valid[n]),
+                    .s_ready(ready),
+                    .m_data(data), .m_last(last), .m_valid(valid),
                     .m_ready(up_ready[n]),
                     .s_credit_data(down_credit_data[n*40 +: 40]), .s_credit_valid(down_credit_valid[n]),
-                    .m_credit_data(up_credit_data[n*40 +: 40]), .m_credit_valid(up_credit_valid[n]),
+                    .m_credit_data(credit_data), .m_credit_valid(credit_valid),
                     .m_credit_ready(up_credit_ready[n])
                 );
-                assign busy[n] = 1'b0;
+                assign working = 1'b0;
             end else begin : gen_pu
                 pu #(
                     .NODE(n), .ENGINE(DPUS[n] ? 1 : 0), .WORD(WORD), .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS),
@@ -103,12 +116,12 @@ module chip #(
                 ) u_pu (
                     .clk(clk), .rst(rst), .run(run), .now(now),
                     .s_data(down_data[n*WORD +: WORD]), .s_last(down_last[n]), .s_valid(down_valid[n]),
-                    .s_ready(down_ready[n]),
-                    .m_data(up_data[n*WORD +: WORD]), .m_last(up_last[n]), .m_valid(up_valid[n]),
+                    .s_ready(ready),
+                    .m_data(data), .m_last(last), .m_valid(valid),
                     .m_ready(up_ready[n]),
                     .s_credit_data(down_credit_data[n*40 +: 40]), .s_credit_valid(down_credit_valid[n]),
-                    .m_credit_data(up_credit_data[n*40 +: 40]), .m_credit_valid(up_credit_valid[n]),
-                    .m_credit_ready(up_credit_ready[n]), .busy(busy[n])
+                    .m_credit_data(credit_data), .m_credit_valid(credit_valid),
+                    .m_credit_ready(up_credit_ready[n]), .busy(working)
                 );
             end
         end

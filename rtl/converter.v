@@ -52,7 +52,8 @@ module converter #(
     output reg  [31:0]           pixel_sum_1,
     output reg  [1:0]            pixel_end,
     input  wire [1:0]            pixel_done,
-    output wire                  busy
+    output wire                  busy,
+    output wire [CTX_BITS-1:0]   ctx
 );
     localparam GROUPS = COLS / ADCS;
 
@@ -82,6 +83,7 @@ module converter #(
     reg [3:0]            step_q;
     reg [GROUP_BITS-1:0] base_q;                        // first group of the column tile
     assign busy = busy_q;
+    assign ctx = ctx_q;
 
     wire step_end = group_q + 8'd1 == groups_q;
     wire mvm_end = step_end && step_q == STEPS[3:0] - 4'd1;

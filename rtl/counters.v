@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // counters - what a PU did with every cycle of a run, and what each of its actors did; read through READ packets.
 //
-// Every cycle while `run` is high counts as exactly one of: busy (a firing holds the engine's front), room wait
-// (else some actor has its inputs but no room), input wait (else some actor is not halted), idle. So the four add up
-// to the cycles of the run, and the busy cycles of the actors add up to the PU's. Totals are added when the state
-// changes, so counting costs nothing meanwhile. A firing holds the front from the cycle after its selection to its
-// `done`. Timing: totals are complete 2 cycles after `run` falls.
+// Every cycle while `run` is high counts as exactly one of: busy (the engine gathers, converts or computes for some
+// actor, `owner`), room wait (else some actor has its inputs but no room), input wait (else some actor is not
+// halted), idle. So the four add up to the cycles of the run, and the busy cycles of the actors add up to the PU's.
+// Totals are added when state or owner changes, so counting costs nothing meanwhile.
+// Timing: totals are complete 2 cycles after `run` falls.
 `default_nettype none
 `include "imc_isa.vh"
 
@@ -18,6 +18,7 @@ module counters #(
     input  wire                run,
     input  wire [31:0]         now,
     input  wire                busy,
+    input  wire [CTX_BITS-1:0] owner,          // whose cycle a busy cycle is
     input  wire                room_waiting,
     input  wire                active,
     input  wire                fired,          // first cycle of a firing
@@ -39,24 +40,25 @@ module counters #(
     reg [31:0] worked  [0:CONTEXTS-1];
     reg [31:0] first   [0:CONTEXTS-1];
     reg [31:0] last    [0:CONTEXTS-1];
-    reg [31:0] start_q, flits_in_q, flits_out_q;
+    reg [31:0] flits_in_q, flits_out_q;
+    reg [CTX_BITS-1:0] owner_q;
     integer    i;
 
-    wire [2:0] state = !run ? ST_STOPPED : busy ? ST_BUSY : room_waiting ? ST_ROOM : active ? ST_INPUT : ST_IDLE;
+    wire [2:0]  state = !run ? ST_STOPPED : busy ? ST_BUSY : room_waiting ? ST_ROOM : active ? ST_INPUT : ST_IDLE;
+    wire        change = state != state_q || (busy && owner != owner_q);
+    wire [31:0] span = now - since_q;
 
-    always @(posedge clk) if (state != state_q || fired || done || rst) begin
-        if (state != state_q) begin
+    always @(posedge clk) if (change || fired || done || rst) begin
+        if (change) begin
             state_q <= state;
+            owner_q <= owner;
             since_q <= now;
-            total[state_q] <= total[state_q] + (now - since_q);
+            total[state_q] <= total[state_q] + span;
+            if (state_q == ST_BUSY) worked[owner_q] <= worked[owner_q] + span;
         end
-        if (fired) begin
-            start_q <= now;
-            if (firings[ctx] == 0) first[ctx] <= now;
-        end
+        if (fired && firings[ctx] == 0) first[ctx] <= now;
         if (done && run) begin
             firings[ctx] <= firings[ctx] + 32'd1;
-            worked[ctx] <= worked[ctx] + (now - (fired ? now : start_q)) + 32'd1;
             last[ctx] <= now;
         end
         if (rst) begin

@@ -48,7 +48,10 @@ module imc_engine #(
     output wire                m_last,
     output wire                m_valid,
     input  wire                m_ready,
-    output wire                busy
+    output wire                busy,
+    // the array has a tile, and whose it is
+    output wire                converting,
+    output wire [CTX_BITS-1:0] convert_ctx
 );
     localparam LANES = WORD / 8;
     localparam LANE_MIN = 8 + $clog2(ROWS) + (DAC == 1 ? 0 : DAC);
@@ -97,7 +100,7 @@ module imc_engine #(
         .add(add), .add_clear(add_clear), .add_bank(add_bank), .add_group(add_group), .add_column(add_column),
         .add_step(add_step),
         .pixel_full(pixel_full), .pixel_ctx_0(pixel_ctx_0), .pixel_ctx_1(pixel_ctx_1), .pixel_sum_0(pixel_sum_0),
-        .pixel_sum_1(pixel_sum_1), .pixel_end(pixel_end), .pixel_done(pixel_done), .busy(convert_busy)
+        .pixel_sum_1(pixel_sum_1), .pixel_end(pixel_end), .pixel_done(pixel_done), .busy(convert_busy), .ctx(convert_ctx)
     );
 
     reg  [15:0]          wplane_q;
@@ -147,6 +150,7 @@ module imc_engine #(
         .m_data(m_data), .m_ctx(m_ctx), .m_last(m_last), .m_valid(m_valid), .m_ready(m_ready), .busy(packer_busy)
     );
 
+    assign converting = convert_busy;
     assign busy = !issue_ready || tile_valid || convert_busy || pixel_full != 2'b00 || drain_busy || packer_busy;
 endmodule
 

@@ -100,7 +100,8 @@ module pu #(
     // ------------------------------------------------------------------------------------------------- engine
     wire [WORD-1:0]     word_data;
     wire [CTX_BITS-1:0] word_ctx;
-    wire                word_last, word_valid, word_ready, engine_busy;
+    wire                word_last, word_valid, word_ready, engine_busy, converting, working;
+    wire [CTX_BITS-1:0] convert_ctx, owner;
     generate
         if (ENGINE == 0) begin : gen_imc
             imc_engine #(
@@ -113,7 +114,7 @@ module pu #(
                 .issue_instr(issue_instr), .issue_head_0(head_0), .issue_base_0(base_0), .issue_size_0(size_0),
                 .done(done), .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
                 .m_data(word_data), .m_ctx(word_ctx), .m_last(word_last), .m_valid(word_valid),
-                .m_ready(word_ready), .busy(engine_busy)
+                .m_ready(word_ready), .busy(engine_busy), .converting(converting), .convert_ctx(convert_ctx)
             );
             wire unused = &{1'b0, head_1, base_1, size_1};     // layers have one input
         end else if (ENGINE == 1) begin : gen_dpu
@@ -129,11 +130,15 @@ module pu #(
                 .m_data(word_data), .m_ctx(word_ctx), .m_last(word_last), .m_valid(word_valid),
                 .m_ready(word_ready), .busy(engine_busy)
             );
+            assign converting = 1'b0;
+            assign convert_ctx = {CTX_BITS{1'b0}};
         end else begin : gen_illegal
             pu_ENGINE_must_be_0_or_1 u_error ();
         end
     endgenerate
     assign busy = engine_busy || issue_valid;
+    assign working = issue_valid || !issue_ready || converting;
+    assign owner = converting ? convert_ctx : issue_ctx;
 
     egress #(
         .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .DESTINATIONS(DESTINATIONS), .PACKET(PACKET),
@@ -149,7 +154,7 @@ module pu #(
 
     counters #(.CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS)) u_counters (
         .clk(clk), .rst(rst), .run(run), .now(now),
-        .busy(issue_valid || !issue_ready), .room_waiting(room_waiting), .active(active != 0),
+        .busy(working), .owner(owner), .room_waiting(room_waiting), .active(active != 0),
         .fired(fired), .done(done), .ctx(issue_ctx),
         .flit_in(s_valid && s_ready), .flit_out(m_valid && m_ready),
         .read_space(read_space), .read_addr(read_addr), .status(status), .read_data(read_data)

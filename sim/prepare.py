@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mapping.importer import check_float, import_model
+from mapping.importer import import_model
 from mapping.inputs import quantise_input
 from mapping.models import BUILTIN, load_model, model_inputs
 from mapping.onnx_model import image_shape, is_quantised
@@ -55,7 +55,6 @@ def prepare(name_or_path: str, images: int, source: Path | None) -> Prepared:
     shape = image_shape(model)
     inputs = model_inputs(name_or_path, shape, images, source)
     if not is_quantised(model):
-        check_float(model)
         model = quantise(model, list(model_inputs(name_or_path, shape, CALIBRATION_IMAGES).images))
     network = import_model(model, model_name(name_or_path))
     checks = compare(model, network, inputs.images[0])
