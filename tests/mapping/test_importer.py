@@ -54,6 +54,32 @@ def test_relu_and_clip_become_the_clamp_of_the_layer(
     check(model, import_model(model, "net"))
 
 
+def test_limits_on_limits_meet() -> None:
+    write = Quantised((1, 2, 4, 5))
+    conv = qdq_conv(write, "conv", write.qdq("x", "image", 0.02, 128), 3, 2)
+    limits = [write.constant(limit, np.float32) for limit in (-1.0, 4.0)]
+    limited = write.op("Clip", "clip", write.op("Relu", "relu", conv), *limits)
+    model = write.model(write.qdq("y", limited, 0.05, 100))
+    (node,) = import_model(model, "net").nodes
+    assert node.clamp == (100, 180)
+    check(model, import_model(model, "net"))
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero", "kind", "nodes"),
+    [(0.05, 100, U8, [Mvm]), (0.05, -28, I8, [Mvm]), (0.05, 90, U8, [Mvm, Pool]), (0.04, 100, U8, [Mvm, Pool])],
+)
+def test_a_tensor_that_is_quantised_again_is_rescaled_where_its_meaning_changes(
+    scale: float, zero: int, kind: Any, nodes: list[type]
+) -> None:
+    write = Quantised((1, 2, 4, 5))
+    conv = write.qdq("c", qdq_conv(write, "conv", write.qdq("x", "image", 0.02, 128), 3, 2), 0.05, 100)
+    model = write.model(write.qdq("y", conv, scale, zero, kind))
+    network = import_model(model, "net")
+    assert [type(node) for node in network.nodes] == nodes
+    check(model, network)
+
+
 def test_a_relu_that_was_quantised_with_the_same_scale_fuses_too() -> None:
     write = Quantised((1, 2, 4, 5))
     conv = write.qdq("c", qdq_conv(write, "conv", write.qdq("x", "image", 0.02, 128), 3, 2), 0.05, 100)

@@ -14,7 +14,7 @@ from mapping.models import load_model
 from mapping.models.builder import GraphBuilder
 from mapping.quantise import quantise
 from pyimc.errors import UnsupportedOperator
-from tests.mapping.onnx_writer import Quantised, qdq_conv
+from tests.mapping.onnx_writer import I8, Quantised, qdq_conv
 from tests.random_cnn import calibration
 
 
@@ -152,3 +152,12 @@ def test_an_activation_with_16_bits_or_two_meanings_is_refused() -> None:
     write = Quantised((1, 2, 4, 4))
     with pytest.raises(UnsupportedOperator, match=r"it reads Quantisation.*zero_point=0.* as .*zero_point=9"):
         import_model(write.model(write.dq("y", write.q("x", "image"), 0.1, 9)), "net")
+
+
+def test_weights_with_a_scale_per_input_channel_are_refused() -> None:
+    write = Quantised((1, 2, 4, 4))
+    stored = write.constant(np.ones((2, 2, 1, 1)), I8)
+    kernel = write.op("DequantizeLinear", "kernel", stored, *write.scale([0.1, 0.2], [0, 0], I8), axis=1)
+    model = write.model(write.qdq("y", write.op("Conv", "conv", write.qdq("x", "image"), kernel)))
+    with pytest.raises(UnsupportedOperator, match=r"scaled along axis 1 \(only 0, per output channel\) \(conv\)"):
+        import_model(model, "net")
