@@ -46,8 +46,8 @@ class Crossbar(_Strict):
         for name in ("rows", "columns", "adcs"):
             if not _power_of_two(getattr(self, name)):
                 raise ValueError(f"{name} is {getattr(self, name)}, must be a power of two")
-        if self.adcs > self.columns:
-            raise ValueError(f"adcs is {self.adcs}, must be at most columns ({self.columns})")
+        if not self.adcs <= self.columns <= 255 * self.adcs:
+            raise ValueError(f"adcs is {self.adcs}, columns ({self.columns}) must be 1 to 255 times as many")
         if self.dac_bits not in (1, 2, 4, 8):
             raise ValueError(f"dac_bits is {self.dac_bits}, must be 1, 2, 4 or 8")
         return self
@@ -96,13 +96,16 @@ class Arch(_Strict):
                     raise ValueError(f"{name}: node {node} does not exist, the mesh has nodes 0..{nodes - 1}")
         if len(set(self.dpus)) != len(self.dpus) or self.host in self.dpus:
             raise ValueError(f"dpus: {list(self.dpus)} must be distinct and must not name the host ({self.host})")
+        if not _power_of_two(self.destinations):
+            raise ValueError(f"destinations is {self.destinations}, must be a power of two")
         if self.contexts * self.destinations > 256:
             raise ValueError(
                 f"contexts x destinations is {self.contexts * self.destinations}, must be at most 256 (credit slots)"
             )
         for name in ("parameters", "output_columns"):
             if getattr(self, name) % self.lanes or not _power_of_two(getattr(self, name)):
-                raise ValueError(f"{name} is {getattr(self, name)}, must be a power of two and a multiple of {self.lanes}")
+                got = getattr(self, name)
+                raise ValueError(f"{name} is {got}, must be a power of two and a multiple of {self.lanes}")
         if self.output_columns < self.crossbar.columns:
             raise ValueError(
                 f"output_columns is {self.output_columns}, must be at least crossbar.columns ({self.crossbar.columns})"

@@ -48,16 +48,18 @@ module accumulator #(
     localparam [INDEX_BITS-1:0] BANK = ROWS[INDEX_BITS-1:0];
 
     reg [PART-1:0]       spread, old;
-    reg [INDEX_BITS-1:0] index;
-    reg [GROUP_BITS-1:0] part;
+    reg [INDEX_BITS-1:0] index, part;
 
+    // verilator lint_off BLKSEQ
+    // reason: what is assigned at once is a temporary of its block
     always @(posedge clk) if (add) begin
         index = {1'b0, group} / PARTS[INDEX_BITS-1:0] + (bank ? BANK : {INDEX_BITS{1'b0}});
-        part = group % PARTS[INDEX_BITS-1:0];
+        part = {1'b0, group} % PARTS[INDEX_BITS-1:0];
         spread = {(sums >> LANE) & EVEN, sums & EVEN};
         old = clear ? {PART{1'b0}} : rows[index][part*PART +: PART];
         rows[index][part*PART +: PART] <= old + (spread << (step * DAC[3:0]));
     end
+    // verilator lint_on BLKSEQ
 
     wire [INDEX_BITS-1:0] read_index = {1'b0, read_row} + (read_bank ? BANK : {INDEX_BITS{1'b0}});
     assign read_data = rows[read_index];

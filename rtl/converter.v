@@ -10,6 +10,8 @@
 `default_nettype none
 `include "imc_isa.vh"
 
+// verilator lint_off UNUSEDSIGNAL
+// reason: a table entry and an instruction hold fields for several stages
 module converter #(
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4,
@@ -149,5 +151,6 @@ module converter #(
         end
     end
 endmodule
+// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

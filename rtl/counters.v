@@ -9,6 +9,8 @@
 `default_nettype none
 `include "imc_isa.vh"
 
+// verilator lint_off UNUSEDSIGNAL
+// reason: a table entry and an instruction hold fields for several stages
 module counters #(
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4
@@ -91,5 +93,6 @@ module counters #(
         default: read_data = status;
     endcase
 endmodule
+// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

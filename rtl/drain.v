@@ -9,6 +9,8 @@
 `default_nettype none
 `include "imc_isa.vh"
 
+// verilator lint_off UNUSEDSIGNAL
+// reason: a table entry and an instruction hold fields for several stages
 module drain #(
     parameter WORD = 128,
     parameter CONTEXTS = 16,
@@ -109,6 +111,8 @@ module drain #(
     assign pixel_done = {step && last_word && bank_q, step && last_word && !bank_q};
     assign busy = v1_q || v2_q || m_valid;
 
+    // verilator lint_off BLKSEQ
+    // reason: what is assigned at once is a temporary of its block
     always @(posedge clk) if (go && (reading || v1_q || v2_q || m_valid) || rst) begin
         v1_q <= reading;
         v2_q <= v1_q;
@@ -116,7 +120,7 @@ module drain #(
         if (reading) begin
             biases = bias[param_index];
             for (i = 0; i < LANES; i = i + 1) begin
-                column = (word_q % PER_ROW) * LANES + i;
+                column = ({16'd0, word_q} % PER_ROW) * LANES + i;
                 low = ((column / ADCS) * ADCS + (column % 2) * (ADCS / 2) + (column % ADCS) / 2) * ACC;
                 value_q[i*32 +: 32] <= read_data[low +: 32] + biases[i*32 +: 32] - {sum[24:0], 7'd0};
             end
@@ -144,6 +148,7 @@ module drain #(
             word_q <= 16'd0;
         end
     end
+    // verilator lint_on BLKSEQ
 
     wire [63:0] out2 = output_table[ctx2_q];
     round_clamp #(.LANES(LANES)) u_round_clamp (
@@ -157,5 +162,6 @@ module drain #(
         .data(m_data)
     );
 endmodule
+// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

@@ -9,6 +9,8 @@
 `default_nettype none
 `include "imc_isa.vh"
 
+// verilator lint_off UNUSEDSIGNAL
+// reason: a table entry and an instruction hold fields for several stages
 module egress #(
     parameter WORD = 128,
     parameter CONTEXTS = 16,
@@ -95,7 +97,6 @@ module egress #(
     assign m_last = reply ? s_reply_last : state_q == ST_PAYLOAD && send_words == send_length;
     assign s_reply_ready = reply && m_ready;
     wire sent = m_valid && m_ready;
-    wire packet_done = state_q == ST_PAYLOAD && sent && m_last;
     wire last_dest = dest_q + 8'd1 == destinations[send_ctx];
 
     always @(posedge clk) if (take) buffer[fill_index] <= s_data;
@@ -143,5 +144,6 @@ module egress #(
         end
     end
 endmodule
+// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

@@ -10,6 +10,8 @@
 `default_nettype none
 `include "imc_isa.vh"
 
+// verilator lint_off UNUSEDSIGNAL
+// reason: a table entry and an instruction hold fields for several stages
 module gather #(
     parameter WORD = 128,
     parameter CONTEXTS = 16,
@@ -109,6 +111,8 @@ module gather #(
             tiles_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data;
     end
 
+    // verilator lint_off BLKSEQ
+    // reason: what is assigned at once is a temporary of its block
     always @(posedge clk) if (active_q || v1_q || v2_q || issue_valid || rst) begin
         if (issue_valid && issue_ready) begin
             active_q <= 1'b1;
@@ -216,6 +220,8 @@ module gather #(
         end else if (tile_ready) tile_valid <= 1'b0;
         if (rst) tile_valid <= 1'b0;
     end
+    // verilator lint_on BLKSEQ
 endmodule
+// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

@@ -9,6 +9,8 @@
 `default_nettype none
 `include "imc_isa.vh"
 
+// verilator lint_off UNUSEDSIGNAL
+// reason: heads and credits hold fields for several parts of the chip
 module host_port #(
     parameter WORD = 128,
     parameter NODE = 0,
@@ -54,6 +56,7 @@ module host_port #(
 
     // ------------------------------------------------------------------------------------------- host to chip
     reg [1:0]           in_q;
+    reg [3:0]           own_space_q;
     reg [15:0]          own_q;
     reg [15:0]          granted [0:SLOTS-1];
     reg [15:0]          sent    [0:SLOTS-1];
@@ -70,12 +73,13 @@ module host_port #(
     assign s_host_ready = pass ? m_ready : in_q == ST_OWN || (is_own && !is_data);
     wire take = s_host_valid && s_host_ready;
     wire [SLOT_BITS-1:0] credit_slot = s_credit_data[8 +: SLOT_BITS];
-    wire own_write = take && in_q == ST_OWN;
+    wire own_write = take && in_q == ST_OWN && own_space_q == `IMC_SPACE_DESTINATION;
 
     always @(posedge clk) if (take || s_credit_valid || rst) begin
         if (take) begin
             case (in_q)
                 ST_HEAD: begin
+                    own_space_q <= s_host_data[`IMC_HEAD_SPACE];
                     own_q <= s_host_data[`IMC_HEAD_ADDRESS];
                     if (!s_host_last) in_q <= pass ? ST_PASS : ST_OWN;
                     if (is_data) sent[slot] <= sent[slot] + length;
@@ -131,5 +135,6 @@ module host_port #(
         end
     end
 endmodule
+// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

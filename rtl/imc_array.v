@@ -34,7 +34,6 @@ module imc_array #(
     output wire [COLS*LANE-1:0] sums
 );
     localparam LANES = WORD / 8;
-    localparam STEPS = 8 / DAC;
     localparam WORDS = COLS / LANES;
 
     generate
@@ -44,30 +43,39 @@ module imc_array #(
     endgenerate
 
     reg [COLS*LANE-1:0] weights [0:PLANES*ROWS-1];
-    reg [COLS*LANE-1:0] slices  [0:STEPS-1];
+    reg [COLS*LANE-1:0] slices  [0:7];                  // 8 / DAC of them are used
     reg [COLS*LANE-1:0] row;
     reg [COLS*LANE-1:0] bit_0, bit_1, bit_2, bit_3, bit_4, bit_5, bit_6, bit_7;
     reg [ROWS*8-1:0]    x_q;
-    reg [3:0]           step_q;
+    reg [2:0]           step_q;
+    reg [63:0]          eight;                          // input bytes, the next one lowest
     reg [7:0]           value;
     integer             i, base;
 
     assign sums = slices[step_q];
 
+    // verilator lint_off BLKSEQ
+    // reason: what is assigned at once is a temporary of its block
+
     always @(posedge clk) if (wen) begin
-        base = wplane * ROWS + waddr / WORDS;
+        base = wplane * ROWS + {16'd0, waddr} / WORDS;
         for (i = 0; i < LANES; i = i + 1)
-            weights[base][((waddr % WORDS) * LANES + i) * LANE +: LANE] <= {{LANE-8{1'b0}}, wdata[i*8 +: 8]};
+            weights[base][(({16'd0, waddr} % WORDS) * LANES + i) * LANE +: LANE] <= {{LANE-8{1'b0}}, wdata[i*8 +: 8]};
     end
 
     always @(posedge clk) if (eval) begin
-        step_q <= step;
+        step_q <= step[2:0];
         if (load) x_q = x;
         if (step == 0) begin
             {bit_0, bit_1, bit_2, bit_3, bit_4, bit_5, bit_6, bit_7} = 0;
             base = plane * ROWS;
             for (i = 0; i < ROWS; i = i + 1) begin
-                value = x_q[i*8 +: 8];
+                if (i % 8 == 0) begin
+                    eight = x_q[i*8 +: 64];
+                    if (eight == 0) i = i + 7;          // the loop goes on with the next eight
+                end
+                value = eight[7:0];
+                eight = eight >> 8;
                 if (value != 0) begin
                     row = weights[base + i];
                     if (value[0]) bit_0 = bit_0 + row;
@@ -107,6 +115,8 @@ module imc_array #(
             endcase
         end
     end
+
+    // verilator lint_on BLKSEQ
 
     // ------------------------------------------------------------------------------------------- backdoor load
     reg [8*512-1:0]   folder, path;

@@ -8,6 +8,8 @@
 `default_nettype none
 `include "imc_isa.vh"
 
+// verilator lint_off UNUSEDSIGNAL
+// reason: a table entry and an instruction hold fields for several stages
 module ingress #(
     parameter WORD = 128,
     parameter CONTEXTS = 16,
@@ -129,5 +131,6 @@ module ingress #(
         end
     end
 endmodule
+// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

@@ -33,23 +33,23 @@ module round_clamp #(
         input [LANES*64-1:0] values, input [LANES*6-1:0] places, input [7:0] zero, input [7:0] least, input [7:0] most
     );
         reg signed [63:0] y;
-        reg signed [63:0] bias;
+        reg signed [63:0] offset;
         reg signed [63:0] floor;
         reg signed [63:0] ceiling;
-        integer i;
+        integer lane;
         begin
-            bias    = {56'd0, zero};
+            offset  = {56'd0, zero};
             floor   = {56'd0, least};
             ceiling = {56'd0, most};
-            for (i = 0; i < LANES; i = i + 1) begin
-                y = $signed(values[i*64 +: 64]) >>> (places[i*6 +: 6] - 6'd1);
-                y = (y >>> 1) + $signed({63'd0, y[0]}) + bias;  // magnitude at most 2**62 + 2**8
+            for (lane = 0; lane < LANES; lane = lane + 1) begin
+                y = $signed(values[lane*64 +: 64]) >>> (places[lane*6 +: 6] - 6'd1);
+                y = (y >>> 1) + $signed({63'd0, y[0]}) + offset;  // magnitude at most 2**62 + 2**8
                 if (y < floor)
-                    requantise[i*8 +: 8] = least;
+                    requantise[lane*8 +: 8] = least;
                 else if (y > ceiling)
-                    requantise[i*8 +: 8] = most;
+                    requantise[lane*8 +: 8] = most;
                 else
-                    requantise[i*8 +: 8] = y[7:0];
+                    requantise[lane*8 +: 8] = y[7:0];
             end
         end
     endfunction

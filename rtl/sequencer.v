@@ -5,12 +5,14 @@
 // changed (a packet arrived, a credit came back, an instruction was fetched), so an idle PU does nothing.
 // A FIRE can fire when each input channel holds `need` words and each destination has room for `produce`;
 // nothing takes that away again, so a context found ready stays ready until it is issued.
-// Timing: fetch 2 cycles per instruction, one context looked at per cycle, lowest index first; when the engine's
+// Timing: fetch as fetch.v says, one context looked at per cycle, lowest index first; when the engine's
 //         front is free and any context is ready, the lowest one is issued in the next cycle (1 cycle).
 //         Counters of arrived and consumed words run modulo 2^16; a ring is shorter than that.
 `default_nettype none
 `include "imc_isa.vh"
 
+// verilator lint_off UNUSEDSIGNAL
+// reason: a table entry and an instruction hold fields for several stages
 module sequencer #(
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4,
@@ -60,14 +62,10 @@ module sequencer #(
     localparam SLOTS = CONTEXTS * DESTINATIONS;
     localparam SLOT_BITS = $clog2(SLOTS) > 0 ? $clog2(SLOTS) : 1;
     localparam DEST_BITS = $clog2(DESTINATIONS);
-    localparam PC_BITS = $clog2(INSTRUCTIONS);
 
     generate
         if (CONTEXTS < 1 || CONTEXTS > 64 || CONTEXTS > (1 << CTX_BITS)) begin : gen_contexts
             sequencer_CONTEXTS_must_be_1_to_64_and_fit_CTX_BITS u_error ();
-        end
-        if (INSTRUCTIONS < 2 || INSTRUCTIONS > 4096) begin : gen_instructions
-            sequencer_INSTRUCTIONS_must_be_2_to_4096 u_error ();
         end
         if (SLOTS > 256 || DESTINATIONS != (1 << DEST_BITS)) begin : gen_slots
             sequencer_DESTINATIONS_must_be_a_power_of_two_and_CONTEXTS_times_it_at_most_256 u_error ();
@@ -75,10 +73,6 @@ module sequencer #(
     endgenerate
 
     // ------------------------------------------------------------------------------------------ state per actor
-    reg [127:0]         memory      [0:INSTRUCTIONS-1];
-    reg [PC_BITS-1:0]   pc          [0:CONTEXTS-1];
-    reg [15:0]          turns_0     [0:CONTEXTS-1];
-    reg [15:0]          turns_1     [0:CONTEXTS-1];
     reg [127:0]         instr       [0:CONTEXTS-1];
     reg                 two_ports   [0:CONTEXTS-1];
     reg [7:0]           destinations[0:CONTEXTS-1];
@@ -89,19 +83,10 @@ module sequencer #(
     reg [15:0]          granted     [0:SLOTS-1];
     reg [15:0]          sent        [0:SLOTS-1];
 
-    reg [CONTEXTS-1:0] active_q, fetch_q, armed_q, dirty_q, ready_q, room_wait_q;
-    assign active = active_q;
+    reg [CONTEXTS-1:0] armed_q, dirty_q, ready_q, room_wait_q;
     assign room_waiting = |room_wait_q;
 
     integer i;
-
-    function [CTX_BITS-1:0] lowest(input [CONTEXTS-1:0] mask);
-        integer k;
-        begin
-            lowest = 0;
-            for (k = CONTEXTS - 1; k >= 0; k = k - 1) if (mask[k]) lowest = k[CTX_BITS-1:0];
-        end
-    endfunction
 
     function [15:0] advance(input [15:0] from, input [15:0] by, input [15:0] base, input [15:0] size);
         reg [16:0] sum;
@@ -113,28 +98,30 @@ module sequencer #(
     endfunction
 
     function [SLOT_BITS-1:0] first_slot(input [CTX_BITS-1:0] ctx);
-        reg [CTX_BITS+DEST_BITS-1:0] wide;
+        reg [31:0] wide;
         begin
-            wide = {{DEST_BITS+1{1'b0}}, ctx} << DEST_BITS;
+            wide = {{32-CTX_BITS{1'b0}}, ctx} << DEST_BITS;
             first_slot = wide[SLOT_BITS-1:0];
         end
     endfunction
 
     // ---------------------------------------------------------------------------------------------------- fetch
-    reg                 decode_q;
-    reg [CTX_BITS-1:0]  decode_ctx_q;
-    reg [127:0]         fetched_q;
-    wire                fetch_start = run && !decode_q && fetch_q != 0;
-    wire [CTX_BITS-1:0] fetch_ctx = lowest(fetch_start ? fetch_q : {CONTEXTS{1'b0}});
-    wire                is_fire = fetched_q[`IMC_FIRE_OPCODE] == `IMC_OP_FIRE;
-    wire                is_loop = fetched_q[`IMC_LOOP_OPCODE] == `IMC_OP_LOOP;
-    wire                loop_level = fetched_q[`IMC_LOOP_LEVEL];
-    wire [15:0]         loop_count = fetched_q[`IMC_LOOP_COUNT];
-    reg [15:0]          turns;
+    wire                fire_valid;
+    wire [CTX_BITS-1:0] fire_ctx;
+    wire [127:0]        fire_instr;
+    wire [11:0]         status_pc;
+    fetch #(.CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .INSTRUCTIONS(INSTRUCTIONS)) u_fetch (
+        .clk(clk), .rst(rst), .run(run),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data),
+        .next_valid(select), .next_ctx(select_ctx),
+        .fire_valid(fire_valid), .fire_ctx(fire_ctx), .fire_instr(fire_instr),
+        .active(active), .status_ctx(status_ctx), .status_pc(status_pc)
+    );
 
     // ----------------------------------------------------------------------------------------------------- scan
     wire                scan = run && dirty_q != 0;
-    wire [CTX_BITS-1:0] scan_ctx = lowest(scan ? dirty_q : {CONTEXTS{1'b0}});
+    wire [CTX_BITS-1:0] scan_ctx;
+    lowest_one #(.WIDTH(CONTEXTS), .BITS(CTX_BITS)) u_scan (.mask(dirty_q), .index(scan_ctx));
     reg                 scan_inputs, scan_room;
     reg [15:0]          scan_need, scan_produce, scan_slot_room;
     reg [SLOT_BITS-1:0] slot;
@@ -142,7 +129,8 @@ module sequencer #(
     // ---------------------------------------------------------------------------------------------------- issue
     wire                credits_done = !m_credit_valid || (m_credit_ready && (second_q || !two_ports[credit_ctx_q]));
     wire                select = run && ready_q != 0 && issue_ready && !issue_valid && credits_done;
-    wire [CTX_BITS-1:0] select_ctx = lowest(select ? ready_q : {CONTEXTS{1'b0}});
+    wire [CTX_BITS-1:0] select_ctx;
+    lowest_one #(.WIDTH(CONTEXTS), .BITS(CTX_BITS)) u_select (.mask(ready_q), .index(select_ctx));
     wire [CH_BITS-1:0]  select_0 = {select_ctx, 1'b0};
     wire [CH_BITS-1:0]  select_1 = {select_ctx, 1'b1};
     reg [15:0]          free, produce;
@@ -158,27 +146,17 @@ module sequencer #(
     wire [CTX_BITS-1:0]  cfg_ctx = cfg_addr[CTX_BITS-1:0];
     wire [CH_BITS-1:0]   cfg_channel = cfg_addr[CH_BITS-1:0];
     wire [SLOT_BITS-1:0] cfg_slot = cfg_addr[SLOT_BITS-1:0];
-    wire [PC_BITS-1:0]   cfg_pc = cfg_addr[PC_BITS:1];
     wire [CH_BITS-1:0]   in_channel = arrive_channel[CH_BITS-1:0];
     wire [SLOT_BITS-1:0] in_slot = s_credit_data[8 +: SLOT_BITS];
+    wire [7:0]           in_ctx = s_credit_data[`IMC_CREDIT_SLOT] >> DEST_BITS;
 
     wire [CH_BITS-1:0] status_0 = {status_ctx, 1'b0};
     wire [CH_BITS-1:0] status_1 = {status_ctx, 1'b1};
     wire [15:0]        status_fill_0 = arrived[status_0] - consumed[status_0];
     wire [15:0]        status_fill_1 = arrived[status_1] - consumed[status_1];
     wire [15:0]        status_need = instr[status_ctx][`IMC_FIRE_NEED];
-    wire [11:0]        status_pc = {{12-PC_BITS{1'b0}}, pc[status_ctx]};
     assign status = {status_need, status_fill_1, status_fill_0, status_pc, room_wait_q[status_ctx],
-                     ready_q[status_ctx], armed_q[status_ctx], active_q[status_ctx]};
-
-    // ------------------------------------------------------------------------------------ instruction memory
-    always @(posedge clk) begin
-        if (cfg_valid && cfg_space == `IMC_SPACE_INSTRUCTION) begin
-            if (cfg_addr[0]) memory[cfg_pc][127:64] <= cfg_data;
-            else memory[cfg_pc][63:0] <= cfg_data;
-        end
-        if (fetch_start) fetched_q <= memory[pc[fetch_ctx]];
-    end
+                     ready_q[status_ctx], armed_q[status_ctx], active[status_ctx]};
 
     // ---------------------------------------------------------------- word counters: each has a single writer
     always @(posedge clk) begin
@@ -189,15 +167,13 @@ module sequencer #(
     end
 
     // --------------------------------------------------------------------------------------------- the machine
-    wire awake = rst || cfg_valid || fetch_start || decode_q || scan || arrive_valid || s_credit_valid || select
+    wire awake = rst || cfg_valid || fire_valid || scan || arrive_valid || s_credit_valid || select
                  || issue_valid || done || m_credit_valid || fired;
 
+    // verilator lint_off BLKSEQ
+    // reason: what is assigned at once is a temporary of its block
     always @(posedge clk) if (awake) begin
         fired <= 1'b0;
-        if (fetch_start) begin
-            decode_q <= 1'b1;
-            decode_ctx_q <= fetch_ctx;
-        end
         if (scan) begin
             scan_need = instr[scan_ctx][`IMC_FIRE_NEED];
             scan_produce = instr[scan_ctx][`IMC_FIRE_PRODUCE];
@@ -217,29 +193,11 @@ module sequencer #(
             end
         end
         if (arrive_valid) dirty_q[in_channel[CH_BITS-1:1]] <= 1'b1;
-        if (s_credit_valid) dirty_q[in_slot >> DEST_BITS] <= 1'b1;
-        if (decode_q) begin
-            decode_q <= 1'b0;
-            if (is_fire) begin
-                instr[decode_ctx_q] <= fetched_q;
-                pc[decode_ctx_q] <= pc[decode_ctx_q] + 1'b1;
-                fetch_q[decode_ctx_q] <= 1'b0;
-                armed_q[decode_ctx_q] <= 1'b1;
-                dirty_q[decode_ctx_q] <= 1'b1;
-            end else if (is_loop) begin
-                turns = (loop_level ? turns_1[decode_ctx_q] : turns_0[decode_ctx_q]) + 1'b1;
-                if (loop_count == 0 || turns < loop_count) begin
-                    pc[decode_ctx_q] <= fetched_q[21 +: PC_BITS];
-                end else begin
-                    pc[decode_ctx_q] <= pc[decode_ctx_q] + 1'b1;
-                    turns = 0;
-                end
-                if (loop_level) turns_1[decode_ctx_q] <= turns;
-                else turns_0[decode_ctx_q] <= turns;
-            end else begin
-                active_q[decode_ctx_q] <= 1'b0;
-                fetch_q[decode_ctx_q] <= 1'b0;
-            end
+        if (s_credit_valid) dirty_q[in_ctx[CTX_BITS-1:0]] <= 1'b1;
+        if (fire_valid) begin
+            instr[fire_ctx] <= fire_instr;
+            armed_q[fire_ctx] <= 1'b1;
+            dirty_q[fire_ctx] <= 1'b1;
         end
         if (select) begin
             free = instr[select_ctx][`IMC_FIRE_FREE];
@@ -267,7 +225,6 @@ module sequencer #(
             end
             armed_q[select_ctx] <= 1'b0;
             ready_q[select_ctx] <= 1'b0;
-            fetch_q[select_ctx] <= 1'b1;
             fired <= 1'b1;
         end
         if (issue_valid && issue_ready) issue_valid <= 1'b0;
@@ -281,13 +238,8 @@ module sequencer #(
             second_q <= 1'b1;
         end
         if (cfg_valid && cfg_space == `IMC_SPACE_CONTEXT) begin
-            pc[cfg_ctx] <= cfg_data[PC_BITS-1:0];
-            turns_0[cfg_ctx] <= 0;
-            turns_1[cfg_ctx] <= 0;
             two_ports[cfg_ctx] <= cfg_data[18:17] == 2'd2;
             destinations[cfg_ctx] <= cfg_data[`IMC_CONTEXT_DESTINATIONS];
-            active_q[cfg_ctx] <= cfg_data[16];
-            fetch_q[cfg_ctx] <= cfg_data[16];
         end
         if (cfg_valid && cfg_space == `IMC_SPACE_CHANNEL) begin
             channel[cfg_channel] <= cfg_data;
@@ -296,17 +248,16 @@ module sequencer #(
         end
         if (cfg_valid && cfg_space == `IMC_SPACE_DESTINATION) sent[cfg_slot] <= 0;
         if (rst) begin
-            active_q <= 0;
-            fetch_q <= 0;
             armed_q <= 0;
             dirty_q <= 0;
             ready_q <= 0;
             room_wait_q <= 0;
-            decode_q <= 1'b0;
             issue_valid <= 1'b0;
             m_credit_valid <= 1'b0;
         end
     end
+    // verilator lint_on BLKSEQ
 endmodule
+// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

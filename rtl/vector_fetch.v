@@ -103,8 +103,8 @@ module vector_fetch #(
     reg [7:0]          columns_q;
 
     // Where it stands.
-    reg signed [19:0]  x_q;          // start of the window in its row
-    reg signed [19:0]  tap_q;        // start of the pixel in its row
+    reg [19:0]         x_q;          // start of the window in its row; negative is left of the image,
+    reg [19:0]         tap_q;        // start of the pixel; which reads as beyond the row's end
     reg [15:0]         chunk_q;      // start of the chunk in the pixel
     reg [15:0]         left_q;       // bytes from there to the end of the pixel
     reg [15:0]         at_0_q;       // start of the row
@@ -116,7 +116,7 @@ module vector_fetch #(
     reg                second_q;     // second read of two
 
     // The slot.
-    wire        inside   = !tap_q[19] && tap_q[18:0] < {3'd0, row_bytes_q};
+    wire        inside   = tap_q < {4'd0, row_bytes_q};
     wire        partial  = left_q < LANES_16;
     wire [LB:0] bytes    = partial ? {1'b0, left_q[LB-1:0]} : LANES_16[LB:0];
     wire [15:0] place    = tap_q[15:0] + chunk_q;

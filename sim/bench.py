@@ -150,10 +150,10 @@ async def run(dut: Any) -> None:
     program = load(Path(job.program))
     images = np.load(folder / "images.npy")
     host = Host(dut, program)
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns", impl="gpi").start(start_high=False))
+    Clock(dut.clk, PERIOD_NS, unit="ns", impl="gpi").start(start_high=False)
+    await host.reset()
     if job.array == "numpy":
         attach(dut, program, with_weights=not job.front_door)
-    await host.reset()
     cocotb.start_soon(host.receive())
 
     wall = time.monotonic()

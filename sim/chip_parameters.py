@@ -31,6 +31,6 @@ def chip_parameters(arch: Arch) -> dict[str, int]:
     }
 
 
-def literal(value: int) -> str:
-    """The value as tools take it on their command line: sized when it is wider than an integer."""
-    return str(value) if value < 1 << 31 else f"{value.bit_length()}'h{value:x}"
+def literal(name: str, value: int) -> str:
+    """The value as tools take it on their command line: DPUS as wide as rtl/chip.v declares it."""
+    return f"256'h{value:x}" if name == "DPUS" else str(value)

@@ -73,5 +73,7 @@ class NumpyArray:
             await Edge(array.wrote)
             plane, entry = int(array.wplane_q.value), int(array.waddr_q.value)
             word = array.wdata_q.value.to_unsigned().to_bytes(self.lanes, "little")
-            self.weights[plane].reshape(-1)[entry * self.lanes : (entry + 1) * self.lanes] = np.frombuffer(word, np.uint8)
+            self.weights[plane].reshape(-1)[entry * self.lanes : (entry + 1) * self.lanes] = np.frombuffer(
+                word, np.uint8
+            )
             self.planes.pop(plane, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,16 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mapping.compile import compile_network
 from mapping.placement import Options
 from pyimc import golden, program_file
 from pyimc.arch import load_arch
 from pyimc.errors import ConfigError, DeadlockError, MismatchError
-from pyimc.program import Program
 from sim import simulator
-from sim.job import Job, Outcome
+from sim.job import Job
 from sim.prepare import Prepared, model_name, prepare
 from sim.result import Run, write_result
 from sim.verify import deadlock_reason, outputs, verdicts

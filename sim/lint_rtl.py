@@ -54,7 +54,7 @@ def _lint(module: str, parameters: Parameters) -> bool:
     if not shutil.which("verilator"):
         raise ToolError("verilator is not installed; run make lint, which installs it, or: apt-get install verilator")
     command = ["verilator", "--lint-only", "-Wall", "--default-language", "1364-2005", f"-I{RTL}", "-y", str(RTL)]
-    command += ["--top-module", module, *(f"-G{name}={literal(value)}" for name, value in parameters.items())]
+    command += ["--top-module", module, *(f"-G{name}={literal(name, value)}" for name, value in parameters.items())]
     run = subprocess.run(
         [*command, str(RTL / f"{module}.v")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )

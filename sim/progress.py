@@ -33,4 +33,6 @@ class _Line:
         rate = cycle / (time.monotonic() - self.begin)
         left = max(0.0, float(str(progress["expected_cycles"])) - cycle) / rate
         done = int(str(progress["finished"]))
-        self.status.update(f"image {min(done + 1, images)}/{images}, cycle {cycle:.0f}, {rate:.0f} cycles/s, {left:.0f} s left")
+        self.status.update(
+            f"image {min(done + 1, images)}/{images}, cycle {cycle:.0f}, {rate:.0f} cycles/s, {left:.0f} s left"
+        )

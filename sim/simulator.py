@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
-from cocotb_tools.runner import get_runner
+from cocotb_tools.runner import Runner, get_runner
 
 from pyimc.arch import Arch
 from pyimc.errors import ToolError
@@ -27,7 +27,11 @@ TOP = "tb"
 ARRAYS = ("verilog", "numpy")
 POLL_SECONDS = 0.25
 
-logging.getLogger("Icarus").setLevel(logging.WARNING)  # it prints every command line
+
+def _runner() -> Runner:
+    runner = get_runner("icarus")
+    runner.log.setLevel(logging.WARNING)  # it prints every command line
+    return runner
 
 
 def version() -> str:
@@ -55,7 +59,7 @@ def build(arch: Arch, array: str, cache: Path) -> Path:
     Raises:
         ToolError: Icarus Verilog is missing or refuses the sources.
     """
-    parameters = {name: literal(value) for name, value in chip_parameters(arch).items()}
+    parameters = {name: literal(name, value) for name, value in chip_parameters(arch).items()}
     digest = hashlib.sha256(json.dumps([parameters, version()], sort_keys=True).encode())
     for path in [*sources(array), RTL / "imc_isa.vh"]:
         digest.update(path.read_bytes())
@@ -65,7 +69,7 @@ def build(arch: Arch, array: str, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".build.", dir=cache))
     try:
-        get_runner("icarus").build(
+        _runner().build(
             sources=sources(array), hdl_toplevel=TOP, parameters=parameters, build_dir=scratch, always=True,
             build_args=["-g2005", f"-I{RTL}"], timescale=("1ns", "1ns"), log_file=scratch / "build.log",
         )  # fmt: skip
@@ -104,9 +108,9 @@ def run(build_dir: Path, folder: Path, job: Job, seed: int, progress: Callable[[
 
     def simulate() -> None:
         python_path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        get_runner("icarus").test(
-            test_module="sim.bench", hdl_toplevel=TOP, hdl_toplevel_lang="verilog", build_dir=build_dir, test_dir=folder, seed=seed,
-            plusargs=plusargs, results_xml=str(folder / "results.xml"), log_file=log,
+        _runner().test(
+            test_module="sim.bench", hdl_toplevel=TOP, hdl_toplevel_lang="verilog", build_dir=build_dir,
+            test_dir=folder, seed=seed, plusargs=plusargs, results_xml=str(folder / "results.xml"), log_file=log,
             extra_env={"PYIMC_RUN": str(folder), "PYTHONPATH": python_path, "COCOTB_LOG_LEVEL": "WARNING"},
         )  # fmt: skip
 

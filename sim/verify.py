@@ -46,7 +46,9 @@ class NodeVerdict:
     first: Mismatch | None
 
 
-def node_verdict(program: Program, name: str, goldens: list[dict[str, Map]], records: NDArray[np.uint32]) -> NodeVerdict:
+def node_verdict(
+    program: Program, name: str, goldens: list[dict[str, Map]], records: NDArray[np.uint32]
+) -> NodeVerdict:
     """Compares what one actor sent with the golden model.
 
     Args:
@@ -89,7 +91,7 @@ def verdicts(program: Program, goldens: list[dict[str, Map]], folder: Path) -> d
 
 
 def outputs(network: Network, program: Program, folder: Path, images: int) -> list[Map]:
-    """The network outputs that reached the host, uint8 [images, height, width, channels] each; missing images left out."""
+    """The network outputs that reached the host, uint8 [images, height, width, channels] each, complete images only."""
     found = []
     for index, name in enumerate(network.outputs):
         kind = network.tensors[name]

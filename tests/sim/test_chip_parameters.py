@@ -24,8 +24,8 @@ def test_dpus_are_a_bit_mask() -> None:
 
 
 def test_wide_values_are_sized() -> None:
-    assert literal(40) == "40"
-    assert literal(1 << 40) == "41'h10000000000"
+    assert literal("MESH_X", 40) == "40"
+    assert literal("DPUS", 1 << 40) == "256'h10000000000"
 
 
 def test_chip_is_linted_at_two_or_more_parameter_sets() -> None:
