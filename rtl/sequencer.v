@@ -254,6 +254,7 @@ module sequencer #(
             room_wait_q <= 0;
             issue_valid <= 1'b0;
             m_credit_valid <= 1'b0;
+            fired <= 1'b0;
         end
     end
     // verilator lint_on BLKSEQ
