@@ -1,0 +1,319 @@
+"""Cycle-exact model of rtl/sequencer.v with rtl/fetch.v: which actor fires when, and what the world sees of it.
+
+One `step` is one clock edge. Between two edges the attributes and methods give what the RTL's outputs show in that
+cycle; all of them are functions of the state alone. Every decision of a step is taken on the state before the edge.
+
+What happens in a cycle, with `run` high:
+
+* fetch: the lowest actor that is due has its instruction read; it is decoded one cycle later, and only then does the
+  next fetch start. A FIRE arms the actor, a LOOP leaves it due, anything else ends it.
+* scan: the lowest actor for which something changed is looked at; armed, with its inputs and its room there, it
+  becomes ready.
+* select: if the engine's front is free and the credits of the last firing have left, the lowest ready actor fires.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pyimc.isa import CHANNEL, CONTEXT, DESTINATION, FIRE, INSTRUCTIONS, LOOP, OPCODE_LAYOUT, SPACES, STATUS
+
+WORDS_MASK = 0xFFFF  # word counters run modulo 2^16
+
+
+class Inputs(NamedTuple):
+    """What the sequencer is given in one cycle."""
+
+    run: bool = False
+    write: tuple[int, int, int] | None = None  # space, address, data
+    arrive: tuple[int, int] | None = None  # channel, words
+    credit: tuple[int, int] | None = None  # slot, words
+    credit_ready: bool = False
+    issue_ready: bool = False
+    done: bool = False
+
+
+class Ring(NamedTuple):
+    """An input channel as the engine is told of it, in words."""
+
+    head: int
+    base: int
+    size: int
+
+
+class Issue(NamedTuple):
+    """A firing as it is given to the engine."""
+
+    ctx: int
+    instruction: int
+    rings: tuple[Ring, Ring]
+
+
+@dataclass(slots=True)
+class Channel:
+    """One input channel; counters in words."""
+
+    base: int = 0
+    size: int = 0
+    node: int = 0
+    slot: int = 0
+    head: int = 0
+    arrived: int = 0
+    consumed: int = 0
+
+    @property
+    def fill(self) -> int:
+        """Words in the ring."""
+        return (self.arrived - self.consumed) & WORDS_MASK
+
+    def ring(self) -> Ring:
+        """What the engine is told."""
+        return Ring(self.head, self.base, self.size)
+
+    def release(self, words: int) -> None:
+        """Gives `words` from the head back."""
+        self.consumed = (self.consumed + words) & WORDS_MASK
+        self.head += words
+        if self.head >= self.base + self.size:
+            self.head -= self.size
+
+
+@dataclass(slots=True)
+class Slot:
+    """One destination; counters in words."""
+
+    granted: int = 0
+    sent: int = 0
+
+    @property
+    def room(self) -> int:
+        """Words that the destination can still take."""
+        return (self.granted - self.sent) & WORDS_MASK
+
+
+@dataclass(slots=True)
+class Actor:
+    """One context."""
+
+    channels: tuple[Channel, Channel]
+    slots: list[Slot]
+    ports: int = 1
+    destinations: int = 0
+    pc: int = 0
+    turns: list[int] = field(default_factory=lambda: [0, 0])
+    instruction: int = 0  # the last FIRE that was fetched
+    need: int = 0
+    free: int = 0
+    produce: int = 0
+    active: bool = False
+    armed: bool = False  # the FIRE has not been issued
+    room_wait: bool = False
+
+    def has_inputs(self) -> bool:
+        """Every input channel holds `need` words."""
+        return all(channel.fill >= self.need for channel in self.channels[: self.ports])
+
+    def has_room(self) -> bool:
+        """Every destination can take `produce` words."""
+        return all(slot.room >= self.produce for slot in self.slots[: self.destinations])
+
+
+@dataclass(slots=True)
+class Credits:
+    """The credits of one firing on their way out: one for each port."""
+
+    ctx: int
+    port: int
+    words: int
+
+
+class SequencerModel:
+    """The sequencer between two clock edges.
+
+    Attributes:
+        issue: The firing last given to the engine; it stays until the next one.
+        issue_valid: The engine has not yet accepted `issue`.
+        fired: A firing was issued at the last edge.
+        ready: Mask of the actors that can fire.
+    """
+
+    def __init__(self, *, contexts: int, destinations: int, instructions: int) -> None:
+        self.destinations = destinations
+        self.actors = [Actor((Channel(), Channel()), [Slot() for _ in range(destinations)]) for _ in range(contexts)]
+        self._memory = [0] * instructions
+        self.issue: Issue | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """A clock edge with reset: what was going on is forgotten; the tables are to be written before the next run."""
+        for actor in self.actors:
+            actor.active = actor.armed = actor.room_wait = False
+            actor.instruction = 0
+        self.issue_valid = False
+        self.fired = False
+        self.ready = 0
+        self._dirty = 0  # actors to be looked at
+        self._due = 0  # actors that want their next instruction
+        self._decoding: tuple[int, int] | None = None  # actor, instruction
+        self._credits: Credits | None = None
+
+    # ------------------------------------------------------------------------------------------------- outputs
+
+    def active(self) -> int:
+        """Mask of the actors that are not halted."""
+        return sum(actor.active << ctx for ctx, actor in enumerate(self.actors))
+
+    def room_waiting(self) -> bool:
+        """Some actor has its inputs but not its room."""
+        return any(actor.room_wait for actor in self.actors)
+
+    def credit(self) -> tuple[int, int, int] | None:
+        """Node, slot and words of the credit that is offered."""
+        if self._credits is None:
+            return None
+        channel = self.actors[self._credits.ctx].channels[self._credits.port]
+        return channel.node, channel.slot, self._credits.words
+
+    def status(self, ctx: int) -> int:
+        """The STATUS entry of an actor."""
+        actor = self.actors[ctx]
+        return STATUS.encode(
+            active=actor.active,
+            fetched=actor.armed,
+            ready=self.ready >> ctx & 1,
+            room_wait=actor.room_wait,
+            pc=actor.pc,
+            fill_0=actor.channels[0].fill,
+            fill_1=actor.channels[1].fill,
+            need=actor.need,
+        )
+
+    def settled(self) -> bool:
+        """Without an input, no step changes anything but the acceptance of `issue`."""
+        return not (self.ready or self._dirty or self._due or self._decoding or self._credits or self.fired)
+
+    # ---------------------------------------------------------------------------------------------------- step
+
+    def step(self, inputs: Inputs) -> None:
+        """One clock edge without reset."""
+        selected = self._select(inputs)
+        fetched = self._fetch(inputs.run)
+        if inputs.run and self._dirty:
+            self._scan(_lowest(self._dirty))
+        if self._decoding is not None:
+            self._decode(*self._decoding)
+        self._decoding = fetched
+        self._send_credits(inputs)
+        if self.issue_valid and inputs.issue_ready:
+            self.issue_valid = False
+        self.fired = selected is not None
+        if selected is not None:
+            self._fire(selected)
+        if inputs.arrive is not None:
+            ctx, port = divmod(inputs.arrive[0], 2)
+            channel = self.actors[ctx].channels[port]
+            channel.arrived = (channel.arrived + inputs.arrive[1]) & WORDS_MASK
+            self._dirty |= 1 << ctx
+        if inputs.credit is not None:
+            ctx, index = divmod(inputs.credit[0], self.destinations)
+            slot = self.actors[ctx].slots[index]
+            slot.granted = (slot.granted + inputs.credit[1]) & WORDS_MASK
+            self._dirty |= 1 << ctx
+        if inputs.write is not None:
+            self._write(*inputs.write)
+
+    def _select(self, inputs: Inputs) -> int | None:
+        """The actor that fires at this edge."""
+        last = self._credits is None or (
+            inputs.credit_ready and self._credits.port == self.actors[self._credits.ctx].ports - 1
+        )
+        if inputs.run and self.ready and inputs.issue_ready and not self.issue_valid and last:
+            return _lowest(self.ready)
+        return None
+
+    def _fetch(self, run: bool) -> tuple[int, int] | None:
+        if not run or self._decoding is not None or not self._due:
+            return None
+        ctx = _lowest(self._due)
+        return ctx, self._memory[self.actors[ctx].pc]
+
+    def _scan(self, ctx: int) -> None:
+        actor = self.actors[ctx]
+        self._dirty &= ~(1 << ctx)
+        if actor.armed:
+            inputs, room = actor.has_inputs(), actor.has_room()
+            self.ready |= (inputs and room) << ctx
+            actor.room_wait = inputs and not room
+
+    def _decode(self, ctx: int, word: int) -> None:
+        actor = self.actors[ctx]
+        layout = INSTRUCTIONS.get(OPCODE_LAYOUT.decode(word)["opcode"])
+        after = (actor.pc + 1) % (1 << (len(self._memory) - 1).bit_length())
+        if layout is LOOP:
+            loop = LOOP.decode(word)
+            turns = (actor.turns[loop["level"]] + 1) & WORDS_MASK
+            again = loop["count"] == 0 or turns < loop["count"]
+            actor.turns[loop["level"]] = turns if again else 0
+            actor.pc = loop["target"] if again else after
+            return
+        self._due &= ~(1 << ctx)
+        actor.pc = after
+        if layout is FIRE:
+            fire = FIRE.decode(word)
+            actor.instruction, actor.armed = word, True
+            actor.need, actor.free, actor.produce = fire["need"], fire["free"], fire["produce"]
+            self._dirty |= 1 << ctx
+        else:
+            actor.active = False
+
+    def _send_credits(self, inputs: Inputs) -> None:
+        if inputs.done and self.issue is not None:
+            words = FIRE.decode(self.issue.instruction)["free"]
+            if words:
+                self._credits = Credits(self.issue.ctx, 0, words)
+                return
+        if self._credits is not None and inputs.credit_ready:
+            self._credits.port += 1
+            if self._credits.port == self.actors[self._credits.ctx].ports:
+                self._credits = None
+
+    def _fire(self, ctx: int) -> None:
+        actor = self.actors[ctx]
+        self.issue = Issue(ctx, actor.instruction, (actor.channels[0].ring(), actor.channels[1].ring()))
+        self.issue_valid = True
+        for channel in actor.channels[: actor.ports]:
+            channel.release(actor.free)
+        for slot in actor.slots:
+            slot.sent = (slot.sent + actor.produce) & WORDS_MASK
+        actor.armed = False
+        self.ready &= ~(1 << ctx)
+        self._due |= 1 << ctx
+
+    def _write(self, space: int, address: int, data: int) -> None:
+        if space == SPACES["INSTRUCTION"]:
+            shift = 64 * (address & 1)
+            half = ((1 << 64) - 1) << shift
+            self._memory[address >> 1] = self._memory[address >> 1] & ~half | data << shift
+        elif space == SPACES["CONTEXT"]:
+            context = CONTEXT.decode(data)
+            actor = self.actors[address]
+            actor.pc, actor.turns = context["start"], [0, 0]
+            actor.ports = 2 if context["ports"] == 2 else 1
+            actor.destinations = context["destinations"]
+            actor.active = bool(context["active"])
+            self._due = self._due & ~(1 << address) | context["active"] << address
+        elif space == SPACES["CHANNEL"]:
+            entry = CHANNEL.decode(data)
+            channel = self.actors[address // 2].channels[address % 2]
+            channel.base, channel.size, channel.head = entry["base"], entry["size"], entry["base"]
+            channel.node, channel.slot = entry["node"], entry["slot"]
+            channel.arrived = channel.consumed = 0
+        elif space == SPACES["DESTINATION"]:
+            slot = self.actors[address // self.destinations].slots[address % self.destinations]
+            slot.granted, slot.sent = DESTINATION.decode(data)["room"], 0
+
+
+def _lowest(mask: int) -> int:
+    """Index of the lowest set bit."""
+    return (mask & -mask).bit_length() - 1
