@@ -101,8 +101,6 @@ module gather #(
     localparam [WORD-1:0] EVEN = {PAIRS{16'h00ff}};
     localparam [WORD-1:0] ONES = {WORD{1'b1}};
     reg [WORD-1:0] pairs;
-    reg [31:0]     chunk_sum;
-    integer        k;
 
     always @(posedge clk) begin
         if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[1:0] == 2'd0)
@@ -209,9 +207,8 @@ module gather #(
             if (start2_q) fill_data <= {{ROWS*8{1'b0}}, chunk};
             else fill_data[{pos2_q, 3'd0} +: WORD] <= chunk;
             pairs = (chunk & EVEN) + ((chunk >> 8) & EVEN);
-            chunk_sum = start2_q && first2_q ? 32'd0 : tile_sum;
-            for (k = 0; k < PAIRS; k = k + 1) chunk_sum = chunk_sum + {16'd0, pairs[k*16 +: 16]};
-            tile_sum <= chunk_sum;
+            pairs = pairs * {PAIRS{16'd1}};             // the highest 16 bits are the sum of all pairs
+            tile_sum <= (start2_q && first2_q ? 32'd0 : tile_sum) + {16'd0, pairs[WORD-16 +: 16]};
             tile_valid <= full2_q;
             tile_ctx <= ctx_q;
             tile_first <= first2_q;
