@@ -7,7 +7,7 @@
 //
 // Timing: issued in cycle 0, slots in cycles 1..slots, `done` with the last of them, issue_ready again in slots + 1.
 // Cycles in which `step` is low (back-pressure) do not count. A slot's mem_data arrives with its m_* fields.
-// Model: `slots` in pyimc/timing_dpu.py.
+// Model: pyimc.timing_dpu.
 `default_nettype none
 `include "imc_isa.vh"
 

@@ -85,7 +85,6 @@ module vector_unit #(
         end
 
     assign step = !m_valid || m_ready;
-    wire   accumulate = s_valid && !s_low;
 
     // Stage 1: align and combine; the multiplier and the zero points of what is complete.
     reg [WORD-1:0]       low_q;                  // first read of two
@@ -140,7 +139,7 @@ module vector_unit #(
                 sum_q <= combine(sum_q, aligned, s_first, op == OP_MAX);
             end else if (!s_low && s_first)
                 sum_q <= {LANES*SUM{1'b0}};
-            if (accumulate)
+            if (!s_low)
                 count_q <= count;
             if (s_final) begin
                 bias_q          <= $signed({1'b0, {8'd0, weight} * {16'd0, zero}});
