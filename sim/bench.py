@@ -176,6 +176,7 @@ async def run(dut: Any) -> None:
     streaming = cocotb.start_soon(stream())
     stuck = not await finish(dut, host, results, folder, len(images), begin)
     run_seconds = time.monotonic() - wall
+    await RisingEdge(dut.clk)  # `now` and `run` changed at the same edge, in either order: read it at the next one
     end = int(dut.now.value)
     streaming.cancel()
     dut.s_host_valid.value = 0
