@@ -4,8 +4,8 @@
 // Why: an engine produces the bytes of a pixel in chunks that need not fill a word, while the words on the network are
 // dense. `s_last` ends a firing: what is left goes out as a last word, padded with zero bytes.
 //
-// Latency: 1 cycle from the beat that completes a word. Throughput: 1 beat per cycle; a last beat that completes a word
-// and leaves bytes over takes one cycle more (the flush). s_ready depends on m_ready combinationally: an engine hides it.
+// Latency: 1 cycle from the beat that completes a word. Throughput: 1 beat per cycle; a last beat that fills a word
+// and leaves bytes over takes one cycle more (the flush). s_ready depends on m_ready in the same cycle.
 // Model: `pack` in tests/rtl/test_packer.py.
 `default_nettype none
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// vector_fetch - walks the windows of one firing of the dpu and reads them from the activation memory, one slot a cycle.
+// vector_fetch - walks the windows of one firing of the dpu and reads them from memory, one slot a cycle.
 //
 // Why: it turns element-wise and pooling firings into one stream of slots for the vector unit. A slot is one memory
 // read, or a kernel column outside the image. Pools: for each pixel, chunk of LANES channels, kernel row inside the
-// image and kernel column: 1 slot, or 2 when the chunk's bytes straddle two words. Add: 2 slots per word, one a channel.
+// image and kernel column: 1 slot, or 2 when the chunk's bytes straddle two words. Add: 2 slots a word, one a channel.
 //
 // Timing: issued in cycle 0, slots in cycles 1..slots, `done` with the last of them, issue_ready again in slots + 1.
 // Cycles in which `step` is low (back-pressure) do not count. A slot's mem_data arrives with its m_* fields.
