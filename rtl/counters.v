@@ -35,6 +35,12 @@ module counters #(
 );
     localparam [2:0] ST_BUSY = 3'd0, ST_INPUT = 3'd1, ST_ROOM = 3'd2, ST_IDLE = 3'd3, ST_STOPPED = 3'd4;
 
+    generate
+        if (CONTEXTS < 1 || CTX_BITS < 1 || CTX_BITS > 15 || CONTEXTS > (1 << CTX_BITS)) begin : gen_illegal
+            counters_CONTEXTS_must_fit_CTX_BITS_of_1_to_15 u_error ();
+        end
+    endgenerate
+
     reg [2:0]  state_q;
     reg [31:0] since_q;
     reg [31:0] total   [0:4];

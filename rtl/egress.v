@@ -50,8 +50,20 @@ module egress #(
     localparam [1:0] ST_IDLE = 2'd0, ST_REPLY = 2'd1, ST_HEAD = 2'd2, ST_PAYLOAD = 2'd3;
 
     generate
-        if (PACKET < 1 || PACKET > 255) begin : gen_illegal
+        if (PACKET < 1 || PACKET > 255) begin : gen_packet
             egress_PACKET_must_be_1_to_255_words u_error ();
+        end
+        if (WORD < 64) begin : gen_word
+            egress_WORD_must_be_at_least_64 u_error ();
+        end
+        if (CONTEXTS < 1 || CTX_BITS < 1 || CONTEXTS > (1 << CTX_BITS)) begin : gen_contexts
+            egress_CONTEXTS_must_be_at_least_1_and_fit_CTX_BITS u_error ();
+        end
+        if (SLOTS > 256 || DESTINATIONS != (1 << DEST_BITS)) begin : gen_slots
+            egress_DESTINATIONS_must_be_a_power_of_two_and_CONTEXTS_times_it_at_most_256 u_error ();
+        end
+        if (NODE < 0 || NODE > 255) begin : gen_node
+            egress_NODE_must_be_0_to_255 u_error ();
         end
     endgenerate
 

@@ -47,6 +47,18 @@ module ingress #(
     localparam CH_BITS = CTX_BITS + 1;
     localparam [2:0] ST_HEAD = 3'd0, ST_DATA = 3'd1, ST_WRITE = 3'd2, ST_REPLY_HEAD = 3'd3, ST_REPLY = 3'd4;
 
+    generate
+        if (WORD < 64) begin : gen_word
+            ingress_WORD_must_be_at_least_64 u_error ();
+        end
+        if (CONTEXTS < 1 || CTX_BITS < 1 || CTX_BITS > 7 || CONTEXTS > (1 << CTX_BITS)) begin : gen_contexts
+            ingress_CONTEXTS_must_fit_CTX_BITS_of_1_to_7 u_error ();
+        end
+        if (NODE < 0 || NODE > 255) begin : gen_node
+            ingress_NODE_must_be_0_to_255 u_error ();
+        end
+    endgenerate
+
     reg [2:0]         state_q;
     reg [15:0]        base [0:2*CONTEXTS-1];
     reg [15:0]        size [0:2*CONTEXTS-1];
