@@ -14,6 +14,7 @@ from mapping.placement import Options
 from pyimc import isa, program_file
 from pyimc.arch import load_arch
 from pyimc.errors import ConfigError, EncodingError, ImcError
+from sim.benchmark import benchmark
 from sim.flow import BUILD, Request, rerun, simulate
 from sim.prepare import model_name, prepare
 from sim.progress import progress_line
@@ -155,6 +156,8 @@ def _asm(parsed: argparse.Namespace) -> None:
 
 
 def _bench(parsed: argparse.Namespace) -> None:
-    from sim.benchmark import benchmark
-
     benchmark()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from sim.verify import deadlock_reason, outputs, verdicts
 LEVELS = ("rtl", "golden")
 DEFAULT_IMAGES = {"digits": 32, "resnet8": 4}  # labelled digits give an accuracy; the others 3, for two intervals
 BUILD = Path("build")
+INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
 
 Say = Callable[[str], None]
 Progress = Callable[[dict[str, object]], None]
@@ -71,9 +73,8 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     with _timed(seconds, "save"):
         program_file.save(program, folder / "program")
         np.save(folder / "images.npy", prepared.images)
-        (folder / "labels.npy").unlink(missing_ok=True)
-        if prepared.labels is not None:
-            np.save(folder / "labels.npy", np.array(prepared.labels))
+        inputs = {"model_sha256": prepared.model_hash, "labels": prepared.labels}
+        (folder / INPUTS).write_text(json.dumps(inputs) + "\n")
     run = Run(
         folder=folder, program=program, level=request.level, model_hash=prepared.model_hash, seed=request.seed,
         array=request.array, images=prepared.images, labels=prepared.labels, checks=prepared.checks, seconds=seconds,
@@ -88,11 +89,13 @@ def rerun(folder: Path, array: str, front_door: bool, say: Say, progress: Progre
         ImcError: As `simulate`; EncodingError if the Program is not what its manifest says.
     """
     program = program_file.load(folder / "program")
-    if not (folder / "images.npy").is_file():
-        raise ConfigError(f"{folder}: holds no images.npy; give the directory of an earlier run")
-    labels = tuple(np.load(folder / "labels.npy").tolist()) if (folder / "labels.npy").is_file() else None
+    if not (folder / "images.npy").is_file() or not (folder / INPUTS).is_file():
+        raise ConfigError(f"{folder}: holds no images.npy and {INPUTS}; give the directory of an earlier run")
+    inputs = json.loads((folder / INPUTS).read_text())
+    labels = None if inputs["labels"] is None else tuple(inputs["labels"])
     run = Run(
-        folder=folder, program=program, level="rtl", model_hash="", seed=program.origin.seed, array=array,
+        folder=folder, program=program, level="rtl", model_hash=inputs["model_sha256"],
+        seed=program.origin.seed, array=array,
         images=np.load(folder / "images.npy"), labels=labels, checks=(), seconds={},
     )  # fmt: skip
     return _execute(run, front_door, say, progress)
