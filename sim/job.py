@@ -46,7 +46,7 @@ class Outcome:
         first_cycles: Per image, when its first input flit was taken.
         last_cycles: Per image, when its last output flit was taken.
         host_flits: Flits that the host sent during the run.
-        counters: By node id: busy, input_wait, room_wait, idle, flits_in, flits_out.
+        counters: Of every PU, by node id: busy, input_wait, room_wait, idle, flits_in, flits_out.
         actors: By name: firings, busy, first, last.
     """
 

@@ -160,12 +160,13 @@ def print_table(run: Run, console: Console) -> None:
         console.print(f"golden, {len(run.images)} images" + (f", top-1 {top1:.1%}" if top1 is not None else ""))
         return
     hosted: dict[str, list[str]] = {}
-    for actor in run.program.actors:
+    for actor in sorted(run.program.actors, key=lambda actor: actor.node):
         hosted.setdefault(str(actor.node), []).append(actor.name)
     table = Table(box=None, pad_edge=False)
     for title in ("PU", "kind", "busy", "input wait", "room wait", "idle", "nodes"):
         table.add_column(title, justify="left" if title in ("PU", "kind", "nodes") else "right", overflow="ellipsis")
-    for node, counts in report["pus"].items():
+    for node in hosted:
+        counts = report["pus"][node]
         shares = [f"{counts[f'{name}_cycles'] / max(1, report['cycles_total']):.1%}" for name in PU_COUNTERS]
         kind = "dpu" if int(node) in run.program.arch.dpus else "imc"
         table.add_row(node, kind, *shares, " ".join(hosted[node]))
