@@ -52,6 +52,21 @@ module host_port #(
     localparam SLOT_BITS = $clog2(SLOTS);
     localparam [1:0] ST_HEAD = 2'd0, ST_PASS = 2'd1, ST_OWN = 2'd2;
 
+    generate
+        if (WORD < 64) begin : gen_word
+            host_port_WORD_must_be_at_least_64 u_error ();
+        end
+        if (NODE < 0 || NODE > 255) begin : gen_node
+            host_port_NODE_must_be_0_to_255 u_error ();
+        end
+        if (SLOTS < 2 || SLOTS > 256) begin : gen_slots
+            host_port_SLOTS_must_be_2_to_256 u_error ();
+        end
+        if (BUFFER < 1) begin : gen_buffer
+            host_port_BUFFER_must_be_at_least_1_word u_error ();
+        end
+    endgenerate
+
     always @(posedge clk) now <= rst ? 32'd0 : now + 32'd1;
 
     // ------------------------------------------------------------------------------------------- host to chip
@@ -65,7 +80,8 @@ module host_port #(
     wire [15:0]         room = granted[slot] - sent[slot];
     wire                is_data = s_host_data[`IMC_HEAD_KIND] == `IMC_KIND_DATA;
     wire                is_own = s_host_data[`IMC_HEAD_NODE] == NODE[7:0];
-    wire                open = is_data ? run && room >= length : !is_own;
+    reg                 offered_q;       // a head on offer stays, also when the run ends meanwhile
+    wire                open = is_data ? offered_q || (run && room >= length) : !is_own;
     wire                pass = in_q == ST_PASS || (in_q == ST_HEAD && open);
     assign m_data = s_host_data;
     assign m_last = s_host_last;
@@ -74,6 +90,8 @@ module host_port #(
     wire take = s_host_valid && s_host_ready;
     wire [SLOT_BITS-1:0] credit_slot = s_credit_data[8 +: SLOT_BITS];
     wire own_write = take && in_q == ST_OWN && own_space_q == `IMC_SPACE_DESTINATION;
+
+    always @(posedge clk) offered_q <= m_valid && !m_ready && in_q == ST_HEAD && !rst;
 
     always @(posedge clk) if (take || s_credit_valid || rst) begin
         if (take) begin
