@@ -104,16 +104,17 @@ class Host:
         """READs table entries of a PU; None if it does not answer within 10,000 cycles."""
         already = len(self.received)
         sending = cocotb.start_soon(self.send([read_packet(node, host, space, address, length)]))
-        deadline = Timer(10_000 * PERIOD_NS, "ns")
-        while True:
+        deadline = int(self.dut.now.value) + 10_000
+        while int(self.dut.now.value) < deadline:
             for _, flits in self.received[already:]:
                 head = isa.HEAD.decode(flits[0] & self.mask)
                 if head["kind"] == isa.KINDS["REPLY"] and head["source"] == node:
                     return flits[1:]
+            already = len(self.received)
             self.arrival.clear()
-            if await First(self.arrival.wait(), deadline) is deadline:
-                sending.cancel()
-                return None
+            await First(self.arrival.wait(), Timer(1000 * PERIOD_NS, "ns"))
+        sending.cancel()
+        return None
 
 
 def known(value: LogicArray) -> int:
@@ -148,6 +149,10 @@ class Results:
         return [max(cycles[(image + 1) * size - 1] for cycles, size in pairs) for image in range(whole)]
 
 
+class NoAnswer(Exception):
+    """A PU does not answer a READ."""
+
+
 @cocotb.test()
 async def run(dut: Any) -> None:
     """One run of a Program, as `job.json` describes it."""
@@ -166,7 +171,7 @@ async def run(dut: Any) -> None:
     await host.send(table_packets(program))
     if job.front_door:
         await host.send(weight_packets(program))
-    await settle(dut)
+    await settle(dut, patience_cycles(program))
     load_cycles, load_seconds = int(dut.now.value), time.monotonic() - wall
 
     wall = time.monotonic()
@@ -187,15 +192,19 @@ async def run(dut: Any) -> None:
     streaming.cancel()
     dut.s_host_valid.value = 0
     host_flits = host.flits_sent - loaded_flits
+    stuck = stuck or not await settle(dut, patience_cycles(program))
+    measured: tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]] = ({}, {})
+    try:
+        if not stuck:
+            measured = await counters(host, program), await actors(host, program)
+    except NoAnswer:
+        stuck = True
     waiting = await blocked(host, program) if stuck else []
-    if not stuck:
-        await settle(dut)
     outcome = Outcome(
         deadlock=stuck, waiting=waiting, begin_cycle=begin, end_cycle=end, load_cycles=load_cycles,
         load_seconds=load_seconds, run_seconds=run_seconds, first_cycles=first_cycles,
         last_cycles=results.finished(), host_flits=host_flits,
-        counters={} if stuck else await counters(host, program),
-        actors={} if stuck else await actors(host, program),
+        counters=measured[0], actors=measured[1],
     )  # fmt: skip
     for name, words in zip(program.network.outputs, results.words, strict=True):
         raw = b"".join(word.to_bytes(program.arch.lanes, "little") for word in words)
@@ -208,11 +217,15 @@ async def finish(dut: Any, host: Host, results: Results, folder: Path, images: i
     dut.stirred.value = 1
     looked = time.monotonic()
     stopped = RisingEdge(dut.stopped)
+    heard, since, patience = -1, 0, patience_cycles(results.program)
     while True:
         if await First(stopped, Timer(POLL_CYCLES * PERIOD_NS, "ns")) is stopped:
             results.take(host.received)
             return True
-        if not dut.stirred.value and dut.quiet.value:
+        cycle = int(dut.now.value)
+        if len(host.received) != heard:
+            heard, since = len(host.received), cycle
+        if (not dut.stirred.value and dut.quiet.value) or cycle - since > patience:
             results.take(host.received)
             return False
         dut.stirred.value = 0
@@ -221,7 +234,7 @@ async def finish(dut: Any, host: Host, results: Results, folder: Path, images: i
             results.take(host.received)
             done = results.finished()
             progress = {
-                "cycle": int(dut.now.value) - begin, "images": images, "finished": len(done),
+                "cycle": cycle - begin, "images": images, "finished": len(done),
                 "expected_cycles": expected_cycles(results.program, images, [cycle - begin for cycle in done]),
             }  # fmt: skip
             scratch = folder / ".progress.json"
@@ -239,13 +252,25 @@ def expected_cycles(program: Program, images: int, done: list[int]) -> int:
     return done[-1] + (images - len(done)) * (done[-1] - done[-2] if len(done) > 1 else max(loads.values()))
 
 
-async def settle(dut: Any) -> None:
-    """Waits until nothing has moved for a while: table writes have arrived, counters are complete."""
+def patience_cycles(program: Program) -> int:
+    """A chip that is busy, but sends no result for so long, never will: several times all the work of an image."""
+    return 20_000 + 4 * sum(actor.cycles for actor in program.actors)
+
+
+async def settle(dut: Any, patience: int) -> bool:
+    """Waits until nothing has moved for a while: table writes have arrived, counters are complete.
+
+    False if it has not come to rest after `patience` cycles.
+    """
     dut.stirred.value = 1
+    start = int(dut.now.value)
     while dut.stirred.value or not dut.quiet.value:
+        if int(dut.now.value) - start > patience:
+            return False
         dut.stirred.value = 0
         await Timer(64 * PERIOD_NS, "ns")
     await RisingEdge(dut.clk)
+    return True
 
 
 async def counters(host: Host, program: Program) -> dict[str, dict[str, int]]:
@@ -272,9 +297,10 @@ async def actors(host: Host, program: Program) -> dict[str, dict[str, int]]:
 
 
 async def answer(host: Host, program: Program, node: int, space: str, address: int, length: int) -> list[int]:
-    """READs entries of a PU that must answer."""
+    """READs entries of a PU that must answer; raises NoAnswer."""
     entries = await host.read(node, program.arch.host, space, address, length)
-    assert entries is not None, f"node {node} does not answer a READ of {space}"
+    if entries is None:
+        raise NoAnswer(f"node {node}, {space}")
     return entries
 
 

@@ -122,4 +122,4 @@ def deadlock_reason(program: Program, outcome: Outcome) -> str:
                 if fill < int(status["need"]):
                     producer = program.channel(name).producer
                     reasons.append(f"{place} has {fill} of {status['need']} words from {producer}")
-    return "; ".join(reasons) or "no actor waits: the sequencers are at fault"
+    return "; ".join(reasons) or "no actor waits for another: some PU is busy without end"
