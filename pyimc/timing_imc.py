@@ -7,7 +7,7 @@ What is written in cycle t is seen in cycle t + 1. The rules, each of which a li
     gather    the first chunk of a firing is written 3 cycles after the issue, then one chunk per cycle; the first chunk
               of the next tile is written in the cycle in which the tile before it is taken, never earlier
     done      in the cycle of a firing's last chunk; the next firing is accepted one cycle later
-    convert   a tile taken in cycle t is converted in t + 1 .. t + n; the next one is taken in t + n at the earliest, and
+    convert   a tile taken in cycle t is converted in t + 1 .. t + n; the next one is taken in t + n at the earliest,
               the first tile of a pixel only after the drain has read the pixel two before it
     drain     one word of columns per cycle from the cycle after the pixel's last conversion on; offered 3 cycles later
     packer    a word is on the output one cycle after the bytes that complete it; what a firing's last word of columns
@@ -147,10 +147,15 @@ def drain_cycles(engine: Engine, channels: int) -> int:
 
 
 class Pipeline:
-    """The engine's state between firings: the cycle of the last event at every stage."""
+    """The engine's state between firings: the cycle of the last event at every stage.
+
+    Attributes:
+        flush_stalls: Cycles in which the drain stood still for the packer's flush, so far.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.flush_stalls = 0
         self._accept = 0  # the gather accepts a firing from this cycle on
         self._taken = 0  # the last tile was taken
         self._convert = 0  # the array can take a tile
@@ -188,6 +193,7 @@ class Pipeline:
             offered = self._moving(self._moving(read + 1) + 1) + 1
             if offered == self._flush:
                 self._held.append(offered)
+                self.flush_stalls += 1
                 offered += 1
             bytes_held += min(lanes, channels - first)
             if bytes_held >= lanes:

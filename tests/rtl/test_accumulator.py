@@ -1,0 +1,148 @@
+"""rtl/accumulator.v against one exact integer per column."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import cocotb
+import pytest
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+
+from tests.rtl.bench import Corners, cycles, seeded
+from tests.rtl.runner import assert_refused, simulate
+
+SHAPES = [
+    {"COLUMNS": 64, "ADCS": 4, "WIDTH": 8, "LANE": 17, "DAC": 4, "GROUP_BITS": 4},
+    {"COLUMNS": 32, "ADCS": 16, "WIDTH": 16, "LANE": 16, "DAC": 1, "GROUP_BITS": 1},
+    {"COLUMNS": 16, "ADCS": 16, "WIDTH": 16, "LANE": 20, "DAC": 8, "GROUP_BITS": 1},
+    {"COLUMNS": 48, "ADCS": 2, "WIDTH": 16, "LANE": 16, "DAC": 2, "GROUP_BITS": 5},
+]
+CYCLES = 2000
+
+
+class Model:
+    """Two banks of columns; None is what was never cleared."""
+
+    def __init__(self, dut: Any) -> None:
+        self.columns, self.adcs = int(dut.COLUMNS.value), int(dut.ADCS.value)
+        self.width, self.lane = int(dut.WIDTH.value), int(dut.LANE.value)
+        self.dac_bits = int(dut.DAC.value)
+        self.banks: list[list[int | None]] = [[None] * self.columns for _ in range(2)]
+
+    def add(self, clear: bool, bank: int, group: int, step: int, sums: list[int]) -> None:
+        for n, value in enumerate(sums):
+            column = group * self.adcs + n
+            old = 0 if clear else self.banks[bank][column]
+            assert old is not None
+            self.banks[bank][column] = old + (value << step * self.dac_bits)
+
+    def place(self, column: int) -> int:
+        """Lane of a row in which a column is: in its group, the even columns first."""
+        group, n = divmod(column % self.width, self.adcs)
+        return group * self.adcs + n % 2 * (self.adcs // 2) + n // 2
+
+    def check(self, data: str, bank: int, row: int) -> int:
+        """Compares what is defined of one row; returns how many columns are."""
+        defined = 0
+        for column in range(row * self.width, (row + 1) * self.width):
+            value = self.banks[bank][column]
+            if value is not None:
+                low = self.place(column) * 2 * self.lane
+                assert int(data[len(data) - low - 2 * self.lane : len(data) - low], 2) == value, (bank, column)
+                defined += 1
+        return defined
+
+
+async def add(
+    dut: Any, model: Model, rng: random.Random, bank: int, group: int, step: int, clear: bool, sums: list[int]
+) -> None:
+    """One cycle of conversion, and a read of any row before it."""
+    dut.add.value, dut.clear.value, dut.bank.value = 1, clear, bank
+    dut.group.value, dut.step.value = group, step
+    dut.sums.value = sum(value << n * model.lane for n, value in enumerate(sums))
+    read_bank, read_row = rng.randrange(2), rng.randrange(model.columns // model.width)
+    dut.read_bank.value, dut.read_row.value = read_bank, read_row
+    await RisingEdge(dut.clk)
+    model.check(str(dut.read_data.value), read_bank, read_row)
+    model.add(clear, bank, group, step, sums)
+    dut.add.value = 0
+
+
+async def begin(dut: Any) -> Model:
+    dut.add.value = 0
+    Clock(dut.clk, 10, unit="ns", impl="gpi").start()
+    await cycles(dut, 2)
+    return Model(dut)
+
+
+async def check_all(dut: Any, model: Model) -> None:
+    defined = 0
+    for bank in range(2):
+        for row in range(model.columns // model.width):
+            dut.read_bank.value, dut.read_row.value = bank, row
+            await RisingEdge(dut.clk)
+            defined += model.check(str(dut.read_data.value), bank, row)
+    assert defined == 2 * model.columns
+
+
+@cocotb.test
+async def random_adds(dut: Any) -> None:
+    """Any group of either bank in any cycle, at any step; every row read is exact."""
+    rng = seeded("random_adds")
+    model = await begin(dut)
+    corners = Corners(
+        "clear", "add", "both banks", "last group", "idle", *(["late step"] if model.dac_bits < 8 else [])
+    )
+    banks = set()
+    for _ in range(CYCLES):
+        bank, group = rng.randrange(2), rng.randrange(model.columns // model.adcs)
+        step = rng.randrange(8 // model.dac_bits)
+        fresh = model.banks[bank][group * model.adcs] is None
+        clear = fresh or rng.random() < 0.1
+        sums = [rng.choice((0, (1 << model.lane) - 1, rng.getrandbits(model.lane))) for _ in range(model.adcs)]
+        await add(dut, model, rng, bank, group, step, clear, sums)
+        if rng.random() < 0.1:
+            dut.sums.value = rng.getrandbits(model.adcs * model.lane)
+            await RisingEdge(dut.clk)
+            corners.hit("idle")
+        banks.add(bank)
+        corners.hit("clear", clear and not fresh)
+        corners.hit("add", not clear)
+        corners.hit("late step", step > 0)
+        corners.hit("last group", (group + 1) * model.adcs == model.columns)
+        corners.hit("both banks", len(banks) == 2)
+    await check_all(dut, model)
+    corners.check()
+
+
+@cocotb.test
+async def no_carry_into_the_neighbour(dut: Any) -> None:
+    """All columns but one grow to the greatest sum that a lane holds; the one between stays zero."""
+    rng = seeded("carry")
+    model = await begin(dut)
+    step = 8 // model.dac_bits - 1
+    most = (1 << model.lane) - 1
+    times = ((1 << 2 * model.lane) - 1) // (most << step * model.dac_bits)
+    quiet = rng.randrange(model.adcs)
+    sums = [0 if n == quiet else most for n in range(model.adcs)]
+    for n in range(min(times, 1100)):
+        await add(dut, model, rng, 0, 0, step, n == 0, sums)
+    assert model.dac_bits > 2 or times < 1100, "the lane was not filled"
+    await add(dut, model, rng, 1, 0, 0, True, sums)
+    dut.read_bank.value, dut.read_row.value = 0, 0
+    await RisingEdge(dut.clk)
+    assert model.check(str(dut.read_data.value), 0, 0) == model.adcs
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"adcs{shape['ADCS']}-width{shape['WIDTH']}")
+def test_accumulator(shape: dict[str, int]) -> None:
+    simulate("accumulator", __name__, shape)
+
+
+def test_illegal_parameters_are_refused() -> None:
+    error = "accumulator_ADCS_must_be_2_or_more_and_divide_WIDTH_and_WIDTH_divide_COLUMNS"
+    for shape in ({"ADCS": 1}, {"ADCS": 12, "WIDTH": 16}, {"WIDTH": 32, "COLUMNS": 48}):
+        assert_refused("accumulator", shape, error)
+    assert_refused("accumulator", {"LANE": 15}, "accumulator_LANE_must_be_16_or_more")

@@ -1,0 +1,338 @@
+"""rtl/drain.v against exact integers: every word, every clamp, and the cycles of a drain that nothing holds up."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import cocotb
+import numpy as np
+import pytest
+from cocotb.triggers import FallingEdge, RisingEdge
+
+from pyimc.isa import OUTPUT, PARAM_0, PARAM_1, SPACES
+from pyimc.numerics import clamp, round_shift
+from pyimc.timing_imc import DRAIN_LATENCY_CYCLES
+from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, seeded, stalls, start, until
+from tests.rtl.runner import assert_refused, simulate
+
+SHAPES = [
+    {"WORD": 64, "CONTEXTS": 3, "CTX_BITS": 2, "PARAMETERS": 64, "ADCS": 4, "WIDTH": 8, "LANE": 17, "GROUP_BITS": 4},
+    {"WORD": 64, "CONTEXTS": 5, "CTX_BITS": 3, "PARAMETERS": 96, "ADCS": 32, "WIDTH": 32, "LANE": 16, "GROUP_BITS": 2},
+    {"WORD": 128, "CONTEXTS": 16, "CTX_BITS": 4, "PARAMETERS": 32, "ADCS": 2, "WIDTH": 16, "LANE": 20, "GROUP_BITS": 5},
+]
+FIELDS = ("data", "bytes", "ctx", "last")
+PIXELS = 20
+CORNERS = (
+    "clamped low",
+    "clamped high",
+    "not clamped",
+    "negative product",
+    "product beyond 2**61",
+    "rounding tie",
+    "partial last word",
+    "whole last word",
+    "one column",
+    "several words",
+    "both banks full",
+    "another context",
+    "end",
+    "not the end",
+)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    bias: int
+    shift: int
+    multiplier: int
+
+
+@dataclass(frozen=True)
+class Actor:
+    columns: int
+    parameter: int
+    zero_point: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Pixel:
+    """A full bank: `sums` are the accumulators of the offset-binary weights."""
+
+    ctx: int
+    sum: int
+    end: int
+    sums: list[int]
+
+
+class Bench:
+    """The accumulators, the converter in front and the packer behind."""
+
+    def __init__(self, dut: Any, rng: random.Random, source: str, sink: str, corners: Corners) -> None:
+        self.dut, self.rng, self.corners = dut, rng, corners
+        self.lanes = len(dut.m_data) // 8
+        self.adcs, self.width = int(dut.ADCS.value), int(dut.WIDTH.value)
+        self.lane_bits = 2 * int(dut.LANE.value)
+        self.most = self.width << int(dut.GROUP_BITS.value) >> (self.width // self.adcs).bit_length() - 1
+        self.sink = Sink(dut, "m", FIELDS, stall=sink, rng=rng)
+        self.source = stalls(source, rng)
+        self.parameters: list[Parameter] = []
+        self.actors: list[Actor] = []
+        self.clear()
+        dut.cfg_valid.value = 0
+        dut.pixel_full.value = dut.pixel_end.value = 0
+        cocotb.start_soon(self._banks())
+        cocotb.start_soon(self._read())
+
+    def clear(self) -> None:
+        """As after a reset."""
+        self.queue: list[Pixel] = []
+        self.banks: list[Pixel | None] = [None, None]
+        self.next = 0  # the bank that is filled next
+        self.forget()
+
+    def forget(self) -> None:
+        """What was recorded."""
+        self.sink.clear()
+        self.full_at: list[int] = []  # the first cycle in which each pixel is there
+        self.done_at: list[int] = []
+
+    async def configure(self) -> None:
+        """Random parameters and an actor in every context."""
+        dut, rng = self.dut, self.rng
+        count = int(dut.PARAMETERS.value)
+        writes = []
+        self.parameters, self.actors = [], []
+        for n in range(count):
+            shift = rng.choice((1, 8, 20, 31, 40, 62))
+            most = min((1 << 31) - 1, (1 << shift) - 1)
+            multiplier = rng.choice((0, 1, most, rng.randint(0, most), (1 << 31) - 1))
+            self.parameters.append(Parameter(rng.choice((-5000, 0, rng.randint(-(2**20), 2**20))), shift, multiplier))
+            parameter = self.parameters[n]
+            writes.append((SPACES["PARAMETER"], 2 * n, PARAM_0.encode(bias=parameter.bias, shift=shift)))
+            writes.append((SPACES["PARAMETER"], 2 * n + 1, PARAM_1.encode(multiplier=multiplier)))
+        for ctx in range(int(dut.CONTEXTS.value)):
+            words = rng.randint(1, min(self.most, count) // self.lanes)
+            columns = rng.choice((1, words * self.lanes, words * self.lanes - rng.randrange(self.lanes)))
+            first = rng.randint(0, count // self.lanes - words) * self.lanes
+            low, high = sorted((rng.randint(0, 255), rng.randint(0, 255))) if rng.random() < 0.5 else (0, 255)
+            actor = Actor(columns, first, rng.randint(0, 255), low, high)
+            self.actors.append(actor)
+            output = OUTPUT.encode(columns=columns, parameters=first, zero_point=actor.zero_point, low=low, high=high)
+            writes.append((SPACES["ENGINE"], ctx * 4 + 3, output))
+        for space, address, data in writes:
+            dut.cfg_valid.value, dut.cfg_space.value = 1, space
+            dut.cfg_addr.value, dut.cfg_data.value = address, data
+            await RisingEdge(dut.clk)
+        dut.cfg_valid.value = 0
+
+    def pixel(self) -> Pixel:
+        """Random accumulators with dot products from small to the 32-bit limits."""
+        rng = self.rng
+        ctx = rng.randrange(len(self.actors))
+        actor = self.actors[ctx]
+        total = rng.choice((0, 255, rng.randint(0, 2**23)))
+        sums = []
+        for n in range(actor.columns):
+            parameter = self.parameters[actor.parameter + n]
+            scale = (300 << parameter.shift) // max(parameter.multiplier, 1)
+            least = -128 * total  # an accumulator of offset-binary weights is not negative
+            most = min(2**31 - 1, 2**32 - 1 + least) - max(parameter.bias, 0)
+            dot = rng.choice((rng.randint(-scale, scale) - parameter.bias, rng.randint(-3, 3), most, -(2**31) + 6000))
+            dot = min(max(dot, least, -(2**31) - min(parameter.bias, 0) + 1), most)
+            sums.append(dot + 128 * total)
+        return Pixel(ctx, total, rng.getrandbits(1), sums)
+
+    def beats(self, pixel: Pixel) -> list[Beat]:
+        """What leaves for one pixel; `pyimc.golden` defines it. Bytes above the valid ones are 0 here."""
+        actor, hit = self.actors[pixel.ctx], self.corners.hit
+        used = self.parameters[actor.parameter : actor.parameter + actor.columns]
+        accumulators = np.array([s - 128 * pixel.sum + p.bias for s, p in zip(pixel.sums, used, strict=True)], np.int64)
+        assert abs(accumulators).max() < 2**31
+        products = accumulators * np.array([p.multiplier for p in used], np.int64)
+        shifts = np.array([p.shift for p in used], np.uint8)
+        moved = round_shift(products, shifts) + actor.zero_point
+        out = clamp(moved, (actor.low, actor.high))
+        hit("clamped low", bool((moved < actor.low).any()))
+        hit("clamped high", bool((moved > actor.high).any()))
+        hit("not clamped", bool(((moved >= actor.low) & (moved <= actor.high)).any()))
+        hit("negative product", bool(((products < 0) & (moved > actor.low)).any()))
+        hit("product beyond 2**61", bool((abs(products) > 2**61).any()))
+        ties = [int(p) % (1 << int(s)) == 1 << int(s) - 1 for p, s in zip(products, shifts, strict=True)]
+        hit("rounding tie", bool((np.array(ties) & (moved > actor.low) & (moved < actor.high)).any()))
+        hit("partial last word", actor.columns % self.lanes != 0)
+        hit("whole last word", actor.columns % self.lanes == 0)
+        hit("one column", actor.columns == 1)
+        hit("several words", actor.columns > self.lanes)
+        hit("end" if pixel.end else "not the end")
+        found: list[Beat] = []
+        for first in range(0, actor.columns, self.lanes):
+            word = out[first : first + self.lanes].tobytes()
+            last = first + self.lanes >= actor.columns and pixel.end
+            found.append((int.from_bytes(word, "little"), len(word), pixel.ctx, int(last)))
+        return found
+
+    def row(self, bank: int, row: int) -> int:
+        """The lanes of a row of accumulators, in their order; junk where nothing was converted."""
+        value, pixel = 0, self.banks[bank]
+        for n in range(self.width):
+            group, at = divmod(n, self.adcs)
+            low = (group * self.adcs + at % 2 * (self.adcs // 2) + at // 2) * self.lane_bits
+            column = row * self.width + n
+            known = pixel is not None and column < len(pixel.sums)
+            value |= (pixel.sums[column] if pixel and known else self.rng.getrandbits(self.lane_bits)) << low
+        return value
+
+    async def _read(self) -> None:
+        """The combinational read, in the second half of the cycle."""
+        dut = self.dut
+        while True:
+            await FallingEdge(dut.clk)
+            if not int(dut.rst.value):
+                dut.read_data.value = self.row(int(dut.read_bank.value), int(dut.read_row.value))
+
+    async def _banks(self) -> None:
+        dut = self.dut
+        while True:
+            await RisingEdge(dut.clk)
+            if int(dut.rst.value):
+                continue
+            done = int(dut.pixel_done.value)
+            assert done in (0, 1, 2)
+            for bank in range(2):
+                if done >> bank & 1:
+                    assert self.banks[bank] is not None
+                    self.done_at.append(self.sink.cycle)
+                    self.banks[bank] = None
+            if self.queue and self.banks[self.next] is None and not done >> self.next & 1 and not next(self.source):
+                pixel = self.queue.pop(0)
+                self.corners.hit("both banks full", self.banks[self.next ^ 1] is not None)
+                self.full_at.append(self.sink.cycle + 1)
+                self.banks[self.next] = pixel
+                getattr(dut, f"pixel_ctx_{self.next}").value = pixel.ctx
+                getattr(dut, f"pixel_sum_{self.next}").value = pixel.sum
+                self.next ^= 1
+            full = [pixel is not None for pixel in self.banks]
+            ends = [pixel.end if pixel else self.rng.getrandbits(1) for pixel in self.banks]
+            dut.pixel_full.value = full[0] | full[1] << 1
+            dut.pixel_end.value = ends[0] | ends[1] << 1
+
+    def received(self) -> list[Beat]:
+        """Beats with the bytes above the valid ones taken off."""
+        return [(data & (1 << 8 * count) - 1, count, ctx, last) for data, count, ctx, last in self.sink.beats()]
+
+
+@cocotb.test
+@cocotb.parametrize(source=STALLS, sink=STALLS)
+async def random_pixels(dut: Any, source: str, sink: str) -> None:
+    rng = seeded("random_pixels", source, sink)
+    await start(dut)
+    bench = Bench(dut, rng, source, sink, Corners())
+    await bench.configure()
+    await run(bench, PIXELS, exact_cycles=sink == "none")
+
+
+async def run(bench: Bench, count: int, exact_cycles: bool) -> None:
+    """Sends pixels, compares every beat; with a free sink the cycle of every beat and of every `done`."""
+    dut = bench.dut
+    pixels = [bench.pixel() for _ in range(count)]
+    expected = [bench.beats(pixel) for pixel in pixels]
+    for before, after in pairwise(pixels):
+        bench.corners.hit("another context", before.ctx != after.ctx)
+    bench.queue += pixels
+    total = sum(map(len, expected))
+    await until(dut, lambda: bench.sink.count() == total, 200 * total, "delivery")
+    await cycles(dut, 5)
+    assert bench.received() == [beat for beats in expected for beat in beats]
+    assert not int(dut.busy.value)
+    if exact_cycles:
+        taken = iter(bench.sink.received_at[0])
+        read = 0
+        for n, beats in enumerate(expected):
+            read = max(read, bench.full_at[n])
+            assert [next(taken) for _ in beats] == [read + DRAIN_LATENCY_CYCLES + word for word in range(len(beats))]
+            read += len(beats)
+            assert bench.done_at[n] == read - 1
+    bench.forget()
+
+
+@cocotb.test
+async def corners_of_values(dut: Any) -> None:
+    rng = seeded("corners")
+    corners = Corners(*CORNERS)
+    await start(dut)
+    bench = Bench(dut, rng, "none", "none", corners)
+    for _ in range(15):
+        await bench.configure()
+        await run(bench, PIXELS, exact_cycles=False)
+    corners.check()
+
+
+@cocotb.test
+async def smallest(dut: Any) -> None:
+    """One column: dot = 1000 - 128 * 5 = 360; (360 - 60) * 3 / 2**2 = 225; 225 + 7 = 232."""
+    await start(dut)
+    bench = Bench(dut, seeded("smallest"), "none", "none", Corners())
+    await bench.configure()
+    bench.actors[0] = Actor(1, 0, 7, 0, 255)
+    bench.parameters[0] = Parameter(-60, 2, 3)
+    for space, address, data in (
+        (SPACES["PARAMETER"], 0, PARAM_0.encode(bias=-60, shift=2)),
+        (SPACES["PARAMETER"], 1, PARAM_1.encode(multiplier=3)),
+        (SPACES["ENGINE"], 3, OUTPUT.encode(columns=1, parameters=0, zero_point=7, low=0, high=255)),
+    ):
+        dut.cfg_valid.value, dut.cfg_space.value, dut.cfg_addr.value, dut.cfg_data.value = 1, space, address, data
+        await RisingEdge(dut.clk)
+    dut.cfg_valid.value = 0
+    bench.queue.append(Pixel(0, 5, 1, [1000]))
+    await until(dut, lambda: bench.sink.count() == 1, 20, "delivery")
+    assert bench.received() == [(232, 1, 0, 1)]
+
+
+@cocotb.test
+async def valid_does_not_wait_for_ready(dut: Any) -> None:
+    rng = seeded("after_valid")
+    await start(dut)
+    bench = Bench(dut, rng, "none", "none", Corners())
+    bench.sink.after_valid = True
+    await bench.configure()
+    await run(bench, 5, exact_cycles=False)
+
+
+@cocotb.test
+async def reset_in_mid_stream(dut: Any) -> None:
+    rng = seeded("reset")
+    corners = Corners("output at reset", "pipeline at reset", "odd bank at reset", "inside a pixel at reset")
+    await start(dut)
+    bench = Bench(dut, rng, "none", "30%", Corners())
+    for _ in range(15):
+        await bench.configure()
+        bench.queue += [bench.pixel() for _ in range(60)]
+        await cycles(dut, rng.randint(5, 40))
+        corners.hit("output at reset", bool(int(dut.m_valid.value)))
+        corners.hit("pipeline at reset", bool(int(dut.busy.value)))
+        corners.hit("odd bank at reset", bool(int(dut.read_bank.value)))
+        corners.hit("inside a pixel at reset", int(dut.word_q.value) != 0)
+        dut.rst.value = 1
+        await RisingEdge(dut.clk)
+        dut.rst.value = dut.pixel_full.value = 0
+        bench.clear()
+        await RisingEdge(dut.clk)
+        assert not int(dut.m_valid.value) and not int(dut.busy.value) and not int(dut.pixel_done.value)
+        await run(bench, 2, exact_cycles=False)
+    corners.check()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"word{shape['WORD']}-adcs{shape['ADCS']}")
+def test_drain(shape: dict[str, int]) -> None:
+    simulate("drain", __name__, shape)
+
+
+def test_illegal_parameters_are_refused() -> None:
+    error = "drain_WIDTH_must_be_a_multiple_of_the_lanes_and_of_ADCS_and_PARAMETERS_of_the_lanes"
+    for shape in ({"WORD": 128, "WIDTH": 24}, {"ADCS": 64, "WIDTH": 32}, {"WORD": 64, "PARAMETERS": 100}):
+        assert_refused("drain", shape, error)
