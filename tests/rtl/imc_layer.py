@@ -21,12 +21,13 @@ from pyimc.golden import accumulate, run_node
 from pyimc.network import Mvm, Network, TensorType, verify, window_shape
 from pyimc.numerics import quantise_multiplier
 from pyimc.timing_imc import Engine, Layer, Run, engine_of, window_chunks
-from tests.rtl.bench import Corners, Sink, stalls
+from tests.rtl.bench import Corners, Sink, stalls, until
 
 Map = NDArray[np.uint8]
 TableWrite = tuple[int, int, int]
 
 MEMORY = 1 << 16
+PATIENCE_CYCLES = 10_000
 KERNELS = ((1, 1), (2, 2), (3, 3), (3, 3), (5, 5), (7, 7), (7, 7), (1, 4), (4, 1), (3, 2), (6, 1), (1, 7))
 GEOMETRY_CORNERS = (
     "left padding",
@@ -366,14 +367,11 @@ class FiringBench:
             dut.issue_instr.value = firing.instr
             for name, value in zip(("head", "base", "size"), firing.ring, strict=True):
                 getattr(dut, f"issue_{name}{self.port}").value = value
-            await RisingEdge(dut.clk)
-            while not int(dut.issue_ready.value):
-                await RisingEdge(dut.clk)
+            await until(dut, lambda: bool(int(dut.issue_ready.value)), PATIENCE_CYCLES, "the issue of a firing")
             dut.issue_valid.value = 0
             dut.issue_ctx.value = self.rng.getrandbits(len(dut.issue_ctx))
             dut.issue_instr.value = self.rng.getrandbits(128)
-        while len(self.done_at) < already + len(firings):
-            await RisingEdge(dut.clk)
+        await until(dut, lambda: len(self.done_at) >= already + len(firings), PATIENCE_CYCLES, "the end of a firing")
 
     def clear(self) -> None:
         """Forget what happened."""

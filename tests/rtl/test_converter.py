@@ -14,7 +14,7 @@ from cocotb.triggers import RisingEdge
 from pyimc.isa import COLUMNS, SPACES, TILES
 from pyimc.timing_imc import Engine, convert_cycles
 from tests.rtl.bench import STALLS, Corners, Source, cycles, reset, seeded, stalls, start, until
-from tests.rtl.runner import assert_refused, simulate
+from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
 
 SHAPES = [
     {"CONTEXTS": 3, "CTX_BITS": 2, "COLS": 16, "ADCS": 4, "STEPS": 2, "GROUP_BITS": 4},
@@ -260,6 +260,11 @@ async def reset_in_mid_stream(dut: Any) -> None:
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"cols{shape['COLS']}-adcs{shape['ADCS']}")
 def test_converter(shape: dict[str, int]) -> None:
     simulate("converter", __name__, shape)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"cols{shape['COLS']}-adcs{shape['ADCS']}")
+def test_lint(shape: dict[str, int]) -> None:
+    assert_lint_clean("converter", shape)
 
 
 def test_illegal_parameters_are_refused() -> None:

@@ -16,7 +16,7 @@ from pyimc.isa import OUTPUT, PARAM_0, PARAM_1, SPACES
 from pyimc.numerics import clamp, round_shift
 from pyimc.timing_imc import DRAIN_LATENCY_CYCLES
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, seeded, stalls, start, until
-from tests.rtl.runner import assert_refused, simulate
+from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
 
 SHAPES = [
     {"WORD": 64, "CONTEXTS": 3, "CTX_BITS": 2, "PARAMETERS": 64, "ADCS": 4, "WIDTH": 8, "LANE": 17, "GROUP_BITS": 4},
@@ -330,6 +330,11 @@ async def reset_in_mid_stream(dut: Any) -> None:
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"word{shape['WORD']}-adcs{shape['ADCS']}")
 def test_drain(shape: dict[str, int]) -> None:
     simulate("drain", __name__, shape)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"word{shape['WORD']}-adcs{shape['ADCS']}")
+def test_lint(shape: dict[str, int]) -> None:
+    assert_lint_clean("drain", shape)
 
 
 def test_illegal_parameters_are_refused() -> None:

@@ -14,7 +14,7 @@ from pyimc.isa import SPACES, TILES, WINDOW, instruction
 from pyimc.timing_imc import GATHER_LATENCY_CYCLES, Engine, Layer, Run, window_chunks
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start
 from tests.rtl.imc_layer import GEOMETRY_CORNERS, Actor, Firing, FiringBench, architecture
-from tests.rtl.runner import assert_refused, simulate
+from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
 
 SHAPES = [
     {"WORD": 64, "CONTEXTS": 3, "CTX_BITS": 2, "ROWS": 32},
@@ -222,6 +222,11 @@ def walk(engine: Engine, layer: Layer, *, x: int, top: int, rows: int) -> tuple[
         before = here
         length += 1
     return tuple(chunks)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"word{shape['WORD']}-rows{shape['ROWS']}")
+def test_lint(shape: dict[str, int]) -> None:
+    assert_lint_clean("gather", shape)
 
 
 def test_illegal_parameters_are_refused() -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import cocotb
 import pytest
 
-from pyimc.timing_imc import Pipeline, Timeline, convert_cycles, drain_cycles, engine_of
+from pyimc.isa import COLUMNS, OUTPUT, PARAM_0, PARAM_1, SPACES, TILES, WINDOW, instruction
+from pyimc.timing_imc import Layer, Pipeline, Run, Timeline, convert_cycles, drain_cycles, engine_of
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start
 from tests.rtl.imc_layer import GEOMETRY_CORNERS, Actor, Firing, FiringBench, architecture
 from tests.rtl.runner import assert_refused, simulate
@@ -189,6 +190,33 @@ def count_flow(
             corners.hit("gathered during conversion", convert > 1 and chunks[n] > 1)
             corners.hit("drain bound", after - before == drain > max(chunks[n], convert))
         corners.hit("partial last word", firing.run.pixels * firing.layer.channels % timing.engine.lanes != 0)
+
+
+@cocotb.test
+async def smallest(dut: Any) -> None:
+    """One byte, one weight: 5 * -3 + 115 = 100; 100 * 3 / 2**2 = 75; 75 + 7 = 82. The tile is taken 4 cycles after the
+    issue, converted for `steps`, read one cycle later, 3 to the packer and 1 to the output."""
+    await start(dut)
+    bench = EngineBench(dut, seeded("smallest"))
+    engine = SPACES["ENGINE"]
+    await bench.configure(
+        [
+            (engine, 0, WINDOW.encode(run=1, step=1, row_bytes=1, row_words=1)),
+            (engine, 1, TILES.encode(kernel_rows=1, row_tiles=1, last_rows=1, plane=1)),
+            (engine, 2, COLUMNS.encode(columns=1, col_tiles=1, last_groups=1)),
+            (engine, 3, OUTPUT.encode(columns=1, parameters=0, zero_point=7, low=0, high=255)),
+            (SPACES["PARAMETER"], 0, PARAM_0.encode(bias=115, shift=2)),
+            (SPACES["PARAMETER"], 1, PARAM_1.encode(multiplier=3)),
+            (SPACES["CONTROL"], 1, 1),
+            *((SPACES["WEIGHT"], n, 128 - 3) for n in range(int(dut.COLS.value) // (len(dut.m_data) // 8))),
+        ]
+    )
+    instr = instruction("FIRE", need=1, free=1, produce=1, pixels=1, rows=1)
+    await bench.fire([Firing(0, instr, (9, 9, 1), {9: 5}, [], [82], Layer(1, 1, 1, 1, 1), Run(1, 0, 0, 1))])
+    await bench.sink.wait_for(1, timeout_cycles=40)
+    assert bench.sink.beats() == [(82, 0, 1)]
+    assert bench.done_at[0] == bench.accepted_at[0] + 3
+    assert bench.sink.received_at[0] == [bench.accepted_at[0] + 4 + 8 // int(dut.DAC.value) + 1 + 3 + 1]
 
 
 @cocotb.test
