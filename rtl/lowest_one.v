@@ -21,6 +21,7 @@ module lowest_one #(
 
     always @* begin
         index = 0;
+        i = 0;                                          // or a tool sees a latch in it
         if (mask != 0)
             for (i = WIDTH - 1; i >= 0; i = i - 1) if (mask[i]) index = i[BITS-1:0];
     end
