@@ -101,7 +101,7 @@ def synthesise_chip(arch: str, modules: Sequence[str] = (), *, jobs: int = 2) ->
 def parameter_sets(arch: str) -> list[tuple[str, Parameters]]:
     """Elaborates the chip; gives each module's parameter sets, one of those that differ only in place."""
     parameters = chip_parameters(load_arch(arch))
-    script = [*_read(sorted(RTL.glob("*.v"))), f"hierarchy -check -top chip {_settings(parameters)}"]
+    script = [*_read(sorted(RTL.glob("*.v"))), f"hierarchy -check -top chip {_settings('-chparam', parameters)}"]
     log, code = _yosys(script, BUILD / "synth" / f"elaborate_{arch}")
     if code:
         raise ToolError(f"Yosys cannot elaborate the chip of {arch}: {_faults(log)[0]}")
@@ -124,9 +124,13 @@ def synthesise(module: str, parameters: Parameters, *, folder: Path, rtl: Path =
     keep = [
         f"t:$mem_v2 r:SIZE>={1 << bits} %i r:WIDTH>={1 << (MEMORY_BITS - bits)} %i" for bits in range(MEMORY_BITS + 1)
     ]
+    # `hierarchy -chparam` of Yosys 0.23 stops at a part with one parameter, so `chparam` on a module read in full.
     script = [
-        *_read(sorted(rtl.glob("*.v"))),
-        f"hierarchy -check -top {module} {_settings(parameters)}",
+        f"read_verilog -I{RTL} {rtl / module}.v",
+        *_read([file for file in sorted(rtl.glob("*.v")) if file.stem != module]),
+        *([f"chparam {_settings('-set', parameters)} {module}"] if parameters else []),
+        f"hierarchy -check -top {module}",
+        f"rename -top {module}",
         f"select -set below * {module} %d",
         "blackbox @below",
         f"synth -top {module} -run begin:fine",
@@ -140,7 +144,7 @@ def synthesise(module: str, parameters: Parameters, *, folder: Path, rtl: Path =
         "opt -fast",
         "check",
         f"cd {module}",
-        "ltp -noff",
+        "ltp -noff t:$_* w:*",
         f"tee -q -o {place}.stat stat",
         f"tee -q -o {place}.memories dump t:$mem_v2",
     ]
@@ -197,11 +201,12 @@ def _read(files: Sequence[Path]) -> list[str]:
     if not stub.exists() or stub.read_text() != text:
         stub.write_text(text)
     modules = " ".join(str(file) for file in files if file.stem != BLACK_BOX)
-    return [f"read_verilog -defer -I{RTL} {modules}", f"read_verilog -lib {stub}"]
+    deferred = [f"read_verilog -defer -I{RTL} {modules}"] if modules else []
+    return [*deferred, f"read_verilog -lib {stub}"]
 
 
-def _settings(parameters: Parameters) -> str:
-    return " ".join(f"-chparam {name} {literal(name, value)}" for name, value in parameters.items())
+def _settings(option: str, parameters: Parameters) -> str:
+    return " ".join(f"{option} {name} {literal(name, value)}" for name, value in parameters.items())
 
 
 def _yosys(script: Sequence[str], place: Path) -> tuple[str, int]:
