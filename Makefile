@@ -15,7 +15,7 @@ OPTIONS = $(call flag,ARCH,--arch) $(call flag,STRATEGY,--strategy) $(call flag,
           $(call flag,INPUT,--input) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test fast lint format synth bench isa lock clean distclean
+.PHONY: help setup sim test fast mutants lint format synth bench isa lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ test: ## all tests, on JOBS=2 cores (K=expression picks some)
 fast: ## the tests that take seconds: under a minute in all
 	$(SETUP) iverilog verilator
 	@$(PYTEST) -m 'not slow'
+
+mutants: ## break the RTL in known places and see the tests fail (about ten minutes)
+	$(SETUP) iverilog
+	@$(BIN)/python -m tests.mutants $(K)
 
 lint: ## ruff, mypy, and verilator on the RTL at several parameter sets
 	$(SETUP) verilator
