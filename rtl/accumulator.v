@@ -48,6 +48,8 @@ module accumulator #(
     localparam [INDEX_BITS-1:0] BANK = ROWS[INDEX_BITS-1:0];
 
     reg [PART-1:0]       spread, old;
+    // verilator lint_off UNUSEDSIGNAL
+    // reason: a row number needs fewer bits than a group number when a row holds several groups
     reg [INDEX_BITS-1:0] index, part;
 
     // verilator lint_off BLKSEQ
@@ -63,6 +65,7 @@ module accumulator #(
 
     wire [INDEX_BITS-1:0] read_index = {1'b0, read_row} + (read_bank ? BANK : {INDEX_BITS{1'b0}});
     assign read_data = rows[read_index];
+    // verilator lint_on UNUSEDSIGNAL
 endmodule
 
 `default_nettype wire

@@ -6,7 +6,7 @@
 // goes to the drain and the next pixel uses the other bank.
 // Timing: a row tile takes STEPS * (sum over column tiles of the groups used) cycles; the next tile is taken in the
 // last of these cycles, so back-to-back tiles leave no gap; the first conversion is one cycle after the take.
-// Python: pyimc.timing.convert_cycles.
+// Python: pyimc.timing_imc.convert_cycles.
 `default_nettype none
 `include "imc_isa.vh"
 

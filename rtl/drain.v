@@ -53,6 +53,7 @@ module drain #(
     localparam ACC = 2 * LANE;
     localparam PER_ROW = WIDTH / LANES;                 // words of columns in an accumulator row
     localparam PARAM_ROWS = PARAMETERS / LANES;
+    localparam SHIFT = ADCS > LANES ? LANES / 2 * ACC : 0;   // from one word of columns to the next in a row
     localparam PARAM_BITS = $clog2(PARAM_ROWS) > 0 ? $clog2(PARAM_ROWS) : 1;
 
     generate
@@ -60,6 +61,14 @@ module drain #(
             drain_WIDTH_must_be_a_multiple_of_the_lanes_and_of_ADCS_and_PARAMETERS_of_the_lanes u_error ();
         end
     endgenerate
+
+    // Where column i of a word starts in its accumulator row: the order of accumulator.v.
+    function [LANES*32-1:0] column_table(input integer adcs);
+        integer n;
+        for (n = 0; n < LANES; n = n + 1)
+            column_table[n*32 +: 32] = ((n / adcs) * adcs + (n % 2) * (adcs / 2) + (n % adcs) / 2) * ACC;
+    endfunction
+    localparam [LANES*32-1:0] COLUMN = column_table(ADCS);
 
     reg [63:0]         output_table [0:CONTEXTS-1];
     reg [LANES*32-1:0] bias         [0:PARAM_ROWS-1];
@@ -104,7 +113,8 @@ module drain #(
     reg [LANES*31-1:0]   factors;
     reg [LANES*32-1:0]   biases;
     reg signed [63:0]    value;
-    integer              i, column, low;
+    reg [WIDTH*2*LANE-1:0] lanes;
+    integer              i;
 
     wire go = !m_valid || m_ready;
     wire step = reading && go;
@@ -119,10 +129,9 @@ module drain #(
         m_valid <= v2_q;
         if (reading) begin
             biases = bias[param_index];
+            lanes = read_data >> ({16'd0, word_q} % PER_ROW) * SHIFT;
             for (i = 0; i < LANES; i = i + 1) begin
-                column = ({16'd0, word_q} % PER_ROW) * LANES + i;
-                low = ((column / ADCS) * ADCS + (column % 2) * (ADCS / 2) + (column % ADCS) / 2) * ACC;
-                value_q[i*32 +: 32] <= read_data[low +: 32] + biases[i*32 +: 32] - {sum[24:0], 7'd0};
+                value_q[i*32 +: 32] <= lanes[COLUMN[i*32 +: 32] +: 32] + biases[i*32 +: 32] - {sum[24:0], 7'd0};
             end
             n1_q <= last_word ? columns_left[LANE_BITS:0] : LANES[LANE_BITS:0];
             ctx1_q <= ctx;

@@ -6,7 +6,7 @@
 // of the run, of the padding or of the tile, whichever ends first. The next tile is gathered while the array
 // converts this one. `tile_sum`, the sum of the pixel's bytes up to and with this tile, corrects offset-binary
 // weights. Timing: one chunk per cycle while the previous tile has been taken; the first chunk of a firing is in
-// the register 3 cycles after the issue; `done` with the last chunk. Python: pyimc.timing.gather_chunks.
+// the register 3 cycles after the issue; `done` with the last chunk. Python: pyimc.timing_imc.window_chunks.
 `default_nettype none
 `include "imc_isa.vh"
 

@@ -5,7 +5,7 @@
 //
 // Three stages work on three different tiles or pixels at once; each looks its own part of the actor's description
 // up by the context that travels along. A new firing may enter the gather while older ones are still behind it.
-// Timing: a row tile takes max(chunks to gather, cycles to convert); see those modules. Python: pyimc.timing.
+// Timing: a row tile takes max(chunks to gather, cycles to convert); see those modules. Python: pyimc.timing_imc.Pipeline.
 `default_nettype none
 `include "imc_isa.vh"
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import Edge
 from cocotb.types import LogicArray
 from numpy.typing import NDArray
 
@@ -44,7 +43,7 @@ class NumpyArray:
         """Answers every MVM with the sums of all its bit steps."""
         array = self.array
         while True:
-            await Edge(array.request)
+            await array.request.value_change
             plane = int(array.plane_q.value)
             vector = np.frombuffer(array.x_q.value.to_unsigned().to_bytes(len(array.x_q) // 8, "little"), np.uint8)
             array.slices.value = self.pack(self.sums(vector, plane))
@@ -70,7 +69,7 @@ class NumpyArray:
         """Takes front-door words into the planes."""
         array = self.array
         while True:
-            await Edge(array.wrote)
+            await array.wrote.value_change
             plane, entry = int(array.wplane_q.value), int(array.waddr_q.value)
             word = array.wdata_q.value.to_unsigned().to_bytes(self.lanes, "little")
             self.weights[plane].reshape(-1)[entry * self.lanes : (entry + 1) * self.lanes] = np.frombuffer(

@@ -48,7 +48,7 @@ def test_derived_figures_of_tiny() -> None:
         ({"parameters": 100}, "parameters is 100, must be a power of two"),
         ({"output_columns": 16}, "output_columns is 16, must be at least crossbar.columns (32)"),
         ({"crossbar": {"rows": 48}}, "crossbar: rows is 48, must be a power of two"),
-        ({"crossbar": {"adcs": 64}}, "crossbar: adcs is 64, must be at most columns (32)"),
+        ({"crossbar": {"adcs": 64}}, "crossbar: adcs is 64, columns (32) must be 1 to 255 times as many"),
         ({"crossbar": {"dac_bits": 3}}, "crossbar: dac_bits is 3, must be 1, 2, 4 or 8"),
     ],
 )
