@@ -8,22 +8,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mapping.compile import compile_network
 from mapping.placement import Options
 from pyimc import golden, program_file
 from pyimc.arch import load_arch
-from pyimc.errors import ConfigError, DeadlockError, MismatchError
+from pyimc.errors import ConfigError, DeadlockError, EncodingError, MismatchError
 from sim import simulator
 from sim.job import Job
+from sim.packets import table_packets
 from sim.prepare import Prepared, model_name, prepare
 from sim.result import Run, write_result
 from sim.verify import deadlock_reason, outputs, verdicts
 
 LEVELS = ("rtl", "golden")
-DEFAULT_IMAGES = {"digits": 32, "resnet8": 4}  # labelled digits give an accuracy; the others 3, for two intervals
+DEFAULT_IMAGES = {"digits": 32}  # labelled, for an accuracy; all others 3, for two intervals
 BUILD = Path("build")
 INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
 
@@ -55,8 +58,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     """
     if request.level not in LEVELS:
         raise ConfigError(f"unknown level '{request.level}'; known: {', '.join(LEVELS)}")
-    if request.array not in simulator.ARRAYS:
-        raise ConfigError(f"unknown array '{request.array}'; known: {', '.join(simulator.ARRAYS)}")
+    _check_array(request.array)
     arch = load_arch(request.arch)
     if request.level == "rtl":
         simulator.version()
@@ -88,17 +90,39 @@ def rerun(folder: Path, array: str, front_door: bool, say: Say, progress: Progre
     Raises:
         ImcError: As `simulate`; EncodingError if the Program is not what its manifest says.
     """
+    _check_array(array)
     program = program_file.load(folder / "program")
-    if not (folder / "images.npy").is_file() or not (folder / INPUTS).is_file():
-        raise ConfigError(f"{folder}: holds no images.npy and {INPUTS}; give the directory of an earlier run")
-    inputs = json.loads((folder / INPUTS).read_text())
-    labels = None if inputs["labels"] is None else tuple(inputs["labels"])
+    try:
+        for _ in table_packets(program):
+            pass
+    except EncodingError as error:
+        raise EncodingError(f"{folder / 'program'}: a table is out of range ({error}); compile it again") from None
+    images, inputs = _inputs(folder)
     run = Run(
-        folder=folder, program=program, level="rtl", model_hash=inputs["model_sha256"],
-        seed=program.origin.seed, array=array,
-        images=np.load(folder / "images.npy"), labels=labels, checks=(), seconds={},
+        folder=folder, program=program, level="rtl", model_hash=inputs["model_sha256"], seed=program.origin.seed,
+        array=array, images=images, labels=None if inputs["labels"] is None else tuple(inputs["labels"]), checks=(),
+        seconds={},
     )  # fmt: skip
     return _execute(run, front_door, say, progress)
+
+
+def _check_array(array: str) -> None:
+    if array not in simulator.ARRAYS:
+        raise ConfigError(f"unknown array '{array}'; known: {', '.join(simulator.ARRAYS)}")
+
+
+def _inputs(folder: Path) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """The images of an earlier run, uint8 [images, height, width, channels], and what INPUTS holds."""
+    if not (folder / "images.npy").is_file() or not (folder / INPUTS).is_file():
+        raise ConfigError(f"{folder}: holds no images.npy and {INPUTS}; give the directory of an earlier run")
+    try:
+        images, inputs = np.load(folder / "images.npy"), json.loads((folder / INPUTS).read_text())
+        if images.ndim != 4 or not len(images) or inputs.keys() < {"model_sha256", "labels"}:
+            raise ValueError("not as a run writes them")
+    except (ValueError, EOFError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{folder}: images.npy or {INPUTS} cannot be read ({reason}); run the model again") from None
+    return images, inputs
 
 
 def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
