@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -39,8 +40,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says on one line what it does not understand."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exits with 2."""
+        print(f"pyimc: {message}; see {self.prog} --help", file=sys.stderr)
+        sys.exit(2)
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"got '{text}', must be a whole number, 0 or more")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pyimc", description="In-memory-computing co-simulation, cycle by cycle.")
+    parser = _Parser(prog="pyimc", description="In-memory-computing co-simulation, cycle by cycle.")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     sim = commands.add_parser("sim", help="run a model on the chip and prove every value")
@@ -77,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     breaker = commands.add_parser("corrupt", help="flip one bit of a Program and seal it, to see the checks fail")
     breaker.add_argument("program", type=Path)
     breaker.add_argument("file", help="such as pu_03/weights.bin")
-    breaker.add_argument("bit", type=int)
+    breaker.add_argument("bit", type=_natural)
     breaker.set_defaults(command=lambda parsed: print(program_file.flip_bit(parsed.program, parsed.file, parsed.bit)))
 
     bench = commands.add_parser("bench", help="measure what docs/results.md quotes")
@@ -90,7 +106,7 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arch", default="default", help="default, tiny or the path of a .yaml file")
     parser.add_argument("--strategy", default=STRATEGY, help="how nodes are placed on PUs")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=_natural, default=0)
 
 
 def _rtl_arguments(parser: argparse.ArgumentParser) -> None:
@@ -152,7 +168,13 @@ def _disasm(parsed: argparse.Namespace) -> None:
 def _asm(parsed: argparse.Namespace) -> None:
     if not parsed.text.is_file():
         raise EncodingError(f"{parsed.text}: no such file; give assembler text as `pyimc disasm` prints it")
-    program_file.write_stream(parsed.stream, isa.assemble(parsed.text.read_text()))
+    if not parsed.stream.parent.is_dir():
+        raise ConfigError(f"{parsed.stream}: its directory does not exist; create it first")
+    try:
+        text = parsed.text.read_text()
+    except UnicodeDecodeError:
+        raise EncodingError(f"{parsed.text}: not a text; give assembler text as `pyimc disasm` prints it") from None
+    program_file.write_stream(parsed.stream, isa.assemble(text))
 
 
 def _bench(parsed: argparse.Namespace) -> None:
