@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs of Programs on the RTL, and what holds for every one of them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mapping.firing import image_firings, row_words
+from pyimc import program_file
+from pyimc.program import HOST, Program
+from sim.cli import main
+from sim.flow import INPUTS, rerun
+from sim.result import Run, result
+
+ROOT = Path(__file__).resolve().parents[2]
+CHIPS = ROOT / "build" / "tests" / "simulator"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def enter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Makes `folder` the current directory, with the chips that other tests have compiled in `build/simulator`."""
+    CHIPS.mkdir(parents=True, exist_ok=True)
+    (folder / "build").mkdir()
+    (folder / "build" / "simulator").symlink_to(CHIPS)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def pyimc(*arguments: object) -> Said:
+    """Runs the command line in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as leaving:  # argparse
+            code = int(leaving.code or 0)
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def images_for(program: Program, count: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Random images, uint8 [count, height, width, channels]."""
+    shape = program.network.tensors[program.network.input].shape
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype=np.uint8)
+
+
+def store(program: Program, images: NDArray[np.uint8], folder: Path) -> Path:
+    """A run directory as `pyimc rerun` takes it."""
+    program_file.save(program, folder / "program")
+    np.save(folder / "images.npy", images)
+    (folder / INPUTS).write_text(json.dumps({"model_sha256": "", "labels": None}))
+    return folder
+
+
+def run_rtl(
+    program: Program, images: NDArray[np.uint8], folder: Path, array: str = "verilog", front_door: bool = False
+) -> Run:
+    """Runs a Program on the RTL; raises what the flow raises."""
+    store(program, images, folder)
+    return rerun(folder, array, front_door, lambda line: None, lambda progress: None)
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The run's `result.json`."""
+    report: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return report
+
+
+def assert_sound(run: Run) -> dict[str, Any]:
+    """Asserts all that holds for a run that passed; returns its report."""
+    report, network, images = result(run), run.program.network, len(run.images)
+    assert report == json.loads(json.dumps(report)), "result.json says what the report says"
+    total = report["cycles_total"]
+    busy = dict.fromkeys(report["pus"], 0)
+    for node in network.nodes:
+        found = report["nodes"][node.name]
+        assert found["values_compared"] == images * int(np.prod(network.tensors[node.output].shape)), node.name
+        assert found["mismatches"] == 0 and found["first_mismatch"] is None, node.name
+        assert found["firings"] == images * _firings(run.program, node.name), node.name
+        assert 0 <= found["first_cycle"] <= found["last_cycle"] <= total, node.name
+        busy[str(found["pu"])] += found["busy_cycles"]
+    assert list(report["nodes"]) == [actor.name for actor in run.program.actors]
+    for node, counts in report["pus"].items():
+        parts = [counts[f"{name}_cycles"] for name in ("busy", "input_wait", "room_wait", "idle")]
+        assert min(parts) >= 0 and sum(parts) == total, f"PU {node}: {parts} do not add up to {total}"
+        assert counts["busy_cycles"] == busy[node], f"PU {node}: busy with {busy[node]} cycles of actors"
+    assert len(report["latencies_cycles"]) == images == len(report["intervals_cycles"]) + 1
+    assert all(0 < cycles <= total for cycles in report["latencies_cycles"])
+    assert min(report["intervals_cycles"], default=1) > 0
+    assert not report["deadlock"] and not report["waiting"]
+    _assert_flits(run, report)
+    return report
+
+
+def _firings(program: Program, name: str) -> int:
+    node = next(node for node in program.network.nodes if node.name == name)
+    return len(image_firings(program.network, node, program.arch))
+
+
+def _assert_flits(run: Run, report: dict[str, Any]) -> None:
+    """Every row that was produced has been carried and taken once, and nothing else."""
+    program = run.program
+    nodes = {actor.name: actor.node for actor in program.actors} | {HOST: program.arch.host}
+    sent, taken = Counter[int](), Counter[int]()
+    for channel in program.channels:
+        kind = program.network.tensors[channel.tensor]
+        words = row_words(kind, program.arch)
+        flits = len(run.images) * kind.height * (words + -(-words // program.arch.packet_words))
+        sent[nodes[channel.producer]] += flits
+        taken[channel.node] += flits
+    for node in program.pus:
+        assert report["pus"][str(node)]["flits_out"] == sent[node], f"PU {node}"
+        assert report["pus"][str(node)]["flits_in"] == taken[node], f"PU {node}"
+    assert report["network_flits"] == sent.total()

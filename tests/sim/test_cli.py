@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: what it prints, and that every mistake of a user is one line, exit code 2, and nothing written."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+from PIL import Image
+
+from mapping.models import load_model
+from mapping.models.builder import GraphBuilder
+from pyimc import program_file
+from pyimc.arch import CONFIGS
+from tests.sim import small
+from tests.sim.runs import Said, pyimc, read_result
+
+SIM = ("sim", "--arch", "tiny", "--level", "golden", "--images", "1")
+
+
+def tree() -> dict[str, bytes]:
+    """Every file below the current directory, but for the compiled chips."""
+    return {str(file): file.read_bytes() for file in sorted(Path().rglob("*")) if file.is_file()}
+
+
+def refused(*arguments: object, says: tuple[str, ...]) -> Said:
+    """Asserts that a command is refused as a user's mistake, and that it leaves nothing behind."""
+    before = tree()
+    said = pyimc(*arguments)
+    assert said.code == 2, said
+    assert said.err.startswith("pyimc: ") and said.err.count("\n") == 1 and said.err.endswith("\n"), said.err
+    for part in says:
+        assert part in said.err, said.err
+    assert tree() == before
+    return said
+
+
+def saved(model: onnx.ModelProto, name: str = "net.onnx") -> str:
+    """The model in a file."""
+    onnx.save(model, name)
+    return name
+
+
+def architecture(**changes: object) -> str:
+    """The architecture `tiny` with changes, in a file; None takes a key away."""
+    data = yaml.safe_load((CONFIGS / "tiny.yaml").read_text()) | changes
+    Path("chip.yaml").write_text(yaml.safe_dump({key: value for key, value in data.items() if value is not None}))
+    return "chip.yaml"
+
+
+# ------------------------------------------------------------------------------------------------------ models
+
+
+def test_unsupported_operators_are_listed_at_once_with_their_nodes(workspace: Path) -> None:
+    graph = GraphBuilder("net", (1, 2, 6, 6), seed=1)
+    value = graph.op("Sigmoid", "first", [graph.input])
+    value = graph.conv("fine", value, 2, 2, (1, 1), (1, 1), (0, 0, 0, 0), bias=True)
+    model = saved(graph.finish(graph.op("Elu", "last", [graph.op("Sigmoid", "second", [value])])))
+    said = refused(*SIM, "--model", model, says=("Sigmoid", "(first, second)", "Elu", "(last)", "supported operators"))
+    assert "fine" not in said.err
+
+
+@pytest.mark.parametrize("shape", [["batch", 1, 8, 8], [1, 1, "height", 8], [4, 1, 8, 8], [1, 8, 8]])
+def test_a_shape_that_is_not_static(workspace: Path, shape: list[int | str]) -> None:
+    model = load_model("digits")
+    model.graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, shape))
+    refused(*SIM, "--model", saved(model), says=("input image has shape", "needs a static", "make_dynamic_shape_fixed"))
+
+
+def test_a_missing_shape(workspace: Path) -> None:
+    model = load_model("digits")
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    refused(*SIM, "--model", saved(model), says=("net.onnx", "'shape' of 'type' is required but missing"))
+
+
+def test_files_that_are_no_models(workspace: Path) -> None:
+    Path("text.onnx").write_text("not a model")
+    Path("empty.onnx").write_bytes(b"")
+    whole = load_model("digits").SerializeToString()
+    Path("half.onnx").write_bytes(whole[: len(whole) // 2])
+    Path("folder.onnx").mkdir()
+    for name in ("text", "empty", "half"):
+        refused(*SIM, "--model", f"{name}.onnx", says=(f"{name}.onnx: not a complete ONNX model", "again"))
+    refused(*SIM, "--model", "folder.onnx", says=("folder.onnx: no such file",))
+    refused(*SIM, "--model", "missing.onnx", says=("missing.onnx: no such file",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"crossbar": {"rows": 64, "columns": 32, "planes": 1, "adcs": 8, "dac_bits": 2}},
+         ("needed", "available", "planes")),
+        ({"activation_words": 16}, ("activation words: needed 48, available 16 of 16",)),
+        ({"instructions": 4}, ("needed", "available", "instructions")),
+        ({"contexts": 1}, ("needed", "available", "contexts")),
+        ({"destinations": 1}, ("needs 2 destinations", "has 1")),
+        ({"parameters": 8}, ("needed", "available 8 of 8", "parameter channels")),
+        ({"dpus": []}, ("needs a PU of kind dpu", "has none")),
+    ],
+)  # fmt: skip
+def test_a_model_that_does_not_fit(workspace: Path, changes: dict[str, object], says: tuple[str, ...]) -> None:
+    chip = architecture(**changes)
+    refused("sim", "--model", "digits", "--arch", chip, "--images", "1", says=says)
+    refused("compile", "--model", "digits", "--arch", chip, says=says)
+
+
+# ------------------------------------------------------------------------------------------------ architectures
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"colour": "red", "wrod_bits": 64}, ("chip.yaml", "colour", "wrod_bits")),
+        ({"mesh": {"columns": 3, "rows": 2, "fifo_depth": 2, "torus": True}}, ("mesh.torus",)),
+        ({"word_bits": "64"}, ("word_bits", "'64'")),
+        ({"packet_words": 4.0}, ("packet_words",)),
+        ({"contexts": True}, ("contexts",)),
+        ({"host": None}, ("host",)),
+        ({"word_bits": 96}, ("word_bits is 96", "64, 128 or 256")),
+        ({"packet_words": 0}, ("packet_words", "0")),
+        ({"dpus": [0]}, ("must not name the host",)),
+        ({"dpus": [17]}, ("node 17 does not exist",)),
+        ({"crossbar": {"rows": 60, "columns": 32, "planes": 4, "adcs": 8, "dac_bits": 2}}, ("crossbar", "rows is 60")),
+        ({"crossbar": {"rows": 64, "columns": 32, "planes": 4, "adcs": 8, "dac_bits": 3}}, ("dac_bits is 3",)),
+        ({"mesh": {"columns": 3, "rows": 2, "fifo_depth": 1}}, ("mesh.fifo_depth",)),
+    ],
+)
+def test_an_architecture_with_faults(workspace: Path, changes: dict[str, object], says: tuple[str, ...]) -> None:
+    refused(*SIM[:1], "--model", "digits", "--arch", architecture(**changes), says=says)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "", "\x00", "just words"])
+def test_an_architecture_that_is_no_mapping(workspace: Path, text: str) -> None:
+    Path("chip.yaml").write_text(text)
+    refused("sim", "--model", "digits", "--arch", "chip.yaml", says=("chip.yaml",))
+
+
+# --------------------------------------------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--strategy", "best"), ("unknown strategy 'best'", "lblp", "round_robin")),
+        (("--model", "vgg"), ("model 'vgg': unknown", "digits", "resnet18")),
+        (("--level", "cycle"), ("unknown level 'cycle'", "rtl", "golden")),
+        (("--level", "rtl", "--array", "analogue"), ("unknown array 'analogue'", "verilog", "numpy")),
+        (("--arch", "huge"), ("architecture 'huge' not found", "default", "tiny")),
+        (("--images", "0"), ("images", "0")),
+        (("--images", "-3"), ("images", "-3")),
+        (("--images", "many"), ("--images", "many")),
+        (("--seed", "x"), ("--seed", "x")),
+        (("--seed", "-1"), ("seed", "-1")),
+        (("--option", "slack_rows"), ("slack_rows", "NAME=VALUE")),
+        (("--option", "slack_rows=-1"), ("slack_rows", "-1")),
+        (("--option", "slack_rows=few"), ("slack_rows", "few")),
+        (("--option", "nothing=1"), ("unknown option 'nothing'",)),
+        (("--input", "missing.npy"), ("missing.npy: no such file",)),
+        (("--frobnicate",), ("--frobnicate",)),
+    ],
+)
+def test_arguments_that_are_not_understood(workspace: Path, arguments: tuple[str, ...], says: tuple[str, ...]) -> None:
+    refused(*SIM, "--model", "digits", *arguments, says=says)
+
+
+def test_no_command_and_an_unknown_one(workspace: Path) -> None:
+    refused(says=("command",))
+    refused("simulate", says=("simulate",))
+
+
+def test_an_input_that_does_not_match(workspace: Path) -> None:
+    np.save("shape.npy", np.zeros((1, 9, 9), np.float32))
+    np.save("kind.npy", np.zeros((1, 8, 8), np.int64))
+    np.save("nan.npy", np.full((1, 8, 8), np.nan, np.float32))
+    np.save("none.npy", np.zeros((0, 1, 8, 8), np.float32))
+    Path("text.npy").write_text("no numbers")
+    Path("text.png").write_text("no picture")
+    digits = (*SIM, "--model", "digits", "--input")
+    refused(*digits, "shape.npy", says=("shape.npy: holds shape (1, 9, 9)", "(1, 8, 8)"))
+    refused(*digits, "kind.npy", says=("kind.npy: holds int64",))
+    refused(*digits, "nan.npy", says=("nan.npy", "not finite"))
+    refused(*digits, "none.npy", says=("none.npy",))
+    refused(*digits, "text.npy", says=("text.npy: not a .npy file",))
+    refused(*digits, "text.png", says=("text.png: not a picture",))
+
+
+def test_inputs_that_match(workspace: Path) -> None:
+    np.save("pixels.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    Image.new("RGB", (20, 30), (10, 200, 30)).save("picture.png")
+    for name in ("pixels.npy", "picture.png"):
+        assert pyimc(*SIM, "--model", "digits", "--input", name).code == 0
+
+
+def test_a_missing_simulator(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("bin").mkdir()
+    run = small.prepared(Path("run"))
+    monkeypatch.setenv("PATH", str(Path("bin").resolve()))
+    says = ("Icarus Verilog is not installed", "apt-get install iverilog")
+    refused("sim", "--model", "digits", "--arch", "tiny", "--images", "1", says=says)
+    refused("rerun", run, says=says)
+    assert pyimc(*SIM, "--model", "digits").code == 0
+
+
+# ---------------------------------------------------------------------------------------------------- programs
+
+
+def test_a_program_that_is_not_what_its_manifest_says(workspace: Path) -> None:
+    run = small.prepared(Path("run"))
+    manifest = run / "program" / "manifest.json"
+    intact = manifest.read_text()
+
+    def changed(**values: object) -> None:
+        manifest.write_text(json.dumps(json.loads(intact) | values))
+
+    changed(schema_version=99)
+    refused("rerun", run, says=("schema version 99, this is 1",))
+    refused("seal", run / "program", says=("schema version 99",))
+    changed(hash="0" * 64)
+    refused("rerun", run, says=("hash differs",))
+    manifest.write_text(intact[:-20])
+    refused("rerun", run, says=("not a manifest",))
+    manifest.unlink()
+    refused("rerun", run, says=("not a Program",))
+    manifest.write_text(intact)
+    (run / "program" / "arch.json").unlink()
+    refused("rerun", run, says=("arch.json is missing",))
+    refused("rerun", "nowhere", says=("nowhere",))
+
+
+def test_sealed_nonsense_is_refused(workspace: Path) -> None:
+    run = small.prepared(Path("run"))
+    (run / "program" / "pu_01" / "stream.bin").write_bytes(b"123")
+    assert pyimc("seal", run / "program").code == 0
+    refused("rerun", run, says=("3 bytes, must be a multiple of 16",))
+
+
+def test_images_of_a_run_that_do_not_match(workspace: Path) -> None:
+    run = small.prepared(Path("run"))
+    np.save(run / "images.npy", np.zeros((2, 5, 5, 3), np.uint8))
+    refused("rerun", run, says=("(6, 6, 3)", "(5, 5, 3)"))
+    (run / "images.npy").write_bytes(b"nothing")
+    refused("rerun", run, says=("images.npy",))
+    (run / "images.npy").unlink()
+    refused("rerun", run, says=("holds no images.npy",))
+
+
+def test_a_table_entry_that_no_packet_can_carry(workspace: Path) -> None:
+    run = small.prepared(Path("run"))
+    assert pyimc("corrupt", run / "program", "pu_03/tables.bin", 6).code == 0  # the space of the first entry
+    refused("rerun", run, says=("program: a table is out of range", "space"))
+
+
+def test_rerun_with_an_unknown_array(workspace: Path) -> None:
+    refused("rerun", small.prepared(Path("run")), "--array", "analogue", says=("unknown array 'analogue'",))
+
+
+def test_corrupt_names_what_there_is(workspace: Path) -> None:
+    run = small.prepared(Path("run")) / "program"
+    refused("corrupt", run, "pu_77/weights.bin", 0, says=("no file 'pu_77/weights.bin'", "pu_01/weights.bin"))
+    size = (run / "pu_01" / "weights.bin").stat().st_size
+    refused("corrupt", run, "pu_01/weights.bin", 8 * size, says=(f"it has bits 0..{8 * size - 1}",))
+    refused("corrupt", run, "pu_01/weights.bin", "first", says=("first",))
+
+
+def test_compile_writes_a_program_and_says_where_nodes_are(workspace: Path) -> None:
+    said = pyimc("compile", "--model", "digits", "--arch", "tiny")
+    assert (said.code, said.err) == (0, "")
+    *units, last = said.out.splitlines()
+    folder, digest = last.split()
+    program = program_file.load(Path(folder))
+    assert program_file.program_hash(program) == digest
+    assert [int(line.split()[1]) for line in units] == list(program.pus)
+    assert {name for line in units for name in line.split()[4:]} == {actor.name for actor in program.actors}
+    again = pyimc("compile", "--model", "digits", "--arch", "tiny", "--output", "elsewhere/here")
+    assert again.out.splitlines()[-1] == f"elsewhere/here {digest}"
+
+
+def test_compile_does_not_write_over_what_is_no_program(workspace: Path) -> None:
+    Path("mine").mkdir()
+    Path("mine/letter.txt").write_text("dear")
+    Path("file").write_text("dear")
+    compiler = ("compile", "--model", "digits", "--arch", "tiny", "--output")
+    refused(*compiler, "mine", says=("mine: exists and is not a Program",))
+    refused(*compiler, "file", says=("file: exists and is not a Program",))
+
+
+def test_streams_round_trip_through_text(workspace: Path) -> None:
+    run = small.prepared(Path("run"))
+    for stream in sorted((run / "program").glob("pu_*/stream.bin")):
+        text = pyimc("disasm", stream)
+        assert text.code == 0 and "FIRE" in text.out and "LOOP" in text.out
+        Path("stream.txt").write_text(text.out)
+        assert pyimc("asm", "stream.txt", "again.bin").code == 0
+        assert Path("again.bin").read_bytes() == stream.read_bytes()
+
+
+def test_streams_that_are_none(workspace: Path) -> None:
+    Path("odd.bin").write_bytes(b"12345")
+    Path("wild.bin").write_bytes(b"\xff" * 16)
+    Path("bad.txt").write_text("JUMP target=3\n")
+    Path("wide.txt").write_text("FIRE need=99999999\n")
+    Path("raw.txt").write_bytes(b"\xff\xfe\x00")
+    Path("good.txt").write_text("")
+    refused("disasm", "odd.bin", says=("odd.bin: 5 bytes",))
+    refused("disasm", "missing.bin", says=("missing.bin: no such file",))
+    refused("disasm", "wild.bin", says=("opcode",))
+    refused("asm", "bad.txt", "out.bin", says=("JUMP",))
+    refused("asm", "wide.txt", "out.bin", says=("need",))
+    refused("asm", "missing.txt", "out.bin", says=("missing.txt: no such file",))
+    refused("asm", "raw.txt", "out.bin", says=("raw.txt",))
+    refused("asm", "good.txt", "nowhere/out.bin", says=("nowhere",))
+
+
+def test_a_program_assembled_from_its_own_text_runs(workspace: Path) -> None:
+    run = small.prepared(Path("run"))
+    stream = run / "program" / "pu_01" / "stream.bin"
+    Path("text").write_text(pyimc("disasm", stream).out)
+    assert pyimc("asm", "text", stream).code == 0
+    assert pyimc("rerun", run).code == 0
+    assert not read_result(run)["deadlock"]
+
+
+def test_sim_says_what_it_did(workspace: Path) -> None:
+    shutil.rmtree("build/digits-tiny-round_robin-rtl", ignore_errors=True)
+    said = pyimc("sim", "--model", "digits", "--arch", "tiny", "--strategy", "round_robin", "--images", "4")
+    assert (said.code, said.err) == (0, "")
+    assert re.search(
+        r"golden against onnxruntime, layer by layer: \d+ of \d+ values differ .* at most [01] LSB", said.out
+    )
+    assert "left to the host: Softmax" in said.out
+    assert re.search(r"latency \d+ cycles, interval \d+, \d+ in all for 4 images", said.out)
+    report = read_result(Path("build/digits-tiny-round_robin-rtl"))
+    assert f"top-1 on RTL {report['rtl_top1']:.2%}, golden {report['golden_top1']:.2%}" in said.out
+    assert report["strategy"] == "round_robin" and report["rtl_top1"] == report["golden_top1"]
+    assert said.out.endswith("PASS\n")
+
+
+def test_a_model_from_a_file(workspace: Path) -> None:
+    assert (
+        pyimc("sim", "--arch", "tiny", "--images", "1", "--model", saved(load_model("digits"), "mine.onnx")).code == 0
+    )
+    assert read_result(Path("build/mine-tiny-lblp-rtl"))["model"] == "mine"

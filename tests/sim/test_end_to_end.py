@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random small networks through every level, on chips that differ in every parameter.
+
+One way is from ONNX: quantise, import, golden model against onnxruntime, compile, RTL. The other starts from drawn
+quantised networks, whose tensors may have several consumers and be outputs as well. Every value that leaves an
+actor in RTL is compared with the golden model, every cycle and every flit is accounted for.
+
+A failing example is printed by hypothesis; seeds are in the tests' names.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mapping.compile import compile_network
+from mapping.importer import import_model
+from mapping.inputs import quantise_input
+from mapping.quantise import quantise
+from mapping.reference import compare
+from mapping.strategies import names
+from pyimc.arch import Arch, arch_from_dict
+from pyimc.network import Network
+from tests.mapping.networks import seeded as seeded_network
+from tests.random_cnn import calibration, models
+from tests.random_cnn import seeded as seeded_model
+from tests.sim.runs import assert_sound, enter, run_rtl
+
+
+def _arch(name: str, mesh: tuple[int, int, int], crossbar: tuple[int, ...], **rest: Any) -> Arch:
+    rows, columns, planes, adcs, dac_bits = crossbar
+    data = {
+        "name": name, "mesh": dict(zip(("columns", "rows", "fifo_depth"), mesh, strict=True)), "host": 0,
+        "word_bits": 64, "packet_words": 4, "contexts": 8, "destinations": 8, "instructions": 256,
+        "activation_words": 2048, "parameters": 1024, "output_columns": 128, "host_words": 256,
+        "crossbar": {"rows": rows, "columns": columns, "planes": planes, "adcs": adcs, "dac_bits": dac_bits},
+    }  # fmt: skip
+    return arch_from_dict(data | rest, name)
+
+
+CHIPS = {
+    arch.name: arch
+    for arch in (
+        _arch("small", (3, 2, 2), (64, 32, 64, 8, 2), dpus=[4]),
+        _arch("wide", (2, 2, 3), (32, 64, 64, 64, 8), dpus=[2], host=3, word_bits=128, packet_words=3, contexts=16),
+        _arch("row", (5, 1, 2), (16, 16, 512, 2, 1), dpus=[1, 3], host=2, packet_words=1, activation_words=700),
+        _arch("column", (1, 4, 7), (128, 16, 64, 4, 4), dpus=[0], host=1, packet_words=64, destinations=4,
+              contexts=64, instructions=1000, activation_words=65535, host_words=150),
+        _arch("many", (4, 3, 4), (64, 64, 16, 16, 2), dpus=[3, 5, 9], host=6, packet_words=5, contexts=5),
+    )
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        enter(tmp_path_factory.mktemp("end_to_end"), patch)
+        yield
+
+
+def from_onnx(model: onnx.ModelProto) -> tuple[Network, NDArray[np.uint8]]:
+    """Quantised and imported, every layer within one step of onnxruntime; the quantised calibration images."""
+    images = calibration(model)
+    quantised = quantise(model, images)
+    network = import_model(quantised, "random")
+    for check in compare(quantised, network, images[0]):
+        assert check.max_lsb <= 1, check
+    return network, np.stack([quantise_input(network, image) for image in images])
+
+
+def random_images(network: Network) -> NDArray[np.uint8]:
+    """Three images of a drawn network."""
+    return np.random.default_rng(1).integers(0, 256, (3, *network.tensors[network.input].shape), dtype=np.uint8)
+
+
+def through_the_chip(
+    network: Network, images: NDArray[np.uint8], chip: str, strategy: str, slack_rows: int, array: str
+) -> None:
+    """Compiles for a chip, runs it, and asserts that every value is right and every cycle and flit accounted for."""
+    program = compile_network(network, CHIPS[chip], strategy, {"slack_rows": slack_rows})
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        assert_sound(run_rtl(program, images, Path(folder), array))
+    event(f"{chip}, {array}")
+
+
+ways = {
+    "chip": st.sampled_from(sorted(CHIPS)),
+    "strategy": st.sampled_from(names()),
+    "slack_rows": st.integers(0, 2),
+    "array": st.sampled_from(["verilog", "verilog", "numpy"]),
+}
+
+
+@settings(max_examples=10)
+@given(model=models(), **ways)
+def test_a_random_cnn_is_right_at_every_level(
+    model: onnx.ModelProto, chip: str, strategy: str, slack_rows: int, array: str
+) -> None:
+    through_the_chip(*from_onnx(model), chip, strategy, slack_rows, array)
+
+
+def _way(seed: int) -> tuple[str, str, int, str]:
+    random = np.random.default_rng(seed)
+    return (
+        str(random.choice(sorted(CHIPS))), str(random.choice(names())), int(random.integers(0, 3)),
+        str(random.choice(["verilog", "verilog", "verilog", "numpy"])),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, 60))])
+def test_a_cnn_of_a_seed_is_right_at_every_level(seed: int) -> None:
+    network, images = from_onnx(seeded_model(seed))
+    through_the_chip(network, images, *_way(seed))
+
+
+@pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 80))])
+def test_a_graph_of_a_seed_is_right_on_the_chip(seed: int) -> None:
+    network = seeded_network(seed)
+    through_the_chip(network, random_images(network), *_way(seed))
