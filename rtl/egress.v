@@ -3,7 +3,7 @@
 //
 // Two packet buffers: one fills while the other is sent. A packet ends when the buffer is full or the firing ends.
 // Room at the destinations was reserved when the firing was issued, so a packet only ever waits for the network.
-// REPLY packets of the ingress go first when no packet is under way.
+// A REPLY of the ingress goes when no packet is complete or under way.
 // Timing: a packet of n words to d destinations holds the link d * (n + 1) cycles; the first head leaves one cycle
 //         after the packet is complete.
 `default_nettype none
