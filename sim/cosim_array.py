@@ -37,7 +37,9 @@ class NumpyArray:
         self.bits = lane_bits(crossbar.rows, crossbar.dac_bits)
         weights = program.pus[node].weights
         self.weights = weights.copy() if with_weights else np.zeros_like(weights)
-        self.planes: dict[int, NDArray[np.float32]] = {}
+        largest = crossbar.rows * 255 * ((1 << crossbar.dac_bits) - 1)
+        self.kind: type[np.floating[Any]] = np.float32 if largest < 1 << 24 else np.float64
+        self.planes: dict[int, NDArray[np.floating[Any]]] = {}
 
     async def convert(self) -> None:
         """Answers every MVM with the sums of all its bit steps."""
@@ -49,12 +51,12 @@ class NumpyArray:
             array.slices.value = self.pack(self.sums(vector, plane))
 
     def sums(self, vector: NDArray[np.uint8], plane: int) -> NDArray[np.int64]:
-        """Column sums int64 [steps, columns]: exact, as float32 holds every integer below 2**24."""
+        """Column sums int64 [steps, columns]: exact, as float32 holds every integer below 2**24, float64 all others."""
         if plane not in self.planes:
-            self.planes[plane] = self.weights[plane].astype(np.float32)
+            self.planes[plane] = self.weights[plane].astype(self.kind)
         shifts = np.arange(self.steps, dtype=np.uint8)[:, None] * self.dac_bits
         slices = vector[None, :] >> shifts & (1 << self.dac_bits) - 1
-        return (slices.astype(np.float32) @ self.planes[plane]).astype(np.int64)
+        return (slices.astype(self.kind) @ self.planes[plane]).astype(np.int64)
 
     def pack(self, sums: NDArray[np.int64]) -> LogicArray:
         """All lanes as one vector, step 0 and column 0 lowest."""

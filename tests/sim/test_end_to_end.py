@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -89,7 +89,6 @@ def through_the_chip(
     program = compile_network(network, CHIPS[chip], strategy, {"slack_rows": slack_rows})
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         assert_sound(run_rtl(program, images, Path(folder), array))
-    event(f"{chip}, {array}")
 
 
 ways = {

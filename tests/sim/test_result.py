@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`result.json`: every field is there, of its type, and the figures agree with each other and with the run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyimc import program_file
+from sim.result import PU_COUNTERS, SCHEMA_VERSION
+from tests.sim.runs import enter, pyimc, read_result
+
+IMAGES = 6
+COMMON: dict[str, type | tuple[type, ...]] = {
+    "schema_version": int, "model": str, "model_sha256": str, "program_sha256": str, "level": str, "simulator": str,
+    "array": str, "arch": str, "strategy": str, "options": dict, "seed": int, "images": int, "macs_per_image": int,
+    "host_tail": list, "onnxruntime": list, "golden_top1": float, "wall_seconds": dict, "peak_memory_bytes": int,
+    "tools": dict,
+}  # fmt: skip
+MEASURED: dict[str, type | tuple[type, ...]] = {
+    "deadlock": bool, "waiting": list, "cycles_total": int, "latency_cycles": int, "latencies_cycles": list,
+    "interval_cycles": int, "intervals_cycles": list, "load_cycles": int, "pus": dict, "nodes": dict,
+    "network_flits": int, "rtl_top1": float, "cycles_per_second": float, "macs_per_second": float,
+}  # fmt: skip
+NODE: dict[str, type | tuple[type, ...]] = {
+    "pu": int, "firings": int, "busy_cycles": int, "first_cycle": int, "last_cycle": int, "values_compared": int,
+    "mismatches": int, "first_mismatch": type(None),
+}  # fmt: skip
+PU: dict[str, type | tuple[type, ...]] = {
+    **{f"{name}_cycles": int for name in PU_COUNTERS}, "flits_in": int, "flits_out": int,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        enter(tmp_path_factory.mktemp("result"), patch)
+        said = pyimc("sim", "--model", "digits", "--arch", "tiny", "--images", IMAGES, "--seed", 3)
+        assert said.code == 0, said
+        yield Path("build/digits-tiny-lblp-rtl").resolve()
+
+
+@pytest.fixture
+def report(folder: Path) -> dict[str, Any]:
+    return read_result(folder)
+
+
+def typed(fields: dict[str, Any], types: dict[str, type | tuple[type, ...]]) -> None:
+    """Exactly these fields of these types."""
+    assert fields.keys() == types.keys()
+    wrong = {name: value for name, value in fields.items() if type(value) is not types[name]}
+    assert not wrong
+
+
+def test_every_field_is_there(report: dict[str, Any]) -> None:
+    typed(report, COMMON | MEASURED)
+    for node in report["nodes"].values():
+        typed(node, NODE)
+    for unit in report["pus"].values():
+        typed(unit, PU)
+    assert report["schema_version"] == SCHEMA_VERSION == 1
+
+
+def test_it_says_what_ran(report: dict[str, Any], folder: Path) -> None:
+    said = [report[name] for name in ("model", "level", "array", "arch", "strategy", "seed", "images")]
+    assert said == ["digits", "rtl", "verilog", "tiny", "lblp", 3, IMAGES]
+    manifest = json.loads((folder / "program" / "manifest.json").read_text())
+    assert report["program_sha256"] == manifest["hash"]
+    assert re.fullmatch(r"[0-9a-f]{64}", report["model_sha256"])
+    assert report["simulator"].startswith("Icarus Verilog version ")
+    assert report["options"] == manifest["origin"]["options"] == {"slack_rows": 2}
+    assert report["host_tail"] == ["Softmax"]
+    assert {"cocotb", "numpy", "onnx", "onnxruntime", "pyimc", "python"} <= report["tools"].keys()
+    assert {"prepare", "compile", "save", "golden", "build", "simulator", "load", "run", "verify"} == report[
+        "wall_seconds"
+    ].keys()
+
+
+def test_figures_agree(report: dict[str, Any], folder: Path) -> None:
+    program = program_file.load(folder / "program")
+    outcome = json.loads((folder / "outcome.json").read_text())
+    total = report["cycles_total"]
+    assert total == outcome["last_cycles"][-1] - outcome["begin_cycle"]
+    for counts in report["pus"].values():
+        assert sum(counts[f"{name}_cycles"] for name in PU_COUNTERS) == total
+    for node, counts in report["pus"].items():
+        hosted = [entry for entry in report["nodes"].values() if entry["pu"] == int(node)]
+        assert hosted and counts["busy_cycles"] == sum(entry["busy_cycles"] for entry in hosted) > 0
+    for actor in program.actors:
+        busy = report["nodes"][actor.name]["busy_cycles"]
+        assert IMAGES * actor.cycles <= busy <= 2 * IMAGES * actor.cycles, (
+            f"{actor.name}: far from the compiler's guess"
+        )
+    assert report["latency_cycles"] == report["latencies_cycles"][0]
+    assert report["latency_cycles"] == outcome["last_cycles"][0] - outcome["first_cycles"][0] + 1
+    assert report["interval_cycles"] == report["intervals_cycles"][-1] == report["intervals_cycles"][-2]
+    assert report["intervals_cycles"] == [
+        after - before for before, after in zip(outcome["last_cycles"], outcome["last_cycles"][1:], strict=False)
+    ]
+    assert report["macs_per_image"] > 100_000
+    seconds = report["wall_seconds"]["run"]
+    assert report["cycles_per_second"] == pytest.approx(total / seconds, rel=0.05)
+    assert report["macs_per_second"] == pytest.approx(IMAGES * report["macs_per_image"] / seconds, rel=0.05)
+    assert 50 << 20 < report["peak_memory_bytes"] < 4 << 30
+
+
+def test_every_value_was_compared(report: dict[str, Any], folder: Path) -> None:
+    network = program_file.load(folder / "program").network
+    assert list(report["nodes"]) == [node.name for node in network.nodes]
+    for node in network.nodes:
+        height, width, channels = network.tensors[node.output].shape
+        assert report["nodes"][node.name]["values_compared"] == IMAGES * height * width * channels
+        assert report["nodes"][node.name]["mismatches"] == 0
+
+
+def test_onnxruntime_was_asked_about_every_node(report: dict[str, Any]) -> None:
+    checks = {check["node"]: check for check in report["onnxruntime"]}
+    assert checks.keys() > report["nodes"].keys()
+    assert all(check["max_lsb"] <= 1 and 0 <= check["differing"] <= check["values"] for check in checks.values())
+
+
+def test_top1_on_rtl_is_the_golden_models(report: dict[str, Any]) -> None:
+    assert report["rtl_top1"] == report["golden_top1"] >= 0.8
+
+
+def test_golden_level(folder: Path) -> None:
+    said = pyimc("sim", "--model", "digits", "--arch", "tiny", "--level", "golden", "--images", 200)
+    assert said.code == 0 and "golden, 200 images, top-1 " in said.out
+    golden = read_result(Path("build/digits-tiny-lblp-golden"))
+    typed(golden, COMMON)
+    assert (golden["level"], golden["simulator"], golden["array"]) == ("golden", "", "")
+    assert golden["golden_top1"] > 0.95
+    assert golden["model_sha256"] == read_result(folder)["model_sha256"]
+    assert golden["program_sha256"] != ""
+    assert not list(Path("build/digits-tiny-lblp-golden").glob("capture_*"))
+
+
+def test_without_labels_there_is_no_accuracy(folder: Path) -> None:
+    said = pyimc("sim", "--model", "resnet8", "--level", "golden", "--images", 1)
+    assert said.code == 0
+    assert read_result(Path("build/resnet8-default-lblp-golden"))["golden_top1"] is None
+
+
+def test_rerun_reports_the_same(folder: Path) -> None:
+    """But for the onnxruntime check, which needs the model."""
+    before = read_result(folder)
+    assert pyimc("rerun", folder).code == 0
+    after = read_result(folder)
+    assert after.keys() == before.keys()
+    timed = {"wall_seconds", "peak_memory_bytes", "cycles_per_second", "macs_per_second", "onnxruntime"}
+    assert {name: after[name] for name in after if name not in timed} == {
+        name: before[name] for name in before if name not in timed
+    }
