@@ -1,19 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a Program to the kernel's arrays, as they stand when `start` is given: tables loaded, nothing moving."""
+"""From a Program to the kernel's state as it stands when `start` is given: tables loaded, nothing moving."""
 
+# ruff: noqa: F403, F405
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from pyimc import isa
-from pyimc.cycle.state import *  # noqa: F403
-from pyimc.program import HOST, Program
+from pyimc.cycle.state import *
+from pyimc.program import Program
 from pyimc.routing import EAST, LOCAL, NORTH, OPPOSITE, SOUTH, WEST, neighbour, output_port, route
 
-PORTS = 5
+
+@dataclass(slots=True)
+class Arena:
+    """Lays rows out one after the other; row 0 is not used, so that offset 0 says "none"."""
+
+    size: int = G_COLUMNS
+    parts: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+
+    def add(self, name: str, rows: int, columns: int) -> None:
+        """Reserves rows."""
+        self.parts[name] = (self.size, rows, columns)
+        self.size += rows * columns
 
 
-def build(program: Program, images: int, events: int) -> Chip:
+class Chip:
+    """The state, and a two-dimensional view of every part of it.
+
+    Attributes:
+        state: All of it.
+        units: Row of every processing unit, by node id.
+    """
+
+    def __init__(self, arena: Arena, nodes: list[int]) -> None:
+        self.state: Table = np.zeros(arena.size, np.int64)
+        self._parts = arena.parts
+        self.units = {node: self.offset("unit", row) for row, node in enumerate(nodes)}
+
+    def view(self, name: str) -> Table:
+        """A part, as [rows, columns]."""
+        at, rows, columns = self._parts[name]
+        return self.state[at : at + rows * columns].reshape(rows, columns)
+
+    def offset(self, name: str, row: int = 0) -> int:
+        """Where a row begins."""
+        at, _, columns = self._parts[name]
+        return at + row * columns
+
+    def write(self, row: int, **columns: int) -> None:
+        """Sets columns of a row by their names in `pyimc.cycle.state`."""
+        for name, value in columns.items():
+            self.state[row + globals()[name]] = value
+
+
+def build(program: Program, images: int, events: int = 0) -> Chip:
     """The chip before its first cycle.
 
     Args:
@@ -21,140 +64,179 @@ def build(program: Program, images: int, events: int) -> Chip:
         images: How many the host streams.
         events: Length of the event log.
     """
-    arch = program.arch
-    nodes, contexts = arch.nodes, arch.contexts
-    sources, outputs = program.host_sources(), program.network.outputs
-    ring = 1 << (arch.mesh.fifo_depth - 1).bit_length()
-
-    def table(*shape: int) -> Table:
-        return np.zeros(shape, np.int64)
-
-    sizes = np.array([_words(program, name) for name in outputs], np.int64)
-    chip = Chip(
-        fifo=table(2 * nodes * PORTS, FIFO_COLUMNS), flits=table(2 * nodes * PORTS * ring),
-        link=table(2 * nodes * PORTS, LINK_COLUMNS), route=table(nodes, nodes),
-        pu=table(nodes, PU_COLUMNS), actor=table(nodes * contexts, ACTOR_COLUMNS),
-        channel=table(nodes * contexts * 2, CHANNEL_COLUMNS),
-        slot=table(nodes * contexts * arch.destinations, SLOT_COLUMNS),
-        instruction=table(nodes * arch.instructions, INSTRUCTION_COLUMNS),
-        source=table(max(1, len(sources)), HOST_COLUMNS), output=table(len(outputs), 2), output_size=sizes,
-        results=table(1 << (2 * arch.host_words + 1).bit_length()),
-        first=table(images), finished=table(images + 1, len(outputs)),
-        links=table(2, 2 * nodes * PORTS), outs=table(2, nodes), seqs=table(2, nodes), arrivals=table(nodes, 2),
-        due=table(4 * nodes), after=table(4 * nodes), wheel=np.full(WHEEL, -1, np.int64),
-        g=table(GLOBALS), events=table(events, EVENT_COLUMNS),
-    )  # fmt: skip
-    for column, value in {
-        G_NODES: nodes, G_HOST: arch.host, G_CONTEXTS: contexts, G_DESTINATIONS: arch.destinations,
-        G_INSTRUCTIONS: arch.instructions, G_DEPTH: arch.mesh.fifo_depth, G_RING: ring, G_LANES: arch.lanes,
-        G_TILE_ROWS: arch.crossbar.rows, G_PACKET: arch.packet_words, G_IMAGES: images, G_SOURCES: len(sources),
-        G_STOP_WORDS: images * int(sizes.sum()),
-        G_PATIENCE: 20_000 + 4 * sum(actor.cycles for actor in program.actors),
-    }.items():  # fmt: skip
-        chip.g[column] = value
-    _network(program, chip)
+    arch, outputs = program.arch, program.network.outputs
+    nodes = [node for node in range(arch.nodes) if node != arch.host]
+    routers = 2 * arch.nodes
+    arena = Arena()
+    for name, rows, columns in (
+        ("unit", len(nodes), UNIT_COLUMNS), ("actor", len(nodes) * arch.contexts, ACTOR_COLUMNS),
+        ("channel", len(nodes) * arch.contexts * 2, CHANNEL_COLUMNS),
+        ("slot", len(nodes) * arch.contexts * arch.destinations, SLOT_COLUMNS),
+        ("instruction", len(nodes) * arch.instructions, INSTRUCTION_COLUMNS),
+        ("fifo", routers * PORTS, FIFO_COLUMNS), ("link", routers * PORTS, LINK_COLUMNS),
+        ("flit", routers * PORTS, arch.mesh.fifo_depth), ("route", arch.nodes, arch.nodes),
+        ("source", len(program.host_sources()), SOURCE_COLUMNS), ("output", len(outputs), OUTPUT_COLUMNS),
+        ("first", 1, images), ("finished", len(outputs), images),
+        ("result", 1, 1 << (2 * arch.host_words).bit_length()), ("event", events, EVENT_COLUMNS),
+        ("links", 2, routers * PORTS), ("outs", 2, len(nodes)), ("seqs", 2, len(nodes)), ("arrival", len(nodes), 2),
+        ("wheel", 1, WHEEL),
+    ):  # fmt: skip
+        arena.add(name, rows, columns)
+    chip = Chip(arena, nodes)
+    _globals(program, chip, images)
+    _routers(program, chip)
     _host(program, chip)
-    chip.pu[:, P_KIND] = IMC
-    chip.pu[list(arch.dpus), P_KIND] = DPU
-    chip.pu[arch.host, P_KIND] = NO_PU
-    chip.pu[:, P_SINCE] = 1
-    chip.pu[:, [P_FULL_FROM_0, P_FULL_FROM_1]] = NEVER
-    for node, image in program.pus.items():
-        for address, word in enumerate(image.stream):
-            _instruction(chip, node * arch.instructions + address, word)
-        for space, entry, value in image.tables:
-            _entry(program, chip, node, space, entry, value)
-        chip.seqs[0, chip.g[G_SEQS]] = node
-        chip.pu[node, P_SEQ_LISTED] = 1
-        chip.g[G_SEQS] += 1
+    for row, node in enumerate(nodes):
+        _unit(program, chip, row, node)
     return chip
 
 
-def _words(program: Program, name: str) -> int:
+def output_words(program: Program, name: str) -> int:
+    """Words of one image of a network output."""
     kind = program.network.tensors[name]
     return program.arch.words(kind.width * kind.channels) * kind.height
 
 
-def _network(program: Program, chip: Chip) -> None:
+def _globals(program: Program, chip: Chip, images: int) -> None:
+    arch = program.arch
+    words = sum(output_words(program, name) for name in program.network.outputs)
+    chip.write(
+        0, G_DESTINATIONS=arch.destinations, G_DEPTH=arch.mesh.fifo_depth, G_LANES=arch.lanes,
+        G_TILE_ROWS=arch.crossbar.rows, G_PACKET=arch.packet_words, G_IMAGES=images, G_STOP_WORDS=images * words,
+        G_PATIENCE=20_000 + 4 * sum(actor.cycles for actor in program.actors),
+        G_UNITS=chip.offset("unit"), G_UNITS_END=chip.offset("unit", len(chip.units)),
+        G_SOURCES=chip.offset("source"), G_SOURCES_END=chip.offset("source", len(program.host_sources())),
+        G_OUTPUTS=chip.offset("output"), G_FIRST=chip.offset("first"),
+        G_RESULTS=chip.offset("result"), G_RESULTS_MASK=chip.view("result").size - 1,
+        G_EVENT=chip.offset("event"), G_EVENTS_END=chip.offset("event", len(chip.view("event"))),
+        G_LINKS_NOW=chip.offset("links"), G_LINKS_NEXT=chip.offset("links", 1), G_OUTS_NOW=chip.offset("outs"),
+        G_OUTS_NEXT=chip.offset("outs", 1), G_SEQS_NOW=chip.offset("seqs"), G_SEQS_NEXT=chip.offset("seqs", 1),
+        G_ARRIVAL_LIST=chip.offset("arrival"), G_WHEEL=chip.offset("wheel"), G_IN_SOURCE=chip.offset("source"),
+        G_HOST_FIFO=chip.offset("fifo", arch.host * PORTS),
+        G_HOST_CREDIT_FIFO=chip.offset("fifo", (arch.nodes + arch.host) * PORTS), G_NODE=arch.host,
+    )  # fmt: skip
+
+
+def _routers(program: Program, chip: Chip) -> None:
     """Links and routes; the arbiters of the data mesh remember the packets that brought tables to the PUs."""
     mesh, nodes, host = program.arch.mesh, program.arch.nodes, program.arch.host
-    chip.fifo[:, F_PORT] = -1
-    chip.fifo[:, [F_PUSHED, F_POPPED]] = -1
-    chip.link[:, L_OWNER] = PORTS - 1
-    chip.link[:, L_NEXT] = -1
-    for node in range(nodes):
+    for router in range(2 * nodes):
+        node = router % nodes
         y, x = divmod(node, mesh.columns)
-        inside = {NORTH: y > 0, EAST: x < mesh.columns - 1, SOUTH: y < mesh.rows - 1, WEST: x > 0}
-        chip.route[node] = [output_port(mesh.columns, node, to) for to in range(nodes)]
-        for port in (port for port, there in inside.items() if there):
-            behind = neighbour(mesh.columns, node, port) * PORTS + OPPOSITE[port]
-            chip.link[node * PORTS + port, L_NEXT] = behind
-            chip.link[(nodes + node) * PORTS + port, L_NEXT] = nodes * PORTS + behind
+        inside = (True, y > 0, x < mesh.columns - 1, y < mesh.rows - 1, x > 0)
+        chip.view("route")[node] = [output_port(mesh.columns, node, to) for to in range(nodes)]
+        first = chip.offset("fifo", router * PORTS)
+        for port in (port for port in range(PORTS) if inside[port]):
+            index = router * PORTS + port
+            chip.write(
+                chip.offset("fifo", index), F_PUSHED=-1, F_POPPED=-1, F_PORT=-1, F_FLITS=chip.offset("flit", index),
+                F_ROUTES=chip.offset("route", node), F_LINKS=chip.offset("link", router * PORTS),
+            )  # fmt: skip
+            behind, sink = 0, 0
+            if port == LOCAL:
+                sink = (SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT)[2 * (router >= nodes) + (node == host)]
+            else:
+                other = router - node + neighbour(mesh.columns, node, port)
+                behind = chip.offset("fifo", other * PORTS + OPPOSITE[port])
+            chip.write(
+                chip.offset("link", index), L_OWNER=first + (PORTS - 1) * FIFO_COLUMNS, L_NEXT=behind, L_FIRST=first,
+                L_PORT=port, L_SINK=sink, L_UNIT=chip.units.get(node, 0),
+            )  # fmt: skip
+        chip.view("fifo")[router * PORTS : router * PORTS + PORTS, F_PORT] = -1
     for node in program.pus:
         entered = LOCAL
         for here in route(mesh.columns, host, node):
             port = output_port(mesh.columns, here, node)
-            chip.link[here * PORTS + port, L_OWNER] = entered
+            owner = chip.offset("fifo", here * PORTS + entered)
+            chip.write(chip.offset("link", here * PORTS + port), L_OWNER=owner)
             entered = OPPOSITE[port]
 
 
 def _host(program: Program, chip: Chip) -> None:
     kind = program.network.tensors[program.network.input]
     for slot in range(len(program.host_sources())):
-        chip.source[slot, H_ROW_WORDS] = program.arch.words(kind.width * kind.channels)
-        chip.source[slot, H_ROWS] = kind.height
+        words = program.arch.words(kind.width * kind.channels)
+        chip.write(chip.offset("source", slot), H_ROW_WORDS=words, H_ROWS=kind.height, H_SLOT=slot)
     for space, entry, value in program.host_tables:
         if space == isa.SPACES["DESTINATION"]:
-            fields = isa.DESTINATION.decode(value)
-            chip.source[entry, [H_GRANTED, H_NODE, H_CHANNEL]] = fields["room"], fields["node"], fields["channel"]
+            to = isa.DESTINATION.decode(value)
+            row = chip.offset("source", entry)
+            chip.write(row, H_GRANTED=to["room"], H_NODE=to["node"], H_CHANNEL=to["channel"])
+    for number, name in enumerate(program.network.outputs):
+        row, finished = chip.offset("output", number), chip.offset("finished", number)
+        chip.write(row, O_SIZE=output_words(program, name), O_FINISHED=finished)
+
+
+def _unit(program: Program, chip: Chip, row: int, node: int) -> None:
+    """A processing unit, loaded if it hosts actors."""
+    arch = program.arch
+    u = chip.units[node]
+    chip.write(
+        u, P_NODE=node, P_KIND=DPU if node in arch.dpus else IMC, P_ACTORS=chip.offset("actor", row * arch.contexts),
+        P_CHANNELS=chip.offset("channel", row * arch.contexts * 2),
+        P_SLOTS=chip.offset("slot", row * arch.contexts * arch.destinations),
+        P_STREAM=chip.offset("instruction", row * arch.instructions), P_FIFO=chip.offset("fifo", node * PORTS),
+        P_CREDIT_FIFO=chip.offset("fifo", (arch.nodes + node) * PORTS),
+        P_SINCE=1, P_FULL_FROM_0=NEVER, P_FULL_FROM_1=NEVER,
+    )  # fmt: skip
+    if node not in program.pus:
+        return
+    for address, word in enumerate(program.pus[node].stream):
+        _instruction(chip, chip.offset("instruction", row * arch.instructions + address), word)
+    for space, entry, value in program.pus[node].tables:
+        _entry(program, chip, u, space, entry, value)
+    state = chip.state
+    state[state[G_SEQS_NEXT] + state[G_SEQS]] = u
+    state[G_SEQS] += 1
+    chip.write(u, P_SEQ_LISTED=1)
 
 
 def _instruction(chip: Chip, row: int, word: int) -> None:
     layout = isa.INSTRUCTIONS.get(isa.OPCODE_LAYOUT.decode(word)["opcode"])
     if layout is isa.FIRE:
-        fields = isa.FIRE.decode(word)
-        columns = (I_NEED, I_FREE, I_PRODUCE, I_PIXELS, I_X0, I_TOP, I_ROWS)
-        names = ("need", "free", "produce", "pixels", "x0", "top", "rows")
-        chip.instruction[row, columns] = [fields[name] for name in names]
-        chip.instruction[row, I_OPCODE] = FIRE
+        fire = isa.FIRE.decode(word)
+        chip.write(row, I_OPCODE=FIRE, I_NEED=fire["need"], I_FREE=fire["free"], I_PRODUCE=fire["produce"])
+        chip.write(row, I_PIXELS=fire["pixels"], I_X0=fire["x0"], I_TOP=fire["top"], I_ROWS=fire["rows"])
     elif layout is isa.LOOP:
-        fields = isa.LOOP.decode(word)
-        chip.instruction[row, [I_LEVEL, I_COUNT, I_TARGET]] = fields["level"], fields["count"], fields["target"]
-        chip.instruction[row, I_OPCODE] = LOOP
+        loop = isa.LOOP.decode(word)
+        chip.write(row, I_OPCODE=LOOP, I_LEVEL=loop["level"], I_COUNT=loop["count"], I_TARGET=loop["target"])
 
 
-def _entry(program: Program, chip: Chip, node: int, space: int, entry: int, value: int) -> None:
-    """One table write of a PU."""
-    arch, first = program.arch, node * program.arch.contexts
+def _entry(program: Program, chip: Chip, u: int, space: int, entry: int, value: int) -> None:
+    """One table write of a unit."""
+    state = chip.state
     if space == isa.SPACES["CONTEXT"]:
-        fields = isa.CONTEXT.decode(value)
-        columns = [A_PC, A_TWO_PORTS, A_DESTINATIONS]
-        chip.actor[first + entry, columns] = fields["start"], fields["ports"] == 2, fields["destinations"]
-        chip.pu[node, [P_ACTIVE, P_DUE]] |= fields["active"] << entry
+        context = isa.CONTEXT.decode(value)
+        row = state[u + P_ACTORS] + entry * ACTOR_COLUMNS
+        chip.write(row, A_PC=context["start"], A_TWO_PORTS=context["ports"] == 2)
+        chip.write(row, A_DESTINATIONS=context["destinations"])
+        for column in (P_ACTIVE, P_DUE):
+            state[u + column] |= np.uint64(context["active"] << entry).astype(np.int64)
     elif space == isa.SPACES["CHANNEL"]:
-        fields = isa.CHANNEL.decode(value)
-        chip.channel[2 * first + entry, [C_NODE, C_SLOT]] = fields["node"], fields["slot"]
+        ring = isa.CHANNEL.decode(value)
+        chip.write(state[u + P_CHANNELS] + entry * CHANNEL_COLUMNS, C_NODE=ring["node"], C_SLOT=ring["slot"])
     elif space == isa.SPACES["DESTINATION"]:
-        fields = isa.DESTINATION.decode(value)
-        row = first * arch.destinations + entry
-        chip.slot[row, [S_GRANTED, S_NODE, S_CHANNEL]] = fields["room"], fields["node"], fields["channel"]
+        to = isa.DESTINATION.decode(value)
+        row = state[u + P_SLOTS] + entry * SLOT_COLUMNS
+        chip.write(row, S_GRANTED=to["room"], S_NODE=to["node"], S_CHANNEL=to["channel"])
     elif space == isa.SPACES["ENGINE"]:
         context, which = divmod(entry, isa.ENGINE_ENTRIES)
-        layout = (isa.ENGINE_DPU if node in arch.dpus else isa.ENGINE_IMC)[which]
+        layout = (isa.ENGINE_IMC if state[u + P_KIND] == IMC else isa.ENGINE_DPU)[which]
         if layout is not None:
-            _engine(program, chip, first + context, layout, layout.decode(value))
+            row = state[u + P_ACTORS] + context * ACTOR_COLUMNS
+            _engine(program, chip, row, layout, layout.decode(value))
 
 
 def _engine(program: Program, chip: Chip, row: int, layout: isa.Layout, fields: dict[str, int]) -> None:
     crossbar = program.arch.crossbar
     if layout is isa.WINDOW:
-        chip.actor[row, [A_RUN, A_STEP, A_ROW_BYTES]] = fields["run"], fields["step"], fields["row_bytes"]
+        chip.write(row, A_RUN=fields["run"], A_STEP=fields["step"], A_ROW_BYTES=fields["row_bytes"])
     elif layout is isa.TILES:
-        chip.actor[row, [A_ROW_TILES, A_LAST_ROWS]] = fields["row_tiles"], fields["last_rows"]
+        chip.write(row, A_ROW_TILES=fields["row_tiles"], A_LAST_ROWS=fields["last_rows"])
     elif layout is isa.COLUMNS:
         groups = (fields["col_tiles"] - 1) * (crossbar.columns // crossbar.adcs) + fields["last_groups"]
-        chip.actor[row, A_CONVERT_CYCLES] = program.arch.dac_steps * groups
+        chip.write(row, A_CONVERT_CYCLES=program.arch.dac_steps * groups)
     elif layout is isa.POOL:
-        chip.actor[row, [A_ADD, A_KERNEL_COLUMNS]] = fields["operation"] == 0, fields["kernel_columns"]
+        chip.write(row, A_ADD=fields["operation"] == 0, A_KERNEL_COLUMNS=fields["kernel_columns"])
     elif layout is isa.OUTPUT:
-        chip.actor[row, A_COLUMNS] = fields["columns"]
+        chip.write(row, A_COLUMNS=fields["columns"])

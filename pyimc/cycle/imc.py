@@ -1,82 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gather and converter of rtl/imc_engine.v, tile by tile, as `pyimc.timing_imc` says; counters, timers and log.
+"""Gather and converter of rtl/imc_engine.v, tile by tile, as `pyimc.timing_imc` says.
 
 Between two tiles nothing can disturb them: the gather only waits for the array to take the tile before, the array only
 for a tile and for a free accumulator bank. So both are events in a timer wheel; the rest of the engine is `output`.
 """
 
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 from numba import njit
 
-from pyimc.cycle.state import *  # noqa: F403
+from pyimc.cycle.agenda import account, actor_row, done, set_timer, wake_output
+from pyimc.cycle.state import *
 
 
 @njit(cache=True)
-def log(s, now, n, kind, value):
-    """Appends to the event log while there is space; without a log there is none."""
-    at = s.g[G_EVENTS]
-    if at < s.events.shape[0]:
-        s.events[at, 0] = now
-        s.events[at, 1] = n
-        s.events[at, 2] = kind
-        s.events[at, 3] = value
-        s.g[G_EVENTS] = at + 1
-
-
-@njit(cache=True)
-def account(s, n, now):
-    """Counts the cycles before `now` for what the unit was doing; it may do something else from then on."""
-    span = now - s.pu[n, P_SINCE]
-    s.pu[n, P_SINCE] = now
-    if s.pu[n, P_CONVERT] or s.pu[n, P_FRONT]:
-        ctx = s.pu[n, P_CONVERT_CTX] if s.pu[n, P_CONVERT] else s.pu[n, P_ISSUE_CTX]
-        s.pu[n, P_BUSY] += span
-        s.actor[n * s.g[G_CONTEXTS] + ctx, A_BUSY] += span
-    elif s.pu[n, P_ROOM_WAIT]:
-        s.pu[n, P_ROOM_CYCLES] += span
-    elif s.pu[n, P_ACTIVE]:
-        s.pu[n, P_INPUT_CYCLES] += span
-    else:
-        s.pu[n, P_IDLE_CYCLES] += span
-
-
-@njit(cache=True)
-def set_timer(s, n, kind, at):
-    """`at` lies in the future; a timer is never set twice."""
-    index = 4 * n + kind
-    bucket = at & (WHEEL - 1)
-    s.due[index] = at
-    s.after[index] = s.wheel[bucket]
-    s.wheel[bucket] = index
-    s.g[G_TIMERS] += 1
-
-
-@njit(cache=True)
-def wake_output(s, n):
-    """Drain, packer or egress of node n have something to do in the next cycle."""
-    if not s.pu[n, P_OUT_LISTED]:
-        s.pu[n, P_OUT_LISTED] = 1
-        s.outs[1 - s.g[G_HALF], s.g[G_OUTS]] = n
-        s.g[G_OUTS] += 1
-
-
-@njit(cache=True)
-def up(size, step):
+def up(size: int, step: int) -> int:
     """size / step, rounded up."""
     return (size + step - 1) // step
 
 
 @njit(cache=True)
-def chunks(s, n, row):
+def chunks(s: Table, u: int, row: int) -> int:
     """Cycles to gather the next tile: `pyimc.timing_imc.window_chunks` for one of them."""
-    lanes, run = s.g[G_LANES], s.actor[row, A_RUN]
-    row_bytes, top = s.actor[row, A_ROW_BYTES], s.pu[n, P_TOP]
-    below, x = top + s.pu[n, P_ROWS], s.pu[n, P_X]
-    start = s.pu[n, P_TILE_NUMBER] * s.g[G_TILE_ROWS]
-    end = start + s.g[G_TILE_ROWS]
-    if s.pu[n, P_TILE_NUMBER] + 1 == s.actor[row, A_ROW_TILES]:
-        end = start + s.actor[row, A_LAST_ROWS]
+    lanes, run = s[G_LANES], s[row + A_RUN]
+    row_bytes, top = s[row + A_ROW_BYTES], s[u + P_TOP]
+    below, x = top + s[u + P_ROWS], s[u + P_X]
+    start = s[u + P_TILE_NUMBER] * s[G_TILE_ROWS]
+    end = start + s[G_TILE_ROWS]
+    if s[u + P_TILE_NUMBER] + 1 == s[row + A_ROW_TILES]:
+        end = start + s[row + A_LAST_ROWS]
     total = 0
     ky = start // run
     while ky * run < end:
@@ -98,111 +51,87 @@ def chunks(s, n, row):
 
 
 @njit(cache=True)
-def gather(s, n, now):
+def gather(s: Table, u: int, now: int) -> int:
     """The next tile is gathered, as nothing is in its way any more; `now` is when its first chunk may be written."""
-    ctx = s.pu[n, P_ISSUE_CTX]
-    row = n * s.g[G_CONTEXTS] + ctx
-    number = s.pu[n, P_TILE_NUMBER]
-    written = max(s.pu[n, P_FIRST_CHUNK], now) + chunks(s, n, row) - 1
-    last = number + 1 == s.actor[row, A_ROW_TILES]
-    end = s.pu[n, P_PIXELS] == 1
-    s.pu[n, P_TILE] = 1
-    s.pu[n, P_WRITTEN] = written
-    s.pu[n, P_TILE_CTX] = ctx
-    s.pu[n, P_TILE_FIRST] = number == 0
-    s.pu[n, P_TILE_LAST] = last
-    s.pu[n, P_TILE_END] = end
-    s.pu[n, P_FIRST_CHUNK] = written + 1
+    ctx = s[u + P_ISSUE_CTX]
+    row = actor_row(s, u, ctx)
+    number = s[u + P_TILE_NUMBER]
+    written = max(s[u + P_FIRST_CHUNK], now) + chunks(s, u, row) - 1
+    last = number + 1 == s[row + A_ROW_TILES]
+    end = s[u + P_PIXELS] == 1
+    s[u + P_TILE] = 1
+    s[u + P_WRITTEN] = written
+    s[u + P_TILE_CTX] = ctx
+    s[u + P_TILE_FIRST] = number == 0
+    s[u + P_TILE_LAST] = last
+    s[u + P_TILE_END] = end
+    s[u + P_FIRST_CHUNK] = written + 1
     if last:
-        s.pu[n, P_TILE_NUMBER] = 0
-        s.pu[n, P_X] += s.actor[row, A_STEP]
-        s.pu[n, P_PIXELS] -= 1
+        s[u + P_TILE_NUMBER] = 0
+        s[u + P_X] += s[row + A_STEP]
+        s[u + P_PIXELS] -= 1
     else:
-        s.pu[n, P_TILE_NUMBER] = number + 1
-    if not s.pu[n, P_CONVERT] or s.pu[n, P_CONVERT_END] <= written:
-        set_timer(s, n, T_TAKE, written + 1)
+        s[u + P_TILE_NUMBER] = number + 1
+    if not s[u + P_CONVERT] or s[u + P_CONVERT_END] <= written:
+        set_timer(s, u, T_TAKE, written + 1)
     if last and end:
-        s.pu[n, P_MORE] = 0
+        s[u + P_MORE] = 0
         return written
     return 0
 
 
 @njit(cache=True)
-def accept(s, n, row, at, now):
+def accept(s: Table, u: int, row: int, at: int, now: int) -> None:
     """The gather accepts a firing in cycle `now`, which is the next one."""
-    s.pu[n, P_MORE] = 1
-    s.pu[n, P_FIRST_CHUNK] = now + 3
-    s.pu[n, P_PIXELS] = s.instruction[at, I_PIXELS]
-    s.pu[n, P_X] = s.instruction[at, I_X0]
-    s.pu[n, P_TOP] = s.instruction[at, I_TOP]
-    s.pu[n, P_ROWS] = s.instruction[at, I_ROWS]
-    s.pu[n, P_TILE_NUMBER] = 0
-    if not s.pu[n, P_TILE]:
-        done = gather(s, n, now)
-        if done:
-            set_timer(s, n, T_DONE, done)
+    s[u + P_MORE] = 1
+    s[u + P_FIRST_CHUNK] = now + 3
+    s[u + P_PIXELS] = s[at + I_PIXELS]
+    s[u + P_X] = s[at + I_X0]
+    s[u + P_TOP] = s[at + I_TOP]
+    s[u + P_ROWS] = s[at + I_ROWS]
+    s[u + P_TILE_NUMBER] = 0
+    if not s[u + P_TILE]:
+        written = gather(s, u, now)
+        if written:
+            set_timer(s, u, T_DONE, written)
 
 
 @njit(cache=True)
-def done(s, n, now):
-    """The firing has read its inputs: the front is free in the next cycle, the credits are offered then."""
-    ctx = s.pu[n, P_ISSUE_CTX]
-    row = n * s.g[G_CONTEXTS] + ctx
-    free = s.pu[n, P_ISSUE_FREE]
-    account(s, n, now + 1)
-    s.pu[n, P_FRONT] = 0
-    s.pu[n, P_FREE_FROM] = now + 1
-    if free:
-        s.pu[n, P_CREDIT] = 1
-        s.pu[n, P_CREDIT_FROM] = now + 1
-        s.pu[n, P_SECOND] = 0
-        s.pu[n, P_CREDIT_CTX] = ctx
-        s.pu[n, P_FREE] = free
-    s.actor[row, A_FIRINGS] += 1
-    s.actor[row, A_LAST] = now
-    log(s, now, n, EVENT_DONE, ctx)
-    if not s.pu[n, P_SEQ_LISTED]:
-        s.pu[n, P_SEQ_LISTED] = 1
-        s.seqs[1 - s.g[G_HALF], s.g[G_SEQS]] = n
-        s.g[G_SEQS] += 1
-
-
-@njit(cache=True)
-def take(s, n, now):
+def take(s: Table, u: int, now: int) -> None:
     """The array takes the tile, unless the accumulator bank of its pixel is still full."""
-    bank = s.pu[n, P_BANK]
-    if s.pu[n, P_TILE_FIRST] and s.pu[n, P_EMPTY_FROM_0 + bank] > now:
-        s.pu[n, P_BLOCKED] = 1
+    bank = s[u + P_BANK]
+    if s[u + P_TILE_FIRST] and s[u + P_EMPTY_FROM_0 + bank] > now:
+        s[u + P_BLOCKED] = 1
         return
-    ctx = s.pu[n, P_TILE_CTX]
-    account(s, n, now + 1)
-    end = now + s.actor[n * s.g[G_CONTEXTS] + ctx, A_CONVERT_CYCLES]
-    s.pu[n, P_CONVERT] = 1
-    s.pu[n, P_CONVERT_CTX] = ctx
-    s.pu[n, P_CONVERT_END] = end
-    s.pu[n, P_CONVERT_LAST] = s.pu[n, P_TILE_LAST]
-    s.pu[n, P_CONVERT_PIXEL_END] = s.pu[n, P_TILE_END]
-    s.pu[n, P_TILE] = 0
-    set_timer(s, n, T_FINISH, end)
-    if s.pu[n, P_MORE]:
-        written = gather(s, n, now)
+    ctx = s[u + P_TILE_CTX]
+    account(s, u, now + 1)
+    end = now + s[actor_row(s, u, ctx) + A_CONVERT_CYCLES]
+    s[u + P_CONVERT] = 1
+    s[u + P_CONVERT_CTX] = ctx
+    s[u + P_CONVERT_END] = end
+    s[u + P_CONVERT_LAST] = s[u + P_TILE_LAST]
+    s[u + P_CONVERT_PIXEL_END] = s[u + P_TILE_END]
+    s[u + P_TILE] = 0
+    set_timer(s, u, T_FINISH, end)
+    if s[u + P_MORE]:
+        written = gather(s, u, now)
         if written > now:
-            set_timer(s, n, T_DONE, written)
+            set_timer(s, u, T_DONE, written)
         elif written:
-            done(s, n, now)
+            done(s, u, now)
 
 
 @njit(cache=True)
-def finish(s, n, now):
+def finish(s: Table, u: int, now: int) -> None:
     """The last conversion of a tile."""
-    if s.pu[n, P_CONVERT_LAST]:
-        bank = s.pu[n, P_BANK]
-        s.pu[n, P_FULL_FROM_0 + bank] = now + 1
-        s.pu[n, P_EMPTY_FROM_0 + bank] = NEVER
-        s.pu[n, P_PIXEL_0 + bank] = s.pu[n, P_CONVERT_CTX] << CTX_AT | s.pu[n, P_CONVERT_PIXEL_END] * MARK_LAST
-        s.pu[n, P_BANK] = 1 - bank
-        wake_output(s, n)
-    account(s, n, now + 1)
-    s.pu[n, P_CONVERT] = 0
-    if s.pu[n, P_TILE] and s.pu[n, P_WRITTEN] < now:
-        take(s, n, now)
+    if s[u + P_CONVERT_LAST]:
+        bank = s[u + P_BANK]
+        s[u + P_FULL_FROM_0 + bank] = now + 1
+        s[u + P_EMPTY_FROM_0 + bank] = NEVER
+        s[u + P_PIXEL_0 + bank] = s[u + P_CONVERT_CTX] << CTX_AT | s[u + P_CONVERT_PIXEL_END] * MARK_LAST
+        s[u + P_BANK] = 1 - bank
+        wake_output(s, u)
+    account(s, u, now + 1)
+    s[u + P_CONVERT] = 0
+    if s[u + P_TILE] and s[u + P_WRITTEN] < now:
+        take(s, u, now)

@@ -1,143 +1,159 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop over cycles: looks at what can do something, and stops when nothing can."""
 
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 from numba import njit
 
 from pyimc.cycle import host, imc, network, output, sequencer
-from pyimc.cycle.state import *  # noqa: F403
+from pyimc.cycle.agenda import account, done, log, wake_output, wake_sequencer
+from pyimc.cycle.state import *
 
 
 @njit(cache=True)
-def timers(s, now):
-    """What the crossbar engines do in this cycle."""
-    bucket = now & (WHEEL - 1)
-    index = s.wheel[bucket]
-    s.wheel[bucket] = -1
-    while index >= 0:
-        following = s.after[index]
-        if s.due[index] != now:
-            s.after[index] = s.wheel[bucket]
-            s.wheel[bucket] = index
+def timers(s: Table, now: int) -> None:
+    """What the engines do at this time."""
+    bucket = s[G_WHEEL] + (now & (WHEEL - 1))
+    timer = s[bucket]
+    s[bucket] = 0
+    while timer:
+        following = s[timer + 1]
+        if s[timer] != now:
+            s[timer + 1] = s[bucket]
+            s[bucket] = timer
         else:
-            s.g[G_TIMERS] -= 1
-            n, kind = index >> 2, index & 3
+            s[G_TIMERS] -= 1
+            column = (timer - s[G_UNITS]) & (UNIT_COLUMNS - 1)
+            u, kind = timer - column, column - P_TIMERS
             if kind == T_FINISH:
-                imc.finish(s, n, now)
+                imc.finish(s, u, now)
             elif kind == T_TAKE:
-                imc.take(s, n, now)
+                imc.take(s, u, now)
             elif kind == T_DONE:
-                imc.done(s, n, now)
+                done(s, u, now)
             else:
-                imc.wake_output(s, n)
-        index = following
+                wake_output(s, u)
+        timer = following
 
 
 @njit(cache=True)
-def deliver(s, router, flit, now):
-    """A flit leaves the mesh into its node."""
-    nodes, home = s.g[G_NODES], s.g[G_HOST]
-    if router < nodes:
-        if router == home:
-            s.results[s.g[G_OUT_WRITE] & (s.results.size - 1)] = flit
-            s.g[G_OUT_WRITE] += 1
-            s.g[G_OUT_PUSHED] = now
-            return
-        s.pu[router, P_IN] += 1
+def deliver(s: Table, link: int, flit: int, now: int) -> None:
+    """A flit leaves a mesh into its node."""
+    u, sink = s[link + L_UNIT], s[link + L_SINK]
+    if sink == SINK_UNIT:
+        s[u + P_IN] += 1
         if flit & LAST:
-            s.arrivals[s.g[G_ARRIVALS], 0] = router
-            s.arrivals[s.g[G_ARRIVALS], 1] = flit
-            s.g[G_ARRIVALS] += 1
-        return
-    n, slot, words = router - nodes, flit >> SLOT_AT & 255, flit >> WORDS_AT & 0xFFFF
-    if n == home:
-        s.source[slot, H_GRANTED] += words
-        s.g[G_IN_ASLEEP] = 0
-        return
-    s.slot[n * s.g[G_CONTEXTS] * s.g[G_DESTINATIONS] + slot, S_GRANTED] += words
-    s.pu[n, P_DIRTY] |= 1 << slot // s.g[G_DESTINATIONS]
-    imc.log(s, now, n, EVENT_CREDIT, slot)
-    sequencer.wake(s, n)
+            at = s[G_ARRIVAL_LIST] + 2 * s[G_ARRIVALS]
+            s[at] = u
+            s[at + 1] = flit
+            s[G_ARRIVALS] += 1
+    elif sink == SINK_HOST:
+        s[s[G_RESULTS] + (s[G_OUT_WRITE] & s[G_RESULTS_MASK])] = flit
+        s[G_OUT_WRITE] += 1
+        s[G_OUT_PUSHED] = now
+    elif sink == SINK_UNIT_CREDIT:
+        slot = flit >> SLOT_AT & 255
+        s[s[u + P_SLOTS] + slot * SLOT_COLUMNS + S_GRANTED] += flit >> WORDS_AT & 0xFFFF
+        s[u + P_DIRTY] |= 1 << slot // s[G_DESTINATIONS]
+        log(s, u, now, EVENT_CREDIT, slot)
+        wake_sequencer(s, u)
+    else:
+        slot = flit >> SLOT_AT & 255
+        s[s[G_SOURCES] + slot * SOURCE_COLUMNS + H_GRANTED] += flit >> WORDS_AT & 0xFFFF
+        s[G_IN_ASLEEP] = 0
 
 
 @njit(cache=True)
-def arrive(s, now):
+def arrive(s: Table, now: int) -> None:
     """Packets that were complete in the last cycle count from the next one on."""
-    for index in range(s.g[G_ARRIVALS]):
-        n, flit = s.arrivals[index, 0], s.arrivals[index, 1]
+    for index in range(s[G_ARRIVALS]):
+        u, flit = s[s[G_ARRIVAL_LIST] + 2 * index], s[s[G_ARRIVAL_LIST] + 2 * index + 1]
         channel = flit >> CHANNEL_AT & 255
-        s.channel[n * s.g[G_CONTEXTS] * 2 + channel, C_ARRIVED] += flit >> WORDS_AT & 255
-        s.pu[n, P_DIRTY] |= 1 << channel // 2
-        imc.log(s, now, n, EVENT_ARRIVAL, channel)
-        sequencer.wake(s, n)
-    s.g[G_ARRIVALS] = 0
+        s[s[u + P_CHANNELS] + channel * CHANNEL_COLUMNS + C_ARRIVED] += flit >> WORDS_AT & 255
+        s[u + P_DIRTY] |= 1 << channel // 2
+        log(s, u, now, EVENT_ARRIVAL, channel)
+        wake_sequencer(s, u)
+    s[G_ARRIVALS] = 0
 
 
 @njit(cache=True)
-def move(s, link, now):
-    """One cycle of a link; False if nothing wants to pass it."""
-    fifo = network.select(s, link, now)
-    if fifo < 0:
-        return fifo == -2
-    s.link[link, L_OWNER] = fifo - link // 5 * 5
-    behind = s.link[link, L_NEXT]
-    if behind >= 0 and not network.has_room(s, behind, now):
-        s.link[link, L_LOCKED] = 1
-        return True
-    flit = network.pop(s, fifo, link, now)
-    s.link[link, L_LOCKED] = 0 if flit & LAST else 1
-    if behind >= 0:
+def move(s: Table, link: int, now: int) -> bool:
+    """One cycle of a link; True if some flit will want to pass it."""
+    if s[link + L_LOCKED]:
+        fifo = s[link + L_OWNER]
+        count = s[fifo + F_COUNT]
+        if count <= (s[fifo + F_PUSHED] == now):
+            return count != 0
+    else:
+        fifo = network.select(s, link, now)
+        if fifo <= 0:
+            return fifo != 0
+        s[link + L_OWNER] = fifo
+        s[link + L_LOCKED] = 1
+    behind = s[link + L_NEXT]
+    if behind:
+        if not network.has_room(s, behind, now):
+            return True
+        flit = network.pop(s, fifo, now)
         network.push(s, behind, flit, now)
     else:
-        deliver(s, link // 5, flit, now)
-    return network.wanted(s, link)
+        flit = network.pop(s, fifo, now)
+        deliver(s, link, flit, now)
+    if flit & LAST:
+        s[link + L_LOCKED] = 0
+        return network.next_packet(s, fifo, link)
+    if s[fifo + F_COUNT]:
+        return True
+    s[fifo + F_PORT] = -1
+    return False
 
 
 @njit(cache=True)
-def cycle(s, now):
+def cycle(s: Table, now: int) -> None:
     """One cycle: engines, sequencers, host, then the networks, whose deliveries count afterwards."""
-    half = s.g[G_HALF]
-    outs, seqs, links = s.g[G_OUTS], s.g[G_SEQS], s.g[G_LINKS]
-    s.g[G_OUTS] = s.g[G_SEQS] = s.g[G_LINKS] = 0
-    timers(s, now)
-    for index in range(outs):
-        n = s.outs[half, index]
-        s.pu[n, P_OUT_LISTED] = 0
-        if output.step(s, n, now):
-            imc.wake_output(s, n)
-    for index in range(seqs):
-        n = s.seqs[half, index]
-        s.pu[n, P_SEQ_LISTED] = 0
-        if sequencer.step(s, n, now):
-            sequencer.wake(s, n)
-    if not s.g[G_IN_ASLEEP]:
-        s.g[G_IN_ASLEEP] = not host.feed(s, now, True)
-    if s.g[G_OUT_CREDIT] or s.g[G_OUT_WRITE] > s.g[G_OUT_READ]:
+    outs, seqs, links = s[G_OUTS], s[G_SEQS], s[G_LINKS]
+    for column in (G_OUTS_NOW, G_SEQS_NOW, G_LINKS_NOW):
+        s[column], s[column + 1] = s[column + 1], s[column]
+        s[column + 2] = 0
+    if s[s[G_WHEEL] + (now & (WHEEL - 1))]:
+        timers(s, now)
+    for at in range(s[G_OUTS_NOW], s[G_OUTS_NOW] + outs):
+        u = s[at]
+        s[u + P_OUT_LISTED] = 0
+        if output.step(s, u, now):
+            wake_output(s, u)
+    for at in range(s[G_SEQS_NOW], s[G_SEQS_NOW] + seqs):
+        u = s[at]
+        s[u + P_SEQ_LISTED] = 0
+        if sequencer.step(s, u, now):
+            wake_sequencer(s, u)
+    if not s[G_IN_ASLEEP]:
+        s[G_IN_ASLEEP] = not host.feed(s, now, True)
+    if s[G_OUT_CREDIT] or s[G_OUT_WRITE] > s[G_OUT_READ]:
         host.collect(s, now)
-    arrive(s, now)
-    for index in range(links):
-        link = s.links[half, index]
-        s.link[link, L_LISTED] = 0
+    if s[G_ARRIVALS]:
+        arrive(s, now)
+    for at in range(s[G_LINKS_NOW], s[G_LINKS_NOW] + links):
+        link = s[at]
+        s[link + L_LISTED] = 0
         if move(s, link, now):
             network.wake_link(s, link)
-    s.g[G_HALF] = 1 - half
 
 
 @njit(cache=True)
-def run(s):
+def run(s: Table) -> None:
     """From the start of a run to its last result, or to the cycle after which nothing happens any more."""
     now = 0
-    while not s.g[G_ENDED]:
+    while not s[G_ENDED]:
         now += 1
         cycle(s, now)
-        idle = s.g[G_OUTS] + s.g[G_SEQS] + s.g[G_LINKS] + s.g[G_TIMERS] + s.g[G_ARRIVALS] == 0
-        idle = idle and s.g[G_IN_ASLEEP] and s.g[G_OUT_CREDIT] == 0 and s.g[G_OUT_WRITE] == s.g[G_OUT_READ]
-        if not s.g[G_ENDED] and (idle or now - s.g[G_HEARD] > s.g[G_PATIENCE]):
+        busy = s[G_OUTS] + s[G_SEQS] + s[G_LINKS] + s[G_TIMERS] + s[G_ARRIVALS] + s[G_OUT_CREDIT]
+        idle = busy == 0 and s[G_IN_ASLEEP] and s[G_OUT_WRITE] == s[G_OUT_READ]
+        if not s[G_ENDED] and (idle or now - s[G_HEARD] > s[G_PATIENCE]):
             break
-    for n in range(s.g[G_NODES]):
-        if s.pu[n, P_KIND] != NO_PU:
-            imc.account(s, n, now + 1)
-    s.g[G_TIME] = now
-    if s.g[G_ENDED]:
+    for u in range(s[G_UNITS], s[G_UNITS_END], UNIT_COLUMNS):
+        account(s, u, now + 1)
+    s[G_TIME] = now
+    if s[G_ENDED]:
         host.feed(s, now + 1, False)

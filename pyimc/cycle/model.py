@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the kernel on a Program and puts its counters into words."""
 
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import numpy as np
-
-from pyimc.cycle.build import build
+from pyimc.cycle.build import Chip, build
 from pyimc.cycle.kernel import run
-from pyimc.cycle.state import *  # noqa: F403
-from pyimc.program import Program
+from pyimc.cycle.state import *
+from pyimc.program import Actor, Program
 
 KINDS: tuple[Literal["issue", "done", "arrival", "credit"], ...] = ("issue", "done", "arrival", "credit")
+PU_COUNTERS = {
+    "busy": P_BUSY, "input_wait": P_INPUT_CYCLES, "room_wait": P_ROOM_CYCLES, "idle": P_IDLE_CYCLES,
+    "flits_in": P_IN, "flits_out": P_OUT,
+}  # fmt: skip
+ACTOR_COUNTERS = {"firings": A_FIRINGS, "busy": A_BUSY, "first": A_FIRST, "last": A_LAST}
 
 
 class Event(NamedTuple):
@@ -75,45 +79,40 @@ def simulate(program: Program, images: int, events: int = 0) -> CycleResult:
         events: How many events to log, from the start of the run.
     """
     chip = build(program, images, events)
-    run(chip)
-    ended = bool(chip.g[G_ENDED])
-    sent, whole = int(chip.g[G_IN_IMAGE]), int(chip.output[:, O_IMAGES].min())
+    run(chip.state)
+    ended, sent = bool(chip.state[G_ENDED]), int(chip.state[G_IN_IMAGE])
+    whole = int(chip.view("output")[:, O_IMAGES].min())
     return CycleResult(
         deadlock=not ended,
-        cycles_total=int(chip.g[G_TIME]),
-        first_cycles=chip.first[:sent].tolist(),
-        last_cycles=chip.finished[:whole].max(axis=1).tolist(),
-        host_flits=int(chip.g[G_IN_FLITS]),
-        counters={str(node): _counters(chip, node) for node in sorted((*program.arch.imcs, *program.arch.dpus))},
-        actors={actor.name: _actor(chip, actor.node * program.arch.contexts + actor.context) for actor in program.actors},
-        waiting=[] if ended else [_status(program, chip, name) for name in (actor.name for actor in program.actors)],
+        cycles_total=int(chip.state[G_TIME]),
+        first_cycles=chip.view("first")[0, :sent].tolist(),
+        last_cycles=chip.view("finished")[:, :whole].max(axis=0).tolist(),
+        host_flits=int(chip.state[G_IN_FLITS]),
+        counters={str(node): _named(chip, u, PU_COUNTERS) for node, u in chip.units.items()},
+        actors={actor.name: _named(chip, _row(program, chip, actor), ACTOR_COUNTERS) for actor in program.actors},
+        waiting=[] if ended else [_status(program, chip, actor) for actor in program.actors],
         events=_events(program, chip),
     )
 
 
-def _counters(chip: Chip, node: int) -> dict[str, int]:
-    columns = {
-        "busy": P_BUSY, "input_wait": P_INPUT_CYCLES, "room_wait": P_ROOM_CYCLES, "idle": P_IDLE_CYCLES,
-        "flits_in": P_IN, "flits_out": P_OUT,
-    }  # fmt: skip
-    return {name: int(chip.pu[node, column]) for name, column in columns.items()}
+def _row(program: Program, chip: Chip, actor: Actor) -> int:
+    return int(chip.state[chip.units[actor.node] + P_ACTORS]) + actor.context * ACTOR_COLUMNS
 
 
-def _actor(chip: Chip, row: int) -> dict[str, int]:
-    columns = {"firings": A_FIRINGS, "busy": A_BUSY, "first": A_FIRST, "last": A_LAST}
-    return {name: int(chip.actor[row, column]) for name, column in columns.items()}
+def _named(chip: Chip, row: int, columns: dict[str, int]) -> dict[str, int]:
+    return {name: int(chip.state[row + column]) for name, column in columns.items()}
 
 
-def _status(program: Program, chip: Chip, name: str) -> dict[str, int | str]:
-    actor = program.actor(name)
-    pu, row = chip.pu[actor.node], actor.node * program.arch.contexts + actor.context
-    fills = chip.channel[2 * row : 2 * row + 2, C_ARRIVED] - chip.channel[2 * row : 2 * row + 2, C_CONSUMED]
-    bit = {"active": P_ACTIVE, "ready": P_READY, "room_wait": P_ROOM_WAIT}
+def _status(program: Program, chip: Chip, actor: Actor) -> dict[str, int | str]:
+    state, u, row = chip.state, chip.units[actor.node], _row(program, chip, actor)
+    channel = int(state[u + P_CHANNELS]) + 2 * actor.context * CHANNEL_COLUMNS
+    masks = {"active": P_ACTIVE, "ready": P_READY, "room_wait": P_ROOM_WAIT}
     return {
-        "actor": name, **{key: int(pu[column]) >> actor.context & 1 for key, column in bit.items()},
-        "fetched": int(chip.actor[row, A_ARMED]), "pc": int(chip.actor[row, A_PC]),
-        "fill_0": int(fills[0]), "fill_1": int(fills[1]),
-        "need": int(chip.instruction[chip.actor[row, A_INSTRUCTION], I_NEED]),
+        "actor": actor.name, **{name: int(state[u + column]) >> actor.context & 1 for name, column in masks.items()},
+        "fetched": int(state[row + A_ARMED]), "pc": int(state[row + A_PC]),
+        "fill_0": int(state[channel + C_ARRIVED] - state[channel + C_CONSUMED]),
+        "fill_1": int(state[channel + CHANNEL_COLUMNS + C_ARRIVED] - state[channel + CHANNEL_COLUMNS + C_CONSUMED]),
+        "need": int(state[state[row + A_INSTRUCTION] + I_NEED]) if state[row + A_INSTRUCTION] else 0,
     }  # fmt: skip
 
 
@@ -121,7 +120,8 @@ def _events(program: Program, chip: Chip) -> list[Event]:
     names = {(actor.node, actor.context): actor.name for actor in program.actors}
     divisor = {EVENT_ISSUE: 1, EVENT_DONE: 1, EVENT_ARRIVAL: 2, EVENT_CREDIT: program.arch.destinations}
     found = []
-    for cycle, node, kind, value in np.asarray(chip.events[: chip.g[G_EVENTS]]).tolist():
+    count = (int(chip.state[G_EVENT]) - chip.offset("event")) // EVENT_COLUMNS
+    for cycle, node, kind, value in chip.view("event")[:count].tolist():
         context, index = divmod(value, divisor[kind])
         found.append(Event(cycle, node, KINDS[kind], names[node, context], index))
     return found

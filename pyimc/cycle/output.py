@@ -4,168 +4,169 @@
 What cannot be sent stops everything before it in the same cycle, so this part is one component.
 """
 
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 from numba import njit
 
-from pyimc.cycle import imc, vector
+from pyimc.cycle import vector
+from pyimc.cycle.agenda import actor_row, done, set_timer
 from pyimc.cycle.network import has_room, push
-from pyimc.cycle.state import *  # noqa: F403
+from pyimc.cycle.state import *
 
 
 @njit(cache=True)
-def pack(s, n, item, room):
+def pack(s: Table, u: int, item: int, room: bool) -> None:
     """One cycle of rtl/packer.v that is offered `item`; `room`: its output register is free after this cycle."""
     if not room:
         return
-    if s.pu[n, P_FLUSH]:
-        s.pu[n, P_PACKED] = s.pu[n, P_FLUSH_CTX] | MARK_LAST | 1
-        s.pu[n, P_FILL] = 0
-        s.pu[n, P_FLUSH] = 0
+    if s[u + P_FLUSH]:
+        s[u + P_PACKED] = s[u + P_FLUSH_CTX] | MARK_LAST | 1
+        s[u + P_FILL] = 0
+        s[u + P_FLUSH] = 0
         return
-    s.pu[n, P_PACKED] = 0
+    s[u + P_PACKED] = 0
     if not item:
         return
-    lanes = s.g[G_LANES]
-    total = s.pu[n, P_FILL] + (item & SIZE_MASK)
+    lanes = s[G_LANES]
+    total = s[u + P_FILL] + (item & SIZE_MASK)
     last = item & MARK_LAST
     ctx = item & ~(MARK_LAST | SIZE_MASK)
     if total < lanes:
-        s.pu[n, P_FILL] = 0 if last else total
+        s[u + P_FILL] = 0 if last else total
         if last:
-            s.pu[n, P_PACKED] = ctx | last | 1
+            s[u + P_PACKED] = ctx | last | 1
         return
-    s.pu[n, P_FILL] = total - lanes
+    s[u + P_FILL] = total - lanes
     if last and total > lanes:
-        s.pu[n, P_FLUSH] = 1
-        s.pu[n, P_FLUSH_CTX] = ctx
+        s[u + P_FLUSH] = 1
+        s[u + P_FLUSH_CTX] = ctx
         last = 0
-    s.pu[n, P_PACKED] = ctx | last | 1
+    s[u + P_PACKED] = ctx | last | 1
 
 
 @njit(cache=True)
-def drain(s, n, taken, now):
+def drain(s: Table, u: int, taken: bool, now: int) -> None:
     """One cycle of rtl/drain.v; `taken`: the packer takes what is offered."""
-    if s.pu[n, P_STAGE_3] and not taken:
+    if s[u + P_STAGE_3] and not taken:
         return
-    bank = s.pu[n, P_READ_BANK]
+    bank = s[u + P_READ_BANK]
     item = 0
-    if s.pu[n, P_FULL_FROM_0 + bank] <= now:
-        pixel = s.pu[n, P_PIXEL_0 + bank]
-        lanes = s.g[G_LANES]
-        left = s.actor[n * s.g[G_CONTEXTS] + (pixel >> CTX_AT), A_COLUMNS] - s.pu[n, P_WORD] * lanes
+    if s[u + P_FULL_FROM_0 + bank] <= now:
+        pixel = s[u + P_PIXEL_0 + bank]
+        lanes = s[G_LANES]
+        left = s[actor_row(s, u, pixel >> CTX_AT) + A_COLUMNS] - s[u + P_WORD] * lanes
         if left <= lanes:
             item = pixel | left
-            s.pu[n, P_WORD] = 0
-            s.pu[n, P_READ_BANK] = 1 - bank
-            s.pu[n, P_FULL_FROM_0 + bank] = NEVER
-            s.pu[n, P_EMPTY_FROM_0 + bank] = now + 1
-            if s.pu[n, P_BLOCKED]:
-                s.pu[n, P_BLOCKED] = 0
-                imc.set_timer(s, n, T_TAKE, now + 1)
+            s[u + P_WORD] = 0
+            s[u + P_READ_BANK] = 1 - bank
+            s[u + P_FULL_FROM_0 + bank] = NEVER
+            s[u + P_EMPTY_FROM_0 + bank] = now + 1
+            if s[u + P_BLOCKED]:
+                s[u + P_BLOCKED] = 0
+                set_timer(s, u, T_TAKE, now + 1)
         else:
             item = (pixel & ~MARK_LAST) | lanes
-            s.pu[n, P_WORD] += 1
-    s.pu[n, P_STAGE_3] = s.pu[n, P_STAGE_2]
-    s.pu[n, P_STAGE_2] = s.pu[n, P_STAGE_1]
-    s.pu[n, P_STAGE_1] = item
+            s[u + P_WORD] += 1
+    s[u + P_STAGE_3] = s[u + P_STAGE_2]
+    s[u + P_STAGE_2] = s[u + P_STAGE_1]
+    s[u + P_STAGE_1] = item
 
 
 @njit(cache=True)
-def compute(s, n, taken, now):
+def compute(s: Table, u: int, taken: bool, now: int) -> None:
     """One cycle of rtl/vector_fetch.v and rtl/vector_unit.v."""
-    if s.pu[n, P_STAGE_3] and not taken:
+    if s[u + P_STAGE_3] and not taken:
         return
-    s.pu[n, P_STAGE_3] = s.pu[n, P_STAGE_2]
-    s.pu[n, P_STAGE_2] = s.pu[n, P_STAGE_1]
-    s.pu[n, P_STAGE_1] = s.pu[n, P_SLOT_STAGE]
-    s.pu[n, P_SLOT_STAGE] = 0
-    if s.pu[n, P_FETCH] and s.pu[n, P_FETCH_FROM] <= now:
-        s.pu[n, P_SLOTS] -= 1
-        if s.pu[n, P_SLOTS] == 0:
-            s.pu[n, P_SLOT_STAGE] = vector.advance(s, n)
-            if not s.pu[n, P_FETCH]:
-                imc.done(s, n, now)
+    s[u + P_STAGE_3] = s[u + P_STAGE_2]
+    s[u + P_STAGE_2] = s[u + P_STAGE_1]
+    s[u + P_STAGE_1] = s[u + P_SLOT_STAGE]
+    s[u + P_SLOT_STAGE] = 0
+    if s[u + P_FETCH] and s[u + P_FETCH_FROM] <= now:
+        s[u + P_SLOTS_LEFT] -= 1
+        if s[u + P_SLOTS_LEFT] == 0:
+            s[u + P_SLOT_STAGE] = vector.advance(s, u)
+            if not s[u + P_FETCH]:
+                done(s, u, now)
 
 
 @njit(cache=True)
-def send(s, n, now):
+def send(s: Table, u: int, now: int) -> None:
     """One cycle of the sending half of rtl/egress.v."""
-    bank = s.pu[n, P_SEND_BANK]
-    packet = s.pu[n, P_PACKET_0 + bank]
-    state = s.pu[n, P_SEND_STATE]
+    bank = s[u + P_SEND_BANK]
+    packet = s[u + P_PACKET_0 + bank]
+    state = s[u + P_SEND_STATE]
     if state == SEND_IDLE:
         if packet:
-            s.pu[n, P_SEND_STATE] = SEND_HEAD
+            s[u + P_SEND_STATE] = SEND_HEAD
         return
-    fifo = n * 5
+    fifo = s[u + P_FIFO]
     if not has_room(s, fifo, now):
         return
-    s.pu[n, P_OUT] += 1
+    s[u + P_OUT] += 1
     length = packet & SIZE_MASK
-    row = n * s.g[G_CONTEXTS] + (packet >> CTX_AT)
-    index = s.pu[n, P_DESTINATION]
-    slot = row * s.g[G_DESTINATIONS] + index
-    flit = s.slot[slot, S_NODE] | s.slot[slot, S_CHANNEL] << CHANNEL_AT | length << WORDS_AT | n << SOURCE_AT
-    flit |= ((packet >> CTX_AT) * s.g[G_DESTINATIONS] + index) << SLOT_AT
+    row = actor_row(s, u, packet >> CTX_AT)
+    index = s[u + P_DESTINATION]
+    number = (packet >> CTX_AT) * s[G_DESTINATIONS] + index
+    slot = s[u + P_SLOTS] + number * SLOT_COLUMNS
+    flit = s[slot + S_NODE] | s[slot + S_CHANNEL] << CHANNEL_AT | length << WORDS_AT
+    flit |= s[u + P_NODE] << SOURCE_AT | number << SLOT_AT
     if state == SEND_HEAD:
         push(s, fifo, flit, now)
-        s.pu[n, P_SEND_STATE] = SEND_PAYLOAD
-        s.pu[n, P_SENT] = 0
+        s[u + P_SEND_STATE] = SEND_PAYLOAD
+        s[u + P_SENT] = 0
         return
-    s.pu[n, P_SENT] += 1
-    if s.pu[n, P_SENT] < length:
+    s[u + P_SENT] += 1
+    if s[u + P_SENT] < length:
         push(s, fifo, flit, now)
         return
     push(s, fifo, flit | LAST, now)
-    if index + 1 < s.actor[row, A_DESTINATIONS]:
-        s.pu[n, P_DESTINATION] = index + 1
-        s.pu[n, P_SEND_STATE] = SEND_HEAD
+    if index + 1 < s[row + A_DESTINATIONS]:
+        s[u + P_DESTINATION] = index + 1
+        s[u + P_SEND_STATE] = SEND_HEAD
         return
-    s.pu[n, P_DESTINATION] = 0
-    s.pu[n, P_PACKET_0 + bank] = 0
-    s.pu[n, P_SEND_BANK] = 1 - bank
-    s.pu[n, P_SEND_STATE] = SEND_HEAD if s.pu[n, P_PACKET_1 - bank] else SEND_IDLE
+    s[u + P_DESTINATION] = 0
+    s[u + P_PACKET_0 + bank] = 0
+    s[u + P_SEND_BANK] = 1 - bank
+    s[u + P_SEND_STATE] = SEND_HEAD if s[u + P_PACKET_1 - bank] else SEND_IDLE
 
 
 @njit(cache=True)
-def step(s, n, now):
+def step(s: Table, u: int, now: int) -> bool:
     """One cycle; False if nothing is left to do until the engine has something."""
-    free = not s.pu[n, P_PACKET_0 + s.pu[n, P_FILL_BANK]]
-    word = s.pu[n, P_PACKED] if free else 0
-    if s.pu[n, P_SEND_STATE] != SEND_IDLE or s.pu[n, P_PACKET_0] or s.pu[n, P_PACKET_1]:
-        send(s, n, now)
-    room = free or not s.pu[n, P_PACKED]
-    taken = room and not s.pu[n, P_FLUSH]
-    item = s.pu[n, P_STAGE_3]
-    if s.pu[n, P_KIND] == IMC:
-        drain(s, n, taken, now)
+    free = not s[u + P_PACKET_0 + s[u + P_FILL_BANK]]
+    word = s[u + P_PACKED] if free else 0
+    if s[u + P_SEND_STATE] != SEND_IDLE or s[u + P_PACKET_0] or s[u + P_PACKET_1]:
+        send(s, u, now)
+    room = free or not s[u + P_PACKED]
+    taken = room and not s[u + P_FLUSH]
+    item = s[u + P_STAGE_3]
+    if s[u + P_KIND] == IMC:
+        drain(s, u, taken, now)
     else:
-        compute(s, n, taken, now)
-    pack(s, n, item, room)
+        compute(s, u, taken, now)
+    pack(s, u, item, room)
     if word:
-        s.pu[n, P_FILLED] += 1
-        if word & MARK_LAST or s.pu[n, P_FILLED] == s.g[G_PACKET]:
-            bank = s.pu[n, P_FILL_BANK]
-            s.pu[n, P_PACKET_0 + bank] = (word >> CTX_AT) << CTX_AT | s.pu[n, P_FILLED]
-            s.pu[n, P_FILL_BANK] = 1 - bank
-            s.pu[n, P_FILLED] = 0
-    return stays(s, n, now)
+        s[u + P_FILLED] += 1
+        if word & MARK_LAST or s[u + P_FILLED] == s[G_PACKET]:
+            bank = s[u + P_FILL_BANK]
+            s[u + P_PACKET_0 + bank] = (word >> CTX_AT) << CTX_AT | s[u + P_FILLED]
+            s[u + P_FILL_BANK] = 1 - bank
+            s[u + P_FILLED] = 0
+    return stays(s, u, now)
 
 
 @njit(cache=True)
-def stays(s, n, now):
+def stays(s: Table, u: int, now: int) -> bool:
     """Something happens in the next cycle. A vector fetch alone in the pipeline sleeps until its chunk's last slot."""
-    moving = s.pu[n, P_STAGE_1] | s.pu[n, P_STAGE_2] | s.pu[n, P_STAGE_3] | s.pu[n, P_SLOT_STAGE]
-    rest = s.pu[n, P_PACKED] | s.pu[n, P_FLUSH] | s.pu[n, P_SEND_STATE] | s.pu[n, P_PACKET_0] | s.pu[n, P_PACKET_1]
-    if s.pu[n, P_KIND] == IMC:
-        return (
-            (moving | rest) != 0 or s.pu[n, P_FULL_FROM_0 + s.pu[n, P_READ_BANK]] != NEVER
-        )
-    if s.pu[n, P_FETCH] and s.pu[n, P_FETCH_FROM] <= now + 1:
-        if moving or s.pu[n, P_SLOTS] == 1:
+    moving = s[u + P_STAGE_1] | s[u + P_STAGE_2] | s[u + P_STAGE_3] | s[u + P_SLOT_STAGE]
+    rest = s[u + P_PACKED] | s[u + P_FLUSH] | s[u + P_SEND_STATE] | s[u + P_PACKET_0] | s[u + P_PACKET_1]
+    if s[u + P_KIND] == IMC:
+        return (moving | rest) != 0 or s[u + P_FULL_FROM_0 + s[u + P_READ_BANK]] != NEVER
+    if s[u + P_FETCH] and s[u + P_FETCH_FROM] <= now + 1:
+        if moving or s[u + P_SLOTS_LEFT] == 1:
             return True
-        s.pu[n, P_FETCH_FROM] = now + s.pu[n, P_SLOTS]
-        s.pu[n, P_SLOTS] = 1
-        imc.set_timer(s, n, T_FETCH, s.pu[n, P_FETCH_FROM] - 1)
+        s[u + P_FETCH_FROM] = now + s[u + P_SLOTS_LEFT]
+        s[u + P_SLOTS_LEFT] = 1
+        set_timer(s, u, T_FETCH, s[u + P_FETCH_FROM] - 1)
     return (moving | rest) != 0

@@ -1,26 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """rtl/sequencer.v and rtl/fetch.v of one processing unit, and its counters."""
 
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 from numba import njit
 
 from pyimc.cycle import imc, vector
+from pyimc.cycle.agenda import account, actor_row, log
 from pyimc.cycle.network import has_room, push
-from pyimc.cycle.state import *  # noqa: F403
+from pyimc.cycle.state import *
 
 
 @njit(cache=True)
-def wake(s, n):
-    """The sequencer of node n has something to do in the next cycle."""
-    if not s.pu[n, P_SEQ_LISTED]:
-        s.pu[n, P_SEQ_LISTED] = 1
-        s.seqs[1 - s.g[G_HALF], s.g[G_SEQS]] = n
-        s.g[G_SEQS] += 1
-
-
-@njit(cache=True)
-def lowest(mask):
+def lowest(mask: int) -> int:
     """Index of the lowest set bit."""
     index = 0
     while not mask >> index & 1:
@@ -29,120 +22,125 @@ def lowest(mask):
 
 
 @njit(cache=True)
-def scan(s, n, now):
+def scan(s: Table, u: int, now: int) -> None:
     """Looks at the lowest changed context."""
-    ctx = lowest(s.pu[n, P_DIRTY])
-    s.pu[n, P_DIRTY] &= ~(1 << ctx)
-    row = n * s.g[G_CONTEXTS] + ctx
-    if not s.actor[row, A_ARMED]:
+    ctx = lowest(s[u + P_DIRTY])
+    s[u + P_DIRTY] &= ~(1 << ctx)
+    row = actor_row(s, u, ctx)
+    if not s[row + A_ARMED]:
         return
-    at = s.actor[row, A_INSTRUCTION]
-    need, produce = s.instruction[at, I_NEED], s.instruction[at, I_PRODUCE]
-    inputs = s.channel[2 * row, C_ARRIVED] - s.channel[2 * row, C_CONSUMED] >= need
-    if s.actor[row, A_TWO_PORTS]:
-        inputs = inputs and s.channel[2 * row + 1, C_ARRIVED] - s.channel[2 * row + 1, C_CONSUMED] >= need
+    at = s[row + A_INSTRUCTION]
+    need, produce = s[at + I_NEED], s[at + I_PRODUCE]
+    channel = s[u + P_CHANNELS] + 2 * ctx * CHANNEL_COLUMNS
+    inputs = s[channel + C_ARRIVED] - s[channel + C_CONSUMED] >= need
+    if s[row + A_TWO_PORTS]:
+        channel += CHANNEL_COLUMNS
+        inputs = inputs and s[channel + C_ARRIVED] - s[channel + C_CONSUMED] >= need
     room = True
-    first = row * s.g[G_DESTINATIONS]
-    for index in range(s.actor[row, A_DESTINATIONS]):
-        if s.slot[first + index, S_GRANTED] - s.slot[first + index, S_SENT] < produce:
+    slot = s[u + P_SLOTS] + ctx * s[G_DESTINATIONS] * SLOT_COLUMNS
+    for _ in range(s[row + A_DESTINATIONS]):
+        if s[slot + S_GRANTED] - s[slot + S_SENT] < produce:
             room = False
+        slot += SLOT_COLUMNS
     if inputs and room:
-        s.pu[n, P_READY] |= 1 << ctx
-    waiting = s.pu[n, P_ROOM_WAIT] & ~(1 << ctx)
+        s[u + P_READY] |= 1 << ctx
+    waiting = s[u + P_ROOM_WAIT] & ~(1 << ctx)
     if inputs and not room:
         waiting |= 1 << ctx
-    if waiting != s.pu[n, P_ROOM_WAIT]:
-        imc.account(s, n, now + 1)
-        s.pu[n, P_ROOM_WAIT] = waiting
+    if waiting != s[u + P_ROOM_WAIT]:
+        account(s, u, now + 1)
+        s[u + P_ROOM_WAIT] = waiting
 
 
 @njit(cache=True)
-def decode(s, n, ctx, now):
+def decode(s: Table, u: int, ctx: int, now: int) -> None:
     """Executes a fetched instruction."""
-    row = n * s.g[G_CONTEXTS] + ctx
-    pc = s.actor[row, A_PC]
-    at = n * s.g[G_INSTRUCTIONS] + pc
-    opcode = s.instruction[at, I_OPCODE]
-    s.actor[row, A_PC] = pc + 1
+    row = actor_row(s, u, ctx)
+    pc = s[row + A_PC]
+    at = s[u + P_STREAM] + pc * INSTRUCTION_COLUMNS
+    opcode = s[at + I_OPCODE]
+    s[row + A_PC] = pc + 1
     if opcode == LOOP:
-        column = A_TURNS_1 if s.instruction[at, I_LEVEL] else A_TURNS_0
-        turns = s.actor[row, column] + 1 & 0xFFFF
-        if s.instruction[at, I_COUNT] == 0 or turns < s.instruction[at, I_COUNT]:
-            s.actor[row, column] = turns
-            s.actor[row, A_PC] = s.instruction[at, I_TARGET]
+        column = A_TURNS_1 if s[at + I_LEVEL] else A_TURNS_0
+        turns = s[row + column] + 1 & 0xFFFF
+        if s[at + I_COUNT] == 0 or turns < s[at + I_COUNT]:
+            s[row + column] = turns
+            s[row + A_PC] = s[at + I_TARGET]
         else:
-            s.actor[row, column] = 0
+            s[row + column] = 0
         return
-    s.pu[n, P_DUE] &= ~(1 << ctx)
+    s[u + P_DUE] &= ~(1 << ctx)
     if opcode == FIRE:
-        s.actor[row, A_INSTRUCTION] = at
-        s.actor[row, A_ARMED] = 1
-        s.pu[n, P_DIRTY] |= 1 << ctx
+        s[row + A_INSTRUCTION] = at
+        s[row + A_ARMED] = 1
+        s[u + P_DIRTY] |= 1 << ctx
     else:
-        imc.account(s, n, now + 1)
-        s.pu[n, P_ACTIVE] &= ~(1 << ctx)
+        account(s, u, now + 1)
+        s[u + P_ACTIVE] &= ~(1 << ctx)
 
 
 @njit(cache=True)
-def issue(s, n, ctx, now):
+def issue(s: Table, u: int, ctx: int, now: int) -> None:
     """A context fires: the engine accepts it in the next cycle."""
-    row = n * s.g[G_CONTEXTS] + ctx
-    at = s.actor[row, A_INSTRUCTION]
-    s.channel[2 * row, C_CONSUMED] += s.instruction[at, I_FREE]
-    if s.actor[row, A_TWO_PORTS]:
-        s.channel[2 * row + 1, C_CONSUMED] += s.instruction[at, I_FREE]
-    first = row * s.g[G_DESTINATIONS]
-    for index in range(s.actor[row, A_DESTINATIONS]):
-        s.slot[first + index, S_SENT] += s.instruction[at, I_PRODUCE]
-    s.actor[row, A_ARMED] = 0
-    s.pu[n, P_READY] &= ~(1 << ctx)
-    s.pu[n, P_DUE] |= 1 << ctx
-    imc.account(s, n, now + 1)
-    s.pu[n, P_FRONT] = 1
-    s.pu[n, P_ISSUE_CTX] = ctx
-    s.pu[n, P_ISSUE_FREE] = s.instruction[at, I_FREE]
-    s.pu[n, P_FREE_FROM] = NEVER
-    if s.actor[row, A_FIRINGS] == 0:
-        s.actor[row, A_FIRST] = now + 1
-    imc.log(s, now + 1, n, EVENT_ISSUE, ctx)
-    if s.pu[n, P_KIND] == IMC:
-        imc.accept(s, n, row, at, now + 1)
+    row = actor_row(s, u, ctx)
+    at = s[row + A_INSTRUCTION]
+    channel = s[u + P_CHANNELS] + 2 * ctx * CHANNEL_COLUMNS
+    s[channel + C_CONSUMED] += s[at + I_FREE]
+    if s[row + A_TWO_PORTS]:
+        s[channel + CHANNEL_COLUMNS + C_CONSUMED] += s[at + I_FREE]
+    slot = s[u + P_SLOTS] + ctx * s[G_DESTINATIONS] * SLOT_COLUMNS
+    for _ in range(s[row + A_DESTINATIONS]):
+        s[slot + S_SENT] += s[at + I_PRODUCE]
+        slot += SLOT_COLUMNS
+    s[row + A_ARMED] = 0
+    s[u + P_READY] &= ~(1 << ctx)
+    s[u + P_DUE] |= 1 << ctx
+    account(s, u, now + 1)
+    s[u + P_FRONT] = 1
+    s[u + P_ISSUE_CTX] = ctx
+    s[u + P_ISSUE_FREE] = s[at + I_FREE]
+    s[u + P_FREE_FROM] = NEVER
+    if s[row + A_FIRINGS] == 0:
+        s[row + A_FIRST] = now + 1
+    log(s, u, now + 1, EVENT_ISSUE, ctx)
+    if s[u + P_KIND] == IMC:
+        imc.accept(s, u, row, at, now + 1)
     else:
-        vector.accept(s, n, row, at, now + 1)
+        vector.accept(s, u, row, at, now + 1)
 
 
 @njit(cache=True)
-def step(s, n, now):
+def step(s: Table, u: int, now: int) -> bool:
     """One cycle; False if nothing is left to do until something comes in."""
     # what the end of this cycle is decided on
     sent_last = False
-    offered = s.pu[n, P_CREDIT] != 0 and s.pu[n, P_CREDIT_FROM] <= now
+    offered = s[u + P_CREDIT] != 0 and s[u + P_CREDIT_FROM] <= now
     if offered:
-        row = n * s.g[G_CONTEXTS] + s.pu[n, P_CREDIT_CTX]
-        fifo = (s.g[G_NODES] + n) * 5
+        row = actor_row(s, u, s[u + P_CREDIT_CTX])
+        fifo = s[u + P_CREDIT_FIFO]
         if has_room(s, fifo, now):
-            channel = 2 * row + s.pu[n, P_SECOND]
-            flit = s.channel[channel, C_NODE] | s.channel[channel, C_SLOT] << SLOT_AT
-            push(s, fifo, flit | s.pu[n, P_FREE] << WORDS_AT | LAST, now)
-            sent_last = s.pu[n, P_SECOND] != 0 or s.actor[row, A_TWO_PORTS] == 0
-            s.pu[n, P_CREDIT] = not sent_last
-            s.pu[n, P_SECOND] = 1
+            channel = s[u + P_CHANNELS] + (2 * s[u + P_CREDIT_CTX] + s[u + P_SECOND]) * CHANNEL_COLUMNS
+            flit = s[channel + C_NODE] | s[channel + C_SLOT] << SLOT_AT
+            push(s, fifo, flit | s[u + P_FREE] << WORDS_AT | LAST, now)
+            sent_last = s[u + P_SECOND] != 0 or s[row + A_TWO_PORTS] == 0
+            s[u + P_CREDIT] = not sent_last
+            s[u + P_SECOND] = 1
     chosen = -1
-    if s.pu[n, P_READY] and s.pu[n, P_FREE_FROM] <= now and (not offered or sent_last):
-        chosen = lowest(s.pu[n, P_READY])
-    decoding = s.pu[n, P_DECODE]
-    s.pu[n, P_DECODE] = 1 + lowest(s.pu[n, P_DUE]) if not decoding and s.pu[n, P_DUE] else 0
+    if s[u + P_READY] and s[u + P_FREE_FROM] <= now and (not offered or sent_last):
+        chosen = lowest(s[u + P_READY])
+    decoding = s[u + P_DECODE]
+    s[u + P_DECODE] = 1 + lowest(s[u + P_DUE]) if not decoding and s[u + P_DUE] else 0
     # the end of the cycle: of two that write the same bit, the later one counts, as in the RTL
-    if s.pu[n, P_DIRTY]:
-        scan(s, n, now)
+    if s[u + P_DIRTY]:
+        scan(s, u, now)
     if decoding:
-        decode(s, n, decoding - 1, now)
+        decode(s, u, decoding - 1, now)
     if chosen >= 0:
-        issue(s, n, chosen, now)
+        issue(s, u, chosen, now)
     return (
-        s.pu[n, P_DIRTY] != 0
-        or s.pu[n, P_DUE] != 0
-        or s.pu[n, P_DECODE] != 0
-        or s.pu[n, P_CREDIT] != 0
-        or (s.pu[n, P_READY] != 0 and s.pu[n, P_FREE_FROM] != NEVER)
+        s[u + P_DIRTY] != 0
+        or s[u + P_DUE] != 0
+        or s[u + P_DECODE] != 0
+        or s[u + P_CREDIT] != 0
+        or (s[u + P_READY] != 0 and s[u + P_FREE_FROM] != NEVER)
     )

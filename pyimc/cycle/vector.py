@@ -1,64 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
 """rtl/vector_fetch.v: how many memory slots the next chunk of a firing takes."""
 
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 from numba import njit
 
-from pyimc.cycle.imc import wake_output
-from pyimc.cycle.state import *  # noqa: F403
+from pyimc.cycle.agenda import actor_row, wake_output
+from pyimc.cycle.state import *
 
 
 @njit(cache=True)
-def next_chunk(s, n, row):
+def next_chunk(s: Table, u: int, row: int) -> None:
     """Slots and bytes of the chunk that P_CHUNK and P_X name."""
-    lanes = s.g[G_LANES]
-    if s.actor[row, A_ADD]:
-        s.pu[n, P_CHUNK_BYTES] = lanes
-        s.pu[n, P_SLOTS] = 2
+    lanes = s[G_LANES]
+    if s[row + A_ADD]:
+        s[u + P_CHUNK_BYTES] = lanes
+        s[u + P_SLOTS_LEFT] = 2
         return
-    run, row_bytes, chunk = s.actor[row, A_RUN], s.actor[row, A_ROW_BYTES], s.pu[n, P_CHUNK]
+    run, row_bytes, chunk = s[row + A_RUN], s[row + A_ROW_BYTES], s[u + P_CHUNK]
     size = min(lanes, run - chunk)
     slots = 0
-    tap = s.pu[n, P_X]
-    for _ in range(s.actor[row, A_KERNEL_COLUMNS]):
+    tap = s[u + P_X]
+    for _ in range(s[row + A_KERNEL_COLUMNS]):
         slots += 1
         if 0 <= tap < row_bytes and (tap + chunk) % lanes + size > lanes:
             slots += 1
         tap += run
-    s.pu[n, P_CHUNK_BYTES] = size
-    s.pu[n, P_SLOTS] = slots * s.pu[n, P_ROWS]
+    s[u + P_CHUNK_BYTES] = size
+    s[u + P_SLOTS_LEFT] = slots * s[u + P_ROWS]
 
 
 @njit(cache=True)
-def accept(s, n, row, at, now):
+def accept(s: Table, u: int, row: int, at: int, now: int) -> None:
     """A firing is accepted in cycle `now`, which is the next one; its first slot is one cycle later."""
-    s.pu[n, P_FETCH] = 1
-    s.pu[n, P_FETCH_FROM] = now + 1
-    s.pu[n, P_PIXELS] = s.instruction[at, I_PRODUCE] if s.actor[row, A_ADD] else s.instruction[at, I_PIXELS]
-    s.pu[n, P_X] = s.instruction[at, I_X0]
-    s.pu[n, P_ROWS] = s.instruction[at, I_ROWS]
-    s.pu[n, P_CHUNK] = 0
-    next_chunk(s, n, row)
-    wake_output(s, n)
+    s[u + P_FETCH] = 1
+    s[u + P_FETCH_FROM] = now + 1
+    s[u + P_PIXELS] = s[at + I_PRODUCE] if s[row + A_ADD] else s[at + I_PIXELS]
+    s[u + P_X] = s[at + I_X0]
+    s[u + P_ROWS] = s[at + I_ROWS]
+    s[u + P_CHUNK] = 0
+    next_chunk(s, u, row)
+    wake_output(s, u)
 
 
 @njit(cache=True)
-def advance(s, n):
+def advance(s: Table, u: int) -> int:
     """The slots of a chunk are done; returns the chunk and moves on. P_FETCH falls with the firing's last one."""
-    ctx = s.pu[n, P_ISSUE_CTX]
-    row = n * s.g[G_CONTEXTS] + ctx
-    item = ctx << CTX_AT | s.pu[n, P_CHUNK_BYTES]
-    if s.actor[row, A_ADD]:
-        s.pu[n, P_PIXELS] -= 1
+    ctx = s[u + P_ISSUE_CTX]
+    row = actor_row(s, u, ctx)
+    item = ctx << CTX_AT | s[u + P_CHUNK_BYTES]
+    if s[row + A_ADD]:
+        s[u + P_PIXELS] -= 1
     else:
-        s.pu[n, P_CHUNK] += s.g[G_LANES]
-        if s.pu[n, P_CHUNK] >= s.actor[row, A_RUN]:
-            s.pu[n, P_CHUNK] = 0
-            s.pu[n, P_X] += s.actor[row, A_STEP]
-            s.pu[n, P_PIXELS] -= 1
-    if s.pu[n, P_PIXELS] == 0:
-        s.pu[n, P_FETCH] = 0
+        s[u + P_CHUNK] += s[G_LANES]
+        if s[u + P_CHUNK] >= s[row + A_RUN]:
+            s[u + P_CHUNK] = 0
+            s[u + P_X] += s[row + A_STEP]
+            s[u + P_PIXELS] -= 1
+    if s[u + P_PIXELS] == 0:
+        s[u + P_FETCH] = 0
         return item | MARK_LAST
-    next_chunk(s, n, row)
+    next_chunk(s, u, row)
     return item
