@@ -100,6 +100,7 @@ def test_an_engine_without_end_is_found(intact: Path) -> None:
     pixels = next(low for field, low in isa.FIRE.positions() if field.name == "pixels")
     flip_bit(intact / "program", f"pu_{actor.node:02}/stream.bin", 128 * actor.start + pixels)
     named(pyimc("rerun", intact), "last")
+    assert read_result(intact)["deadlock"] is True, "it was not waited for"
 
 
 def test_words_that_nobody_wrote_are_no_values(intact: Path) -> None:
