@@ -17,7 +17,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import Event, First, RisingEdge, Timer
+from cocotb.triggers import Event, FallingEdge, First, ReadOnly, RisingEdge, Timer
 from cocotb.types import LogicArray
 
 from pyimc import isa
@@ -32,7 +32,11 @@ POLL_CYCLES = 2000  # between two looks at progress; a deadlock is two quiet loo
 
 
 class Host:
-    """Drives and samples the host port: the only code that touches the chip's pins."""
+    """Drives and samples the host port: the only code that touches the chip's pins.
+
+    Pins are driven at the falling edge of the clock and sampled once they have settled there, in the middle of the
+    cycle that the next rising edge ends. So every simulator gives the same cycles, whatever its order at an edge.
+    """
 
     def __init__(self, dut: Any, program: Program) -> None:
         self.dut = dut
@@ -52,37 +56,41 @@ class Host:
         dut.s_host_last.value = 0
         dut.m_host_ready.value = 1
         for _ in range(3):
-            await RisingEdge(dut.clk)
+            await FallingEdge(dut.clk)
         dut.rst.value = 0
-        await RisingEdge(dut.clk)
+        await FallingEdge(dut.clk)
 
     async def start(self, stop_words: int) -> int:
         """Starts a run that ends after `stop_words` result words; returns the cycle before its first."""
         dut = self.dut
+        await FallingEdge(dut.clk)
         dut.stop_words.value = stop_words
         dut.start.value = 1
-        await RisingEdge(dut.clk)
+        begin = int(dut.now.value)
+        await FallingEdge(dut.clk)
         dut.start.value = 0
-        return int(dut.now.value)
+        return begin
 
     async def send(self, packets: Iterable[Packet]) -> int:
-        """Sends packets back to back; returns the cycle in which the first flit was taken."""
+        """Sends packets back to back, from a falling edge on; returns the cycle in which the first flit was taken."""
         dut, first = self.dut, -1
         data, last, valid, ready, clk = dut.s_host_data, dut.s_host_last, dut.s_host_valid, dut.s_host_ready, dut.clk
-        edge, opening = RisingEdge(clk), RisingEdge(ready)
-        valid.value = 1
+        middle, settled, opening = FallingEdge(clk), ReadOnly(), RisingEdge(ready)
         for packet in packets:
             final = len(packet.payload)
             for index, flit in enumerate(packet.flits()):
+                valid.value = 1
                 data.value = flit
                 last.value = int(index == final)
-                await edge
+                await settled
                 while not ready.value:
                     await opening
-                    await edge
+                    await middle
+                    await settled
                 self.flits_sent += 1
                 if first < 0:
                     first = int(dut.now.value)
+                await middle
         valid.value = 0
         return first
 
@@ -90,7 +98,7 @@ class Host:
         """Collects packets for ever."""
         dut, flits = self.dut, []
         while True:
-            await RisingEdge(dut.clk)
+            await FallingEdge(dut.clk)
             if not dut.m_host_valid.value:
                 await RisingEdge(dut.m_host_valid)
                 continue
@@ -187,7 +195,7 @@ async def run(dut: Any) -> None:
     streaming = cocotb.start_soon(stream())
     stuck = not await finish(dut, host, results, folder, len(images), begin)
     run_seconds = time.monotonic() - wall
-    await RisingEdge(dut.clk)  # `now` and `run` changed at the same edge, in either order: read it at the next one
+    await FallingEdge(dut.clk)
     end = int(dut.now.value)
     streaming.cancel()
     dut.s_host_valid.value = 0
@@ -269,7 +277,7 @@ async def settle(dut: Any, patience: int) -> bool:
             return False
         dut.stirred.value = 0
         await Timer(64 * PERIOD_NS, "ns")
-    await RisingEdge(dut.clk)
+    await FallingEdge(dut.clk)
     return True
 
 

@@ -13,7 +13,7 @@ The array stands for an analogue circuit: only its ports are read. Exit code 1 i
 (`check`, part of `synth`, warns of loops, undriven and doubly driven wires), or if a file relies on initial values; 2
 if it is not installed. A loop through several modules shows only in `make lint` (UNOPTFLAT). Cells are two-input gates,
 multiplexers and flip-flops; levels is the longest path of them between flip-flops, memories and ports of the module.
-Result: `build/synth.md` and `build/synth.json`, the log of every run in `build/synth/`.
+Result: `build/synth.md`, `build/synth.json`, logs in `build/synth/`; all modules at `default` go to docs/results.md.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from pathlib import Path
 from pyimc.arch import load_arch
 from pyimc.errors import ConfigError, ImcError, ToolError
 from sim.chip_parameters import chip_parameters, literal
+from sim.results_page import replace_section
 
 ROOT = Path(__file__).resolve().parents[1]
 RTL = ROOT / "rtl"
@@ -73,6 +74,8 @@ def main(arguments: Sequence[str]) -> int:
     text = table(reports)
     (BUILD / "synth.md").write_text(f"Architecture `{options.arch}`.\n\n{text}")
     (BUILD / "synth.json").write_text(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
+    if options.arch == "default" and not options.modules:
+        replace_section("synth", text)
     print(text, end="")
     for report in reports:
         for fault in report.faults:
