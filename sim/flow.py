@@ -26,7 +26,7 @@ from sim.result import Run, write_result
 from sim.verify import deadlock_reason, outputs, verdicts
 
 LEVELS = ("rtl", "golden")
-DEFAULT_IMAGES = {"digits": 32}  # labelled, for an accuracy; all others 3, for two intervals
+DEFAULT_IMAGES = {"digits": 32}  # labelled, for an accuracy; all others 4: one interval with the chip full
 BUILD = Path("build")
 INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
 
@@ -63,7 +63,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     if request.level == "rtl":
         simulator.version()
     name = model_name(request.model)
-    images = DEFAULT_IMAGES.get(name, 3) if request.images is None else request.images
+    images = DEFAULT_IMAGES.get(name, 4) if request.images is None else request.images
     seconds: dict[str, float] = {}
     with _timed(seconds, "prepare"):
         prepared = prepare(request.model, images, request.input)

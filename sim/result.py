@@ -63,6 +63,14 @@ class Run:
         """Cycles between the last output flits of neighbouring images."""
         return np.diff(self.outcome.last_cycles).tolist() if self.outcome else []
 
+    def interval(self) -> int | None:
+        """Cycles between images in the steady state: the median of the intervals that neither the first image, into an
+        empty chip, nor the last one, with nothing behind it, has a part in; with fewer than four images, of all.
+        """
+        intervals = self.intervals()
+        inner = sorted(intervals[1:-1] or intervals)
+        return inner[len(inner) // 2] if inner else None
+
     def accuracy(self, outputs: list[NDArray[np.uint8]]) -> float | None:
         """Share of images whose largest output is the label; None without labels."""
         if self.labels is None or not outputs or len(outputs[0]) != len(self.labels):
@@ -131,7 +139,7 @@ def _measured(run: Run, outcome: Outcome) -> dict[str, Any]:
         "cycles_total": total,
         "latency_cycles": latencies[0] if latencies else None,
         "latencies_cycles": latencies,
-        "interval_cycles": intervals[-1] if intervals else None,
+        "interval_cycles": run.interval(),
         "intervals_cycles": intervals,
         "load_cycles": outcome.load_cycles,
         "pus": {
