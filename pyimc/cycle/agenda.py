@@ -4,18 +4,17 @@
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from numba import njit
-
+from pyimc.cycle.jit import cold, hot
 from pyimc.cycle.state import *
 
 
-@njit(cache=True)
+@hot
 def actor_row(s: Table, u: int, ctx: int) -> int:
     """The row of a unit's context."""
     return s[u + P_ACTORS] + ctx * ACTOR_COLUMNS
 
 
-@njit(cache=True)
+@hot
 def wake_output(s: Table, u: int) -> None:
     """Drain, packer or egress have something to do in the next cycle."""
     if not s[u + P_OUT_LISTED]:
@@ -24,7 +23,7 @@ def wake_output(s: Table, u: int) -> None:
         s[G_OUTS] += 1
 
 
-@njit(cache=True)
+@hot
 def wake_sequencer(s: Table, u: int) -> None:
     """The sequencer has something to do in the next cycle."""
     if not s[u + P_SEQ_LISTED]:
@@ -33,7 +32,7 @@ def wake_sequencer(s: Table, u: int) -> None:
         s[G_SEQS] += 1
 
 
-@njit(cache=True)
+@cold
 def set_timer(s: Table, u: int, kind: int, at: int) -> None:
     """`at` lies in the future; a timer is not set again before it has run out."""
     timer = u + P_TIMERS + kind
@@ -44,7 +43,7 @@ def set_timer(s: Table, u: int, kind: int, at: int) -> None:
     s[G_TIMERS] += 1
 
 
-@njit(cache=True)
+@cold
 def account(s: Table, u: int, now: int) -> None:
     """Counts the cycles before `now` for what the unit was doing; it may do something else from then on."""
     span = now - s[u + P_SINCE]
@@ -61,7 +60,7 @@ def account(s: Table, u: int, now: int) -> None:
         s[u + P_IDLE_CYCLES] += span
 
 
-@njit(cache=True)
+@cold
 def log(s: Table, u: int, now: int, kind: int, value: int) -> None:
     """Appends to the event log while there is space."""
     at = s[G_EVENT]
@@ -73,7 +72,7 @@ def log(s: Table, u: int, now: int, kind: int, value: int) -> None:
         s[G_EVENT] = at + EVENT_COLUMNS
 
 
-@njit(cache=True)
+@cold
 def done(s: Table, u: int, now: int) -> None:
     """The firing has read its inputs: the front is free in the next cycle, the credits are offered then."""
     ctx, free = s[u + P_ISSUE_CTX], s[u + P_ISSUE_FREE]

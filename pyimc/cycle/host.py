@@ -4,13 +4,12 @@
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from numba import njit
-
 from pyimc.cycle.network import has_room, push
+from pyimc.cycle.jit import cold
 from pyimc.cycle.state import *
 
 
-@njit(cache=True)
+@cold
 def feed(s: Table, now: int, run: bool) -> bool:
     """One cycle towards the chip: the next flit of the images, if its packet has room; False if it has not."""
     if s[G_IN_IMAGE] == s[G_IMAGES]:
@@ -56,7 +55,7 @@ def feed(s: Table, now: int, run: bool) -> bool:
     return True
 
 
-@njit(cache=True)
+@cold
 def collect(s: Table, now: int) -> None:
     """One cycle towards the host; the run ends with its last word."""
     free = True
@@ -83,7 +82,7 @@ def collect(s: Table, now: int) -> None:
         count(s, flit >> CHANNEL_AT & 255, words, now)
 
 
-@njit(cache=True)
+@cold
 def count(s: Table, output: int, words: int, now: int) -> None:
     """Words of an output have come: its image may be complete."""
     row = s[G_OUTPUTS] + output * OUTPUT_COLUMNS

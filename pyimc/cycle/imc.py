@@ -8,19 +8,18 @@ for a tile and for a free accumulator bank. So both are events in a timer wheel;
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from numba import njit
-
 from pyimc.cycle.agenda import account, actor_row, done, set_timer, wake_output
+from pyimc.cycle.jit import cold
 from pyimc.cycle.state import *
 
 
-@njit(cache=True)
+@cold
 def up(size: int, step: int) -> int:
     """size / step, rounded up."""
     return (size + step - 1) // step
 
 
-@njit(cache=True)
+@cold
 def chunks(s: Table, u: int, row: int) -> int:
     """Cycles to gather the next tile: `pyimc.timing_imc.window_chunks` for one of them."""
     lanes, run = s[G_LANES], s[row + A_RUN]
@@ -50,7 +49,7 @@ def chunks(s: Table, u: int, row: int) -> int:
     return total
 
 
-@njit(cache=True)
+@cold
 def gather(s: Table, u: int, now: int) -> int:
     """The next tile is gathered, as nothing is in its way any more; `now` is when its first chunk may be written."""
     ctx = s[u + P_ISSUE_CTX]
@@ -80,7 +79,7 @@ def gather(s: Table, u: int, now: int) -> int:
     return 0
 
 
-@njit(cache=True)
+@cold
 def accept(s: Table, u: int, row: int, at: int, now: int) -> None:
     """The gather accepts a firing in cycle `now`, which is the next one."""
     s[u + P_MORE] = 1
@@ -96,7 +95,7 @@ def accept(s: Table, u: int, row: int, at: int, now: int) -> None:
             set_timer(s, u, T_DONE, written)
 
 
-@njit(cache=True)
+@cold
 def take(s: Table, u: int, now: int) -> None:
     """The array takes the tile, unless the accumulator bank of its pixel is still full."""
     bank = s[u + P_BANK]
@@ -121,7 +120,7 @@ def take(s: Table, u: int, now: int) -> None:
             done(s, u, now)
 
 
-@njit(cache=True)
+@cold
 def finish(s: Table, u: int, now: int) -> None:
     """The last conversion of a tile."""
     if s[u + P_CONVERT_LAST]:

@@ -4,14 +4,15 @@
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from numba import njit
+from collections.abc import Callable
 
 from pyimc.cycle import host, imc, network, output, sequencer
 from pyimc.cycle.agenda import account, done, log, wake_output, wake_sequencer
+from pyimc.cycle.jit import cold, compiled, hot, sources_hash
 from pyimc.cycle.state import *
 
 
-@njit(cache=True)
+@cold
 def timers(s: Table, now: int) -> None:
     """What the engines do at this time."""
     bucket = s[G_WHEEL] + (now & (WHEEL - 1))
@@ -37,7 +38,7 @@ def timers(s: Table, now: int) -> None:
         timer = following
 
 
-@njit(cache=True)
+@hot
 def deliver(s: Table, link: int, flit: int, now: int) -> None:
     """A flit leaves a mesh into its node."""
     u, sink = s[link + L_UNIT], s[link + L_SINK]
@@ -64,7 +65,7 @@ def deliver(s: Table, link: int, flit: int, now: int) -> None:
         s[G_IN_ASLEEP] = 0
 
 
-@njit(cache=True)
+@cold
 def arrive(s: Table, now: int) -> None:
     """Packets that were complete in the last cycle count from the next one on."""
     for index in range(s[G_ARRIVALS]):
@@ -77,7 +78,7 @@ def arrive(s: Table, now: int) -> None:
     s[G_ARRIVALS] = 0
 
 
-@njit(cache=True)
+@hot
 def move(s: Table, link: int, now: int) -> bool:
     """One cycle of a link; True if some flit will want to pass it."""
     if s[link + L_LOCKED]:
@@ -109,7 +110,7 @@ def move(s: Table, link: int, now: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@hot
 def cycle(s: Table, now: int) -> None:
     """One cycle: engines, sequencers, host, then the networks, whose deliveries count afterwards."""
     outs, seqs, links = s[G_OUTS], s[G_SEQS], s[G_LINKS]
@@ -141,8 +142,8 @@ def cycle(s: Table, now: int) -> None:
             network.wake_link(s, link)
 
 
-@njit(cache=True)
-def run(s: Table) -> None:
+@hot
+def loop(s: Table) -> None:
     """From the start of a run to its last result, or to the cycle after which nothing happens any more."""
     now = 0
     while not s[G_ENDED]:
@@ -157,3 +158,16 @@ def run(s: Table) -> None:
     s[G_TIME] = now
     if s[G_ENDED]:
         host.feed(s, now + 1, False)
+
+
+def _compile(version: int) -> Callable[[Table], int]:
+    @compiled
+    def run(s: Table) -> int:
+        """Runs the chip; returns what it was compiled from."""
+        loop(s)
+        return version
+
+    return run
+
+
+run = _compile(sources_hash())

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pyimc.cycle.build import Chip, build
 from pyimc.cycle.kernel import run
 from pyimc.cycle.state import *
 from pyimc.program import Actor, Program
 
-KINDS: tuple[Literal["issue", "done", "arrival", "credit"], ...] = ("issue", "done", "arrival", "credit")
+KINDS = ("issue", "done", "arrival", "credit", "word")
 PU_COUNTERS = {
     "busy": P_BUSY, "input_wait": P_INPUT_CYCLES, "room_wait": P_ROOM_CYCLES, "idle": P_IDLE_CYCLES,
     "flits_in": P_IN, "flits_out": P_OUT,
@@ -21,12 +21,13 @@ ACTOR_COUNTERS = {"firings": A_FIRINGS, "busy": A_BUSY, "first": A_FIRST, "last"
 
 
 class Event(NamedTuple):
-    """Something that a sequencer sees.
+    """Something that happens at a processing unit.
 
     Attributes:
         cycle: When, from the start of the run.
         node: At which processing unit.
-        kind: "issue": first cycle of a firing; "done": last one; "arrival": a packet is complete; "credit": room.
+        kind: "issue": first cycle of a firing; "done": last one; "arrival": a packet is complete; "credit": room has come
+            back; "word": a word has left the engine.
         actor: Whose.
         index: Port of an arrival, destination of a credit, 0 otherwise.
     """
@@ -118,7 +119,7 @@ def _status(program: Program, chip: Chip, actor: Actor) -> dict[str, int | str]:
 
 def _events(program: Program, chip: Chip) -> list[Event]:
     names = {(actor.node, actor.context): actor.name for actor in program.actors}
-    divisor = {EVENT_ISSUE: 1, EVENT_DONE: 1, EVENT_ARRIVAL: 2, EVENT_CREDIT: program.arch.destinations}
+    divisor = {EVENT_ISSUE: 1, EVENT_DONE: 1, EVENT_ARRIVAL: 2, EVENT_CREDIT: program.arch.destinations, EVENT_WORD: 1}
     found = []
     count = (int(chip.state[G_EVENT]) - chip.offset("event")) // EVENT_COLUMNS
     for cycle, node, kind, value in chip.view("event")[:count].tolist():

@@ -9,18 +9,17 @@ when the cycle began.
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from numba import njit
-
+from pyimc.cycle.jit import cold, hot
 from pyimc.cycle.state import *
 
 
-@njit(cache=True)
+@hot
 def has_room(s: Table, fifo: int, now: int) -> bool:
     """s_ready of a router's input."""
     return s[fifo + F_COUNT] + (s[fifo + F_POPPED] == now) < s[G_DEPTH]
 
 
-@njit(cache=True)
+@hot
 def wake_link(s: Table, link: int) -> None:
     """A flit wants to pass this link from the next cycle on."""
     if not s[link + L_LISTED]:
@@ -29,7 +28,7 @@ def wake_link(s: Table, link: int) -> None:
         s[G_LINKS] += 1
 
 
-@njit(cache=True)
+@hot
 def push(s: Table, fifo: int, flit: int, now: int) -> None:
     """Writes a flit into a router's input at the end of the cycle; there is room."""
     count = s[fifo + F_COUNT]
@@ -43,7 +42,7 @@ def push(s: Table, fifo: int, flit: int, now: int) -> None:
         wake_link(s, s[fifo + F_LINKS] + port * LINK_COLUMNS)
 
 
-@njit(cache=True)
+@hot
 def select(s: Table, link: int, now: int) -> int:
     """The fifo whose flit is at a free output: 0 if there is none, -1 if there will be one in the next cycle."""
     port, fifo, first = s[link + L_PORT], s[link + L_OWNER], s[link + L_FIRST]
@@ -59,7 +58,7 @@ def select(s: Table, link: int, now: int) -> int:
     return none
 
 
-@njit(cache=True)
+@cold
 def next_packet(s: Table, fifo: int, link: int) -> bool:
     """A packet has left `fifo` through `link`; wakes the output of the next one; some flit wants to pass `link`."""
     if s[fifo + F_COUNT]:
@@ -77,7 +76,7 @@ def next_packet(s: Table, fifo: int, link: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@hot
 def pop(s: Table, fifo: int, now: int) -> int:
     """Takes the oldest flit."""
     read = s[fifo + F_READ]

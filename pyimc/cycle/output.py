@@ -7,19 +7,16 @@ What cannot be sent stops everything before it in the same cycle, so this part i
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from numba import njit
-
 from pyimc.cycle import vector
-from pyimc.cycle.agenda import actor_row, done, set_timer
+from pyimc.cycle.agenda import actor_row, done, log, set_timer
 from pyimc.cycle.network import has_room, push
+from pyimc.cycle.jit import cold, hot
 from pyimc.cycle.state import *
 
 
-@njit(cache=True)
-def pack(s: Table, u: int, item: int, room: bool) -> None:
-    """One cycle of rtl/packer.v that is offered `item`; `room`: its output register is free after this cycle."""
-    if not room:
-        return
+@hot
+def pack(s: Table, u: int, item: int) -> None:
+    """One cycle of rtl/packer.v that is offered `item`; its output register is free after this cycle."""
     if s[u + P_FLUSH]:
         s[u + P_PACKED] = s[u + P_FLUSH_CTX] | MARK_LAST | 1
         s[u + P_FILL] = 0
@@ -45,14 +42,17 @@ def pack(s: Table, u: int, item: int, room: bool) -> None:
     s[u + P_PACKED] = ctx | last | 1
 
 
-@njit(cache=True)
+@hot
 def drain(s: Table, u: int, taken: bool, now: int) -> None:
     """One cycle of rtl/drain.v; `taken`: the packer takes what is offered."""
     if s[u + P_STAGE_3] and not taken:
         return
     bank = s[u + P_READ_BANK]
     item = 0
-    if s[u + P_FULL_FROM_0 + bank] <= now:
+    if s[u + P_FULL_FROM_0 + bank] > now:
+        if not (s[u + P_STAGE_1] or s[u + P_STAGE_2] or s[u + P_STAGE_3]):
+            return
+    else:
         pixel = s[u + P_PIXEL_0 + bank]
         lanes = s[G_LANES]
         left = s[actor_row(s, u, pixel >> CTX_AT) + A_COLUMNS] - s[u + P_WORD] * lanes
@@ -73,7 +73,7 @@ def drain(s: Table, u: int, taken: bool, now: int) -> None:
     s[u + P_STAGE_1] = item
 
 
-@njit(cache=True)
+@hot
 def compute(s: Table, u: int, taken: bool, now: int) -> None:
     """One cycle of rtl/vector_fetch.v and rtl/vector_unit.v."""
     if s[u + P_STAGE_3] and not taken:
@@ -90,7 +90,7 @@ def compute(s: Table, u: int, taken: bool, now: int) -> None:
                 done(s, u, now)
 
 
-@njit(cache=True)
+@hot
 def send(s: Table, u: int, now: int) -> None:
     """One cycle of the sending half of rtl/egress.v."""
     bank = s[u + P_SEND_BANK]
@@ -104,25 +104,23 @@ def send(s: Table, u: int, now: int) -> None:
     if not has_room(s, fifo, now):
         return
     s[u + P_OUT] += 1
-    length = packet & SIZE_MASK
-    row = actor_row(s, u, packet >> CTX_AT)
-    index = s[u + P_DESTINATION]
-    number = (packet >> CTX_AT) * s[G_DESTINATIONS] + index
-    slot = s[u + P_SLOTS] + number * SLOT_COLUMNS
-    flit = s[slot + S_NODE] | s[slot + S_CHANNEL] << CHANNEL_AT | length << WORDS_AT
-    flit |= s[u + P_NODE] << SOURCE_AT | number << SLOT_AT
     if state == SEND_HEAD:
-        push(s, fifo, flit, now)
+        number = (packet >> CTX_AT) * s[G_DESTINATIONS] + s[u + P_DESTINATION]
+        slot = s[u + P_SLOTS] + number * SLOT_COLUMNS
+        flit = s[slot + S_NODE] | s[slot + S_CHANNEL] << CHANNEL_AT | (packet & SIZE_MASK) << WORDS_AT
+        flit |= s[u + P_NODE] << SOURCE_AT | number << SLOT_AT
+        s[u + P_FLIT] = flit
+        s[u + P_LEFT] = packet & SIZE_MASK
         s[u + P_SEND_STATE] = SEND_PAYLOAD
-        s[u + P_SENT] = 0
-        return
-    s[u + P_SENT] += 1
-    if s[u + P_SENT] < length:
         push(s, fifo, flit, now)
         return
-    push(s, fifo, flit | LAST, now)
-    if index + 1 < s[row + A_DESTINATIONS]:
-        s[u + P_DESTINATION] = index + 1
+    s[u + P_LEFT] -= 1
+    if s[u + P_LEFT]:
+        push(s, fifo, s[u + P_FLIT], now)
+        return
+    push(s, fifo, s[u + P_FLIT] | LAST, now)
+    s[u + P_DESTINATION] += 1
+    if s[u + P_DESTINATION] < s[actor_row(s, u, packet >> CTX_AT) + A_DESTINATIONS]:
         s[u + P_SEND_STATE] = SEND_HEAD
         return
     s[u + P_DESTINATION] = 0
@@ -131,32 +129,38 @@ def send(s: Table, u: int, now: int) -> None:
     s[u + P_SEND_STATE] = SEND_HEAD if s[u + P_PACKET_1 - bank] else SEND_IDLE
 
 
-@njit(cache=True)
+@cold
+def fill(s: Table, u: int, word: int, now: int) -> None:
+    """The filling half of rtl/egress.v takes a word."""
+    log(s, u, now, EVENT_WORD, word >> CTX_AT)
+    s[u + P_FILLED] += 1
+    if word & MARK_LAST or s[u + P_FILLED] == s[G_PACKET]:
+        bank = s[u + P_FILL_BANK]
+        s[u + P_PACKET_0 + bank] = (word >> CTX_AT) << CTX_AT | s[u + P_FILLED]
+        s[u + P_FILL_BANK] = 1 - bank
+        s[u + P_FILLED] = 0
+
+
+@hot
 def step(s: Table, u: int, now: int) -> bool:
     """One cycle; False if nothing is left to do until the engine has something."""
-    free = not s[u + P_PACKET_0 + s[u + P_FILL_BANK]]
-    word = s[u + P_PACKED] if free else 0
-    if s[u + P_SEND_STATE] != SEND_IDLE or s[u + P_PACKET_0] or s[u + P_PACKET_1]:
+    packed, item = s[u + P_PACKED], s[u + P_STAGE_3]
+    room = not packed or not s[u + P_PACKET_0 + s[u + P_FILL_BANK]]
+    if s[u + P_SEND_STATE] or s[u + P_PACKET_0] or s[u + P_PACKET_1]:
         send(s, u, now)
-    room = free or not s[u + P_PACKED]
     taken = room and not s[u + P_FLUSH]
-    item = s[u + P_STAGE_3]
     if s[u + P_KIND] == IMC:
         drain(s, u, taken, now)
     else:
         compute(s, u, taken, now)
-    pack(s, u, item, room)
-    if word:
-        s[u + P_FILLED] += 1
-        if word & MARK_LAST or s[u + P_FILLED] == s[G_PACKET]:
-            bank = s[u + P_FILL_BANK]
-            s[u + P_PACKET_0 + bank] = (word >> CTX_AT) << CTX_AT | s[u + P_FILLED]
-            s[u + P_FILL_BANK] = 1 - bank
-            s[u + P_FILLED] = 0
+    if room and (packed or item or s[u + P_FLUSH]):
+        pack(s, u, item)
+        if packed:
+            fill(s, u, packed, now)
     return stays(s, u, now)
 
 
-@njit(cache=True)
+@hot
 def stays(s: Table, u: int, now: int) -> bool:
     """Something happens in the next cycle. A vector fetch alone in the pipeline sleeps until its chunk's last slot."""
     moving = s[u + P_STAGE_1] | s[u + P_STAGE_2] | s[u + P_STAGE_3] | s[u + P_SLOT_STAGE]

@@ -4,15 +4,14 @@
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from numba import njit
-
 from pyimc.cycle import imc, vector
 from pyimc.cycle.agenda import account, actor_row, log
 from pyimc.cycle.network import has_room, push
+from pyimc.cycle.jit import cold
 from pyimc.cycle.state import *
 
 
-@njit(cache=True)
+@cold
 def lowest(mask: int) -> int:
     """Index of the lowest set bit."""
     index = 0
@@ -21,7 +20,7 @@ def lowest(mask: int) -> int:
     return index
 
 
-@njit(cache=True)
+@cold
 def scan(s: Table, u: int, now: int) -> None:
     """Looks at the lowest changed context."""
     ctx = lowest(s[u + P_DIRTY])
@@ -52,7 +51,7 @@ def scan(s: Table, u: int, now: int) -> None:
         s[u + P_ROOM_WAIT] = waiting
 
 
-@njit(cache=True)
+@cold
 def decode(s: Table, u: int, ctx: int, now: int) -> None:
     """Executes a fetched instruction."""
     row = actor_row(s, u, ctx)
@@ -79,7 +78,7 @@ def decode(s: Table, u: int, ctx: int, now: int) -> None:
         s[u + P_ACTIVE] &= ~(1 << ctx)
 
 
-@njit(cache=True)
+@cold
 def issue(s: Table, u: int, ctx: int, now: int) -> None:
     """A context fires: the engine accepts it in the next cycle."""
     row = actor_row(s, u, ctx)
@@ -109,7 +108,7 @@ def issue(s: Table, u: int, ctx: int, now: int) -> None:
         vector.accept(s, u, row, at, now + 1)
 
 
-@njit(cache=True)
+@cold
 def step(s: Table, u: int, now: int) -> bool:
     """One cycle; False if nothing is left to do until something comes in."""
     # what the end of this cycle is decided on

@@ -69,10 +69,10 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     # vector engine: a firing and the chunks on their way
     P_FETCH, P_FETCH_FROM, P_SLOTS_LEFT, P_CHUNK, P_CHUNK_BYTES, P_SLOT_STAGE,
     # egress
-    P_FILL_BANK, P_FILLED, P_PACKET_0, P_PACKET_1, P_SEND_STATE, P_SEND_BANK, P_DESTINATION, P_SENT, P_OUT_LISTED,
+    P_FILL_BANK, P_FILLED, P_PACKET_0, P_PACKET_1, P_SEND_STATE, P_SEND_BANK, P_DESTINATION, P_FLIT, P_LEFT, P_OUT_LISTED,
     # timers: cycle and next timer in the same bucket, for each kind
     P_TIMERS,
-) = range(82)  # fmt: skip
+) = range(83)  # fmt: skip
 UNIT_COLUMNS = 128
 IMC, DPU = 0, 1
 SEND_IDLE, SEND_HEAD, SEND_PAYLOAD = range(3)
@@ -104,6 +104,6 @@ O_SIZE, O_WORDS, O_IMAGES, O_FINISHED = range(4)  # words of an image, words and
 OUTPUT_COLUMNS = 4
 
 # ------------------------------------------------------------------------------------------------------- event log
-E_CYCLE, E_NODE, E_KIND, E_VALUE = range(4)  # value: context (issue, done), channel (arrival) or slot (credit)
+E_CYCLE, E_NODE, E_KIND, E_VALUE = range(4)  # value: context (issue, done, word), channel (arrival) or slot (credit)
 EVENT_COLUMNS = 4
-EVENT_ISSUE, EVENT_DONE, EVENT_ARRIVAL, EVENT_CREDIT = range(4)
+EVENT_ISSUE, EVENT_DONE, EVENT_ARRIVAL, EVENT_CREDIT, EVENT_WORD = range(5)

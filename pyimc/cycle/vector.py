@@ -4,13 +4,12 @@
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from numba import njit
-
 from pyimc.cycle.agenda import actor_row, wake_output
+from pyimc.cycle.jit import cold
 from pyimc.cycle.state import *
 
 
-@njit(cache=True)
+@cold
 def next_chunk(s: Table, u: int, row: int) -> None:
     """Slots and bytes of the chunk that P_CHUNK and P_X name."""
     lanes = s[G_LANES]
@@ -31,7 +30,7 @@ def next_chunk(s: Table, u: int, row: int) -> None:
     s[u + P_SLOTS_LEFT] = slots * s[u + P_ROWS]
 
 
-@njit(cache=True)
+@cold
 def accept(s: Table, u: int, row: int, at: int, now: int) -> None:
     """A firing is accepted in cycle `now`, which is the next one; its first slot is one cycle later."""
     s[u + P_FETCH] = 1
@@ -44,7 +43,7 @@ def accept(s: Table, u: int, row: int, at: int, now: int) -> None:
     wake_output(s, u)
 
 
-@njit(cache=True)
+@cold
 def advance(s: Table, u: int) -> int:
     """The slots of a chunk are done; returns the chunk and moves on. P_FETCH falls with the firing's last one."""
     ctx = s[u + P_ISSUE_CTX]

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares what the cycle model says of a run with what the RTL did, figure by figure and word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pyimc.cycle import CycleResult, simulate
+from pyimc.program import Program
+from sim.job import Outcome
+
+EVENTS = 1 << 20
+
+
+class Word(NamedTuple):
+    """A word that has left an engine: when, where and whose."""
+
+    cycle: int
+    node: int
+    actor: str
+
+
+def rtl_words(program: Program, folder: Path, begin: int) -> Iterator[Word]:
+    """What the capture files of a run say, PU by PU."""
+    names = {(actor.node, actor.context): actor.name for actor in program.actors}
+    for path in sorted(folder.glob("capture_*.bin")):
+        node = int(path.stem.removeprefix("capture_"))
+        records = np.frombuffer(path.read_bytes(), np.uint32).reshape(-1, 2 + program.arch.word_bits // 32)
+        for cycle, context in records[:, :2].tolist():
+            yield Word(cycle - begin, node, names[node, context])
+
+
+def model_words(result: CycleResult) -> list[Word]:
+    """The same of the model."""
+    return [Word(event.cycle, event.node, event.actor) for event in result.events if event.kind == "word"]
+
+
+def differences(program: Program, images: int, outcome: Outcome, folder: Path) -> list[str]:
+    """Every difference, the earliest event first; empty if the model is right."""
+    result = simulate(program, images, events=EVENTS)
+    assert len(result.events) < EVENTS, "the event log is too short for this run"
+    begin = outcome.begin_cycle
+    found = []
+    # The RTL may still be sending what nobody waits for when the run ends; the model stops there.
+    rtl = sorted(word for word in rtl_words(program, folder, begin) if word.cycle <= result.cycles_total)
+    model = sorted(model_words(result))
+    if rtl != model:
+        only_rtl, only_model = sorted(set(rtl) - set(model)), sorted(set(model) - set(rtl))
+        found += [f"first word that only the RTL sent: {word}" for word in only_rtl[:1]]
+        found += [f"first word that only the model sent: {word}" for word in only_model[:1]]
+    pairs = {
+        "deadlock": (outcome.deadlock, result.deadlock),
+        "first cycles": ([cycle - begin for cycle in outcome.first_cycles], result.first_cycles),
+        "last cycles": ([cycle - begin for cycle in outcome.last_cycles], result.last_cycles),
+        "host flits": (outcome.host_flits, result.host_flits),
+    }
+    if not outcome.deadlock:
+        pairs["cycles in all"] = (outcome.end_cycle - begin - 1, result.cycles_total)
+        for node, counts in outcome.counters.items():
+            pairs |= {f"PU {node} {name}": (count, result.counters[node][name]) for name, count in counts.items()}
+        for name, counts in outcome.actors.items():
+            shift = {"first": begin, "last": begin}
+            for what, count in counts.items():
+                figure = result.actors[name][what]
+                pairs[f"{name} {what}"] = (count - shift.get(what, 0) if counts["firings"] else count, figure)
+    found += [f"{name}: RTL {rtl_figure}, model {figure}" for name, (rtl_figure, figure) in pairs.items() if rtl_figure != figure]
+    return found
