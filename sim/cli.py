@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sim = commands.add_parser("sim", help="run a model on the chip and prove every value")
     _model_arguments(sim)
-    sim.add_argument("--level", default="rtl", help="rtl (the measurement) or golden (values only)")
+    sim.add_argument("--level", default="rtl", help="rtl (the measurement), cycle (time only) or golden (values only)")
     sim.add_argument("--images", type=int, help="how many (default: enough for a steady interval)")
     sim.add_argument("--input", type=Path, help="a picture or .npy file (default: a photograph; digits: test set)")
     _rtl_arguments(sim)

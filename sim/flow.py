@@ -17,15 +17,16 @@ from mapping.compile import compile_network
 from mapping.placement import Options
 from pyimc import golden, program_file
 from pyimc.arch import load_arch
+from pyimc.cycle.model import simulate as predict
 from pyimc.errors import ConfigError, DeadlockError, EncodingError, MismatchError
 from sim import simulator
-from sim.job import Job
+from sim.job import Job, Outcome
 from sim.packets import table_packets
 from sim.prepare import Prepared, model_name, prepare
 from sim.result import Run, write_result
 from sim.verify import deadlock_reason, outputs, verdicts
 
-LEVELS = ("rtl", "golden")
+LEVELS = ("rtl", "cycle", "golden")
 DEFAULT_IMAGES = {"digits": 32}  # labelled, for an accuracy; all others 4: one interval with the chip full
 BUILD = Path("build")
 INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
@@ -126,6 +127,11 @@ def _inputs(folder: Path) -> tuple[NDArray[np.uint8], dict[str, Any]]:
 
 
 def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
+    if run.level == "cycle":
+        _predict(run)
+        write_result(run)
+        _judge(run)
+        return run
     with _timed(run.seconds, "golden"):
         goldens = [golden.run(run.program.network, image) for image in run.images]
     run.golden_outputs = [np.stack([values[name] for values in goldens]) for name in run.program.network.outputs]
@@ -143,6 +149,19 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
     write_result(run)
     _judge(run)
     return run
+
+
+def _predict(run: Run) -> None:
+    """Time without values: the cycle model, whose cycles are those of the RTL."""
+    predict(run.program, 1)  # compiles the model, or finds it compiled
+    with _timed(run.seconds, "run"):
+        result = predict(run.program, len(run.images))
+    run.simulator = "cycle model"
+    run.outcome = Outcome(
+        deadlock=result.deadlock, waiting=result.waiting, begin_cycle=0, end_cycle=result.cycles_total + 1,
+        load_cycles=0, load_seconds=0.0, run_seconds=run.seconds["run"], first_cycles=result.first_cycles,
+        last_cycles=result.last_cycles, host_flits=result.host_flits, counters=result.counters, actors=result.actors,
+    )  # fmt: skip
 
 
 def _judge(run: Run) -> None:

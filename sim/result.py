@@ -124,13 +124,14 @@ def _measured(run: Run, outcome: Outcome) -> dict[str, Any]:
     intervals, latencies = run.intervals(), run.latencies()
     nodes = {}
     for actor in program.actors:
-        verdict, counts = run.verdicts[actor.name], outcome.actors.get(actor.name, {})
+        verdict, counts = run.verdicts.get(actor.name), outcome.actors.get(actor.name, {})
         nodes[actor.name] = {
             "pu": actor.node, "firings": counts.get("firings"), "busy_cycles": counts.get("busy"),
             "first_cycle": counts["first"] - outcome.begin_cycle if counts else None,
             "last_cycle": counts["last"] - outcome.begin_cycle if counts else None,
-            "values_compared": verdict.values_compared, "mismatches": verdict.mismatches,
-            "first_mismatch": str(verdict.first) if verdict.first else None,
+            "values_compared": verdict.values_compared if verdict else 0,
+            "mismatches": verdict.mismatches if verdict else 0,
+            "first_mismatch": str(verdict.first) if verdict and verdict.first else None,
         }  # fmt: skip
     done = len(outcome.last_cycles) * sum(macs(network, node) for node in network.nodes)
     return {
@@ -179,12 +180,13 @@ def print_table(run: Run, console: Console) -> None:
         kind = "dpu" if int(node) in run.program.arch.dpus else "imc"
         table.add_row(node, kind, *shares, " ".join(hosted[node]))
     console.print(table)
-    compared = sum(node["values_compared"] for node in report["nodes"].values())
     console.print(
         f"latency {report['latency_cycles']} cycles, interval {report['interval_cycles']}, "
         f"{report['cycles_total']} in all for {report['images']} images; "
         f"{report['cycles_per_second']:.0f} cycles/s, {report['macs_per_second'] / 1e6:.1f} M MAC/s"
     )
-    console.print(f"{compared} values compared with the golden model; {run.folder / 'result.json'}")
+    compared = sum(node["values_compared"] for node in report["nodes"].values())
+    values = f"{compared} values compared with the golden model" if run.verdicts else "cycles only, no values"
+    console.print(f"{values}; {run.folder / 'result.json'}")
     if report["rtl_top1"] is not None:
         console.print(f"top-1 on RTL {report['rtl_top1']:.2%}, golden {report['golden_top1']:.2%}")
