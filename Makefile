@@ -15,7 +15,7 @@ OPTIONS = $(call flag,ARCH,--arch) $(call flag,STRATEGY,--strategy) $(call flag,
           $(call flag,INPUT,--input) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test fast mutants lint format synth bench isa lock clean distclean
+.PHONY: help setup sim validate test fast mutants lint format synth bench isa lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ setup: ## install the environment, the simulator and the linter, and nothing els
 sim: ## run MODEL= on the chip and prove every value (STRATEGY= LEVEL= ARCH= INPUT= IMAGES= SEED= ARRAY=)
 	$(SETUP) $(if $(filter golden cycle,$(LEVEL)),,iverilog)
 	@$(BIN)/pyimc sim --model '$(MODEL)' $(OPTIONS)
+
+validate: ## run MODEL= on RTL and on the cycle model and compare every event and figure (variables as for sim)
+	$(SETUP) iverilog
+	@$(BIN)/pyimc validate --model '$(MODEL)' $(filter-out --level '$(LEVEL)',$(OPTIONS))
 
 test: ## all tests, on JOBS=2 cores (K=expression picks some)
 	$(SETUP) iverilog verilator

@@ -20,6 +20,7 @@ from sim.flow import BUILD, Request, rerun, simulate
 from sim.prepare import model_name, prepare
 from sim.progress import progress_line
 from sim.result import Run, print_table
+from sim.validation import validate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("run", type=Path, help="a directory such as build/digits-default-lblp-rtl")
     _rtl_arguments(again)
     again.set_defaults(command=_rerun)
+
+    validator = commands.add_parser("validate", help="run RTL and cycle model and compare every event and figure")
+    _model_arguments(validator)
+    validator.add_argument("--images", type=int, help="how many (default: enough for a steady interval)")
+    _rtl_arguments(validator)
+    validator.set_defaults(command=_validate)
 
     compiler = commands.add_parser("compile", help="compile a model to a Program and print where its nodes are")
     _model_arguments(compiler)
@@ -124,16 +131,29 @@ def _options(pairs: Sequence[str]) -> Options:
     return options
 
 
-def _sim(parsed: argparse.Namespace) -> None:
-    request = Request(
+def _request(parsed: argparse.Namespace) -> Request:
+    return Request(
         model=parsed.model, arch=parsed.arch, strategy=parsed.strategy, level=parsed.level, images=parsed.images,
         input=parsed.input, seed=parsed.seed, array=parsed.array, front_door=parsed.front_door,
         options=_options(parsed.option),
     )  # fmt: skip
+
+
+def _sim(parsed: argparse.Namespace) -> None:
     console = Console(highlight=False, soft_wrap=True)
     with progress_line(console) as progress:
-        run = simulate(request, console.print, progress)
+        run = simulate(_request(parsed), console.print, progress)
     _report(run, console)
+
+
+def _validate(parsed: argparse.Namespace) -> None:
+    parsed.level, parsed.input = "rtl", None
+    console = Console(highlight=False, soft_wrap=True)
+    with progress_line(console) as progress:
+        run = simulate(_request(parsed), console.print, progress)
+    print_table(run, console)
+    console.print(f"{validate(run)} events and every figure of the cycle model equal the RTL's")
+    console.print("PASS")
 
 
 def _rerun(parsed: argparse.Namespace) -> None:

@@ -50,7 +50,7 @@ def sources(array: str) -> list[Path]:
     """Verilog files of the chip with the bench around it; `array` says whose crossbar."""
     files = [path for path in sorted(RTL.glob("*.v")) if path.stem != "imc_array"]
     files.append(RTL / "imc_array.v" if array == "verilog" else BENCH_RTL / "imc_array_cosim.v")
-    return [*files, BENCH_RTL / "capture.v", BENCH_RTL / "tb.v"]
+    return [*files, BENCH_RTL / "capture.v", BENCH_RTL / "events.v", BENCH_RTL / "tb.v"]
 
 
 def build(arch: Arch, array: str, cache: Path) -> Path:
@@ -98,7 +98,12 @@ def run(build_dir: Path, folder: Path, job: Job, seed: int, progress: Callable[[
     Raises:
         ToolError: The simulation died; the message names the log.
     """
-    for stale in [*folder.glob("capture_*.bin"), folder / "outcome.json", folder / "progress.json"]:
+    for stale in [
+        *folder.glob("capture_*.bin"),
+        *folder.glob("events_*.bin"),
+        folder / "outcome.json",
+        folder / "progress.json",
+    ]:
         stale.unlink(missing_ok=True)
     job.write(folder)
     plusargs = [f"+capture={folder}"]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tb - the chip with a capture on every PU and a latch that sees whether anything stirs. Simulation only.
+// tb - the chip with a capture and an event log on every PU, and a latch that sees whether anything stirs. Simulation only.
 `default_nettype none
 
 module tb #(
@@ -68,6 +68,18 @@ module tb #(
                     .ready(u_chip.gen_node[n].gen_pu.u_pu.word_ready),
                     .ctx(u_chip.gen_node[n].gen_pu.u_pu.word_ctx),
                     .data(u_chip.gen_node[n].gen_pu.u_pu.word_data),
+                    .now(now)
+                );
+                events #(.CTX_BITS(CTX_BITS), .NODE(n)) u_events (
+                    .clk(clk),
+                    .run(run),
+                    .issue(u_chip.gen_node[n].gen_pu.u_pu.fired),
+                    .done(u_chip.gen_node[n].gen_pu.u_pu.done),
+                    .ctx(u_chip.gen_node[n].gen_pu.u_pu.issue_ctx),
+                    .arrival(u_chip.gen_node[n].gen_pu.u_pu.arrive_valid),
+                    .channel(u_chip.gen_node[n].gen_pu.u_pu.arrive_channel),
+                    .credit(u_chip.gen_node[n].gen_pu.u_pu.s_credit_valid),
+                    .slot(u_chip.gen_node[n].gen_pu.u_pu.s_credit_data[15:8]),
                     .now(now)
                 );
             end
