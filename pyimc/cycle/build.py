@@ -11,7 +11,7 @@ import numpy as np
 from pyimc import isa
 from pyimc.cycle.state import *
 from pyimc.program import Program
-from pyimc.routing import EAST, LOCAL, NORTH, OPPOSITE, SOUTH, WEST, neighbour, output_port, route
+from pyimc.routing import LOCAL, OPPOSITE, neighbour, output_port, route
 
 
 @dataclass(slots=True)
@@ -134,7 +134,8 @@ def _routers(program: Program, chip: Chip) -> None:
             )  # fmt: skip
             behind, sink = 0, 0
             if port == LOCAL:
-                sink = (SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT)[2 * (router >= nodes) + (node == host)]
+                sinks = (SINK_UNIT_CREDIT, SINK_HOST_CREDIT) if router >= nodes else (SINK_UNIT, SINK_HOST)
+                sink = sinks[node == host]
             else:
                 other = router - node + neighbour(mesh.columns, node, port)
                 behind = chip.offset("fifo", other * PORTS + OPPOSITE[port])
@@ -220,10 +221,10 @@ def _entry(program: Program, chip: Chip, u: int, space: int, entry: int, value: 
         row = state[u + P_SLOTS] + entry * SLOT_COLUMNS
         chip.write(row, S_GRANTED=to["room"], S_NODE=to["node"], S_CHANNEL=to["channel"])
     elif space == isa.SPACES["ENGINE"]:
-        context, which = divmod(entry, isa.ENGINE_ENTRIES)
+        number, which = divmod(entry, isa.ENGINE_ENTRIES)
         layout = (isa.ENGINE_IMC if state[u + P_KIND] == IMC else isa.ENGINE_DPU)[which]
         if layout is not None:
-            row = state[u + P_ACTORS] + context * ACTOR_COLUMNS
+            row = state[u + P_ACTORS] + number * ACTOR_COLUMNS
             _engine(program, chip, row, layout, layout.decode(value))
 
 

@@ -4,13 +4,13 @@
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from pyimc.cycle.network import has_room, push
 from pyimc.cycle.jit import cold
+from pyimc.cycle.network import has_room, push
 from pyimc.cycle.state import *
 
 
 @cold
-def feed(s: Table, now: int, run: bool) -> bool:
+def feed(s: Table, now: int) -> bool:
     """One cycle towards the chip: the next flit of the images, if its packet has room; False if it has not."""
     if s[G_IN_IMAGE] == s[G_IMAGES]:
         return False
@@ -19,14 +19,12 @@ def feed(s: Table, now: int, run: bool) -> bool:
     if head:
         length = min(s[G_PACKET], s[source + H_ROW_WORDS] - s[G_IN_WORD])
         room = s[source + H_GRANTED] - s[source + H_SENT] >= length
-        if not s[G_IN_OFFERED] and not (run and room):
+        if not room:
             return False
         flit = s[source + H_NODE] | s[source + H_CHANNEL] << CHANNEL_AT | length << WORDS_AT
         s[G_IN_PACKET] = flit | s[G_NODE] << SOURCE_AT | s[source + H_SLOT] << SLOT_AT
     fifo = s[G_HOST_FIFO]
-    s[G_IN_OFFERED] = 0
     if not has_room(s, fifo, now):
-        s[G_IN_OFFERED] = head
         return True
     s[G_IN_FLITS] += 1
     if head:

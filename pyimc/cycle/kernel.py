@@ -130,7 +130,7 @@ def cycle(s: Table, now: int) -> None:
         if sequencer.step(s, u, now):
             wake_sequencer(s, u)
     if not s[G_IN_ASLEEP]:
-        s[G_IN_ASLEEP] = not host.feed(s, now, True)
+        s[G_IN_ASLEEP] = not host.feed(s, now)
     if s[G_OUT_CREDIT] or s[G_OUT_WRITE] > s[G_OUT_READ]:
         host.collect(s, now)
     if s[G_ARRIVALS]:
@@ -156,8 +156,6 @@ def loop(s: Table) -> None:
     for u in range(s[G_UNITS], s[G_UNITS_END], UNIT_COLUMNS):
         account(s, u, now + 1)
     s[G_TIME] = now
-    if s[G_ENDED]:
-        host.feed(s, now + 1, False)
 
 
 def _compile(version: int) -> Callable[[Table], int]:

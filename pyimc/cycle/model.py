@@ -26,17 +26,17 @@ class Event(NamedTuple):
     Attributes:
         cycle: When, from the start of the run.
         node: At which processing unit.
-        kind: "issue": first cycle of a firing; "done": last one; "arrival": a packet is complete; "credit": room has come
-            back; "word": a word has left the engine.
+        kind: "issue": first cycle of a firing; "done": last one; "arrival": a packet is complete; "credit": room has
+            come back; "word": a word has left the engine.
         actor: Whose.
-        index: Port of an arrival, destination of a credit, 0 otherwise.
+        number: Port of an arrival, destination of a credit, 0 otherwise.
     """
 
     cycle: int
     node: int
     kind: str
     actor: str
-    index: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,6 @@ def _events(program: Program, chip: Chip) -> list[Event]:
     found = []
     count = (int(chip.state[G_EVENT]) - chip.offset("event")) // EVENT_COLUMNS
     for cycle, node, kind, value in chip.view("event")[:count].tolist():
-        context, index = divmod(value, divisor[kind])
-        found.append(Event(cycle, node, KINDS[kind], names[node, context], index))
+        context, number = divmod(value, divisor[kind])
+        found.append(Event(cycle, node, KINDS[kind], names[node, context], number))
     return found

@@ -70,10 +70,10 @@ def next_packet(s: Table, fifo: int, link: int) -> bool:
     else:
         s[fifo + F_PORT] = -1
     first, port = s[link + L_FIRST], s[link + L_PORT]
+    wanted = False
     for index in range(PORTS):
-        if s[first + index * FIFO_COLUMNS + F_PORT] == port:
-            return True
-    return False
+        wanted = wanted or s[first + index * FIFO_COLUMNS + F_PORT] == port
+    return wanted
 
 
 @hot

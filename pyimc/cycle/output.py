@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pyimc.cycle import vector
 from pyimc.cycle.agenda import actor_row, done, log, set_timer
-from pyimc.cycle.network import has_room, push
 from pyimc.cycle.jit import cold, hot
+from pyimc.cycle.network import has_room, push
 from pyimc.cycle.state import *
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from pyimc.cycle import imc, vector
 from pyimc.cycle.agenda import account, actor_row, log
-from pyimc.cycle.network import has_room, push
 from pyimc.cycle.jit import cold
+from pyimc.cycle.network import has_room, push
 from pyimc.cycle.state import *
 
 

@@ -23,19 +23,19 @@ NEVER = 1 << 60
     # constants of the chip and of the run
     G_DESTINATIONS, G_DEPTH, G_LANES, G_TILE_ROWS, G_PACKET, G_IMAGES, G_STOP_WORDS, G_PATIENCE,
     # first row of each kind
-    G_UNITS, G_UNITS_END, G_SOURCES, G_SOURCES_END, G_OUTPUTS, G_FIRST, G_FINISHED, G_RESULTS, G_RESULTS_MASK, G_EVENTS_END,
+    G_UNITS, G_UNITS_END, G_SOURCES, G_SOURCES_END, G_OUTPUTS, G_FIRST, G_RESULTS, G_RESULTS_MASK, G_EVENTS_END,
     # lists of what is to be looked at in this cycle and in the next: offset, then length of the latter
     G_LINKS_NOW, G_LINKS_NEXT, G_LINKS, G_OUTS_NOW, G_OUTS_NEXT, G_OUTS, G_SEQS_NOW, G_SEQS_NEXT, G_SEQS,
     G_ARRIVAL_LIST, G_ARRIVALS, G_WHEEL, G_TIMERS,
     # host port, towards the chip
-    G_IN_IMAGE, G_IN_ROW, G_IN_SOURCE, G_IN_WORD, G_IN_LEFT, G_IN_PACKET, G_IN_OFFERED, G_IN_ASLEEP, G_IN_FLITS,
+    G_IN_IMAGE, G_IN_ROW, G_IN_SOURCE, G_IN_WORD, G_IN_LEFT, G_IN_PACKET, G_IN_ASLEEP, G_IN_FLITS,
     G_HOST_FIFO, G_HOST_CREDIT_FIFO, G_NODE,
     # host port, towards the host
     G_OUT_READ, G_OUT_WRITE, G_OUT_PUSHED, G_OUT_CREDIT, G_OUT_BODY, G_OUT_WORDS, G_HEARD,
     # end
     G_TIME, G_ENDED, G_EVENT,
     G_COLUMNS,
-) = range(54)  # fmt: skip
+) = range(52)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------------------- routers
 # A flit is the packet's description, the same in every flit of it; LAST ends the packet.
@@ -69,7 +69,8 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     # vector engine: a firing and the chunks on their way
     P_FETCH, P_FETCH_FROM, P_SLOTS_LEFT, P_CHUNK, P_CHUNK_BYTES, P_SLOT_STAGE,
     # egress
-    P_FILL_BANK, P_FILLED, P_PACKET_0, P_PACKET_1, P_SEND_STATE, P_SEND_BANK, P_DESTINATION, P_FLIT, P_LEFT, P_OUT_LISTED,
+    P_FILL_BANK, P_FILLED, P_PACKET_0, P_PACKET_1,
+    P_SEND_STATE, P_SEND_BANK, P_DESTINATION, P_FLIT, P_LEFT, P_OUT_LISTED,
     # timers: cycle and next timer in the same bucket, for each kind
     P_TIMERS,
 ) = range(83)  # fmt: skip

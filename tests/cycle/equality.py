@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyimc.cycle import CycleResult, simulate
 from pyimc.program import Program
-from sim.job import Outcome
+from sim import simulator
+from sim.job import Job, Outcome
+from tests.sim.runs import store
 
 EVENTS = 1 << 20
 
@@ -22,6 +25,14 @@ class Word(NamedTuple):
     cycle: int
     node: int
     actor: str
+
+
+def run_rtl(program: Program, images: NDArray[np.uint8], folder: Path) -> Outcome:
+    """Runs a Program on the RTL in `folder`; values are not looked at."""
+    store(program, images, folder)
+    build_dir = simulator.build(program.arch, "verilog", Path("build/simulator"))
+    job = Job(str((folder / "program").resolve()), "verilog", False)
+    return simulator.run(build_dir, folder.resolve(), job, 0, lambda progress: None)
 
 
 def rtl_words(program: Program, folder: Path, begin: int) -> Iterator[Word]:
@@ -67,5 +78,4 @@ def differences(program: Program, images: int, outcome: Outcome, folder: Path) -
             for what, count in counts.items():
                 figure = result.actors[name][what]
                 pairs[f"{name} {what}"] = (count - shift.get(what, 0) if counts["firings"] else count, figure)
-    found += [f"{name}: RTL {rtl_figure}, model {figure}" for name, (rtl_figure, figure) in pairs.items() if rtl_figure != figure]
-    return found
+    return found + [f"{name}: RTL {said}, model {figure}" for name, (said, figure) in pairs.items() if said != figure]
