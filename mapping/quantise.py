@@ -84,7 +84,7 @@ def _quiet() -> Iterator[None]:
 
 
 def fold(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Fold batch normalisation and constants of a float model, and bring an old opset up to date.
+    """Fold batch normalisation and constants of a float model, update an old opset, write a Sum of two as Add.
 
     Raises:
         ConfigError: The model is not valid for onnxruntime.
@@ -105,4 +105,7 @@ def fold(model: onnx.ModelProto) -> onnx.ModelProto:
     except Exception as error:  # onnxslim lets any error of its passes through
         raise ConfigError(f"model {model.graph.name}: onnxslim cannot fold it ({one_line(error)})") from error
     folded.ir_version = min(folded.ir_version, IR_VERSION)
+    for node in folded.graph.node:
+        if node.op_type == "Sum" and len(node.input) == 2:  # the quantiser knows Add only
+            node.op_type = "Add"
     return folded
