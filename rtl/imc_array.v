@@ -49,7 +49,6 @@ module imc_array #(
     reg [ROWS*8-1:0]    x_q;
     reg [2:0]           step_q;
     reg [63:0]          eight;                          // input bytes, the next one lowest
-    reg [7:0]           value;
     integer             i, base;
 
     assign sums = slices[step_q];
@@ -68,24 +67,23 @@ module imc_array #(
         if (load) x_q = x;
         if (step == 0) begin
             {bit_0, bit_1, bit_2, bit_3, bit_4, bit_5, bit_6, bit_7} = 0;
-            base = plane * ROWS;
-            for (i = 0; i < ROWS; i = i + 1) begin
-                if (i % 8 == 0) begin
-                    eight = x_q[i*8 +: 64];
-                    if (eight == 0) i = i + 7;          // the loop goes on with the next eight
-                end
-                value = eight[7:0];
-                eight = eight >> 8;
-                if (value != 0) begin
-                    row = weights[base + i];
-                    if (value[0]) bit_0 = bit_0 + row;
-                    if (value[1]) bit_1 = bit_1 + row;
-                    if (value[2]) bit_2 = bit_2 + row;
-                    if (value[3]) bit_3 = bit_3 + row;
-                    if (value[4]) bit_4 = bit_4 + row;
-                    if (value[5]) bit_5 = bit_5 + row;
-                    if (value[6]) bit_6 = bit_6 + row;
-                    if (value[7]) bit_7 = bit_7 + row;
+            for (i = 0; i < ROWS; i = i + 8) begin
+                eight = x_q[i*8 +: 64];
+                base = plane * ROWS + i;
+                while (eight != 0) begin
+                    if (eight[7:0] != 0) begin
+                        row = weights[base];
+                        if (eight[0]) bit_0 = bit_0 + row;
+                        if (eight[1]) bit_1 = bit_1 + row;
+                        if (eight[2]) bit_2 = bit_2 + row;
+                        if (eight[3]) bit_3 = bit_3 + row;
+                        if (eight[4]) bit_4 = bit_4 + row;
+                        if (eight[5]) bit_5 = bit_5 + row;
+                        if (eight[6]) bit_6 = bit_6 + row;
+                        if (eight[7]) bit_7 = bit_7 + row;
+                    end
+                    eight = eight >> 8;
+                    base = base + 1;
                 end
             end
             case (DAC)
