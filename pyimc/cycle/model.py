@@ -124,5 +124,6 @@ def _events(program: Program, chip: Chip) -> list[Event]:
     count = (int(chip.state[G_EVENT]) - chip.offset("event")) // EVENT_COLUMNS
     for cycle, node, kind, value in chip.view("event")[:count].tolist():
         context, number = divmod(value, divisor[kind])
-        found.append(Event(cycle, node, KINDS[kind], names[node, context], number))
+        if cycle <= chip.state[G_TIME]:  # a firing may be due in the cycle after the last
+            found.append(Event(cycle, node, KINDS[kind], names[node, context], number))
     return found

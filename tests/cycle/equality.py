@@ -14,6 +14,7 @@ from pyimc.cycle import CycleResult, simulate
 from pyimc.program import Program
 from sim import simulator
 from sim.job import Job, Outcome
+from sim.validation import COMPARED, rtl_events
 from tests.sim.runs import store
 
 EVENTS = 1 << 20
@@ -63,6 +64,12 @@ def differences(program: Program, images: int, outcome: Outcome, folder: Path) -
         only_rtl, only_model = sorted(set(rtl) - set(model)), sorted(set(model) - set(rtl))
         found += [f"first word that only the RTL sent: {word}" for word in only_rtl[:1]]
         found += [f"first word that only the model sent: {word}" for word in only_model[:1]]
+    events = rtl_events(program, folder, begin)
+    predicted = sorted(event for event in result.events if event.kind in COMPARED)
+    if events != predicted:
+        found += [f"first event that only the RTL has: {event}" for event in sorted(set(events) - set(predicted))[:1]]
+        found += [f"first event that only the model has: {event}" for event in sorted(set(predicted) - set(events))[:1]]
+        found += ["events: an RTL event happened twice"] * (set(events) == set(predicted))
     pairs = {
         "deadlock": (outcome.deadlock, result.deadlock),
         "first cycles": ([cycle - begin for cycle in outcome.first_cycles], result.first_cycles),

@@ -2,7 +2,8 @@
 """The cycle model equals the RTL: every figure of a run, and the cycle of every word that leaves an engine.
 
 Random networks run on chips that differ in every parameter, among them one with the shortest fifos, two-word packets
-and the smallest buffers, and one whose link is wide. A seed decides network, chip, strategy and buffers.
+and the smallest buffers, one whose network is slower than its engines, and one whose link is wide. A seed decides
+network, chip, strategy and buffers.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ ARCHES = CHIPS | {
     arch.name: arch
     for arch in (
         _arch("starved", (3, 2, 2), (32, 32, 128, 4, 1), dpus=[4], packet_words=2, host_words=64),
+        _arch("jammed", (8, 1, 2), (64, 64, 64, 64, 8), dpus=[3, 5], packet_words=1),
         _arch("fat", (3, 3, 2), (256, 128, 16, 64, 8), dpus=[2, 6], host=4, word_bits=256, packet_words=3),
     )
 }
