@@ -69,7 +69,8 @@ module converter #(
     reg [7:0]  tiles_table [0:CONTEXTS-1];
     reg [7:0]  last_table  [0:CONTEXTS-1];
 
-    always @(posedge clk) if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE) begin
+    wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
+    always @(posedge clk) if (cfg_engine) begin
         if (cfg_addr[1:0] == 2'd1) plane_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data[`IMC_TILES_PLANE];
         if (cfg_addr[1:0] == 2'd2) begin
             tiles_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data[`IMC_COLUMNS_COL_TILES];
@@ -108,7 +109,9 @@ module converter #(
     assign add_group = base_q + group_q[GROUP_BITS-1:0];
     assign add_step = step_q;
 
-    always @(posedge clk) if (busy_q || take || pixel_full != 0 || rst) begin
+    wire awake = busy_q || take || pixel_full != 0 || rst;
+
+    always @(posedge clk) if (awake) begin
         pixel_full <= pixel_full & ~pixel_done;
         if (busy_q) begin
             group_q <= step_end ? 8'd0 : group_q + 8'd1;

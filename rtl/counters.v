@@ -56,7 +56,9 @@ module counters #(
     wire        change = state != state_q || (busy && owner != owner_q);
     wire [31:0] span = now - since_q;
 
-    always @(posedge clk) if (change || fired || done || rst) begin
+    wire awake = change || fired || done || rst;
+
+    always @(posedge clk) if (awake) begin
         if (change) begin
             state_q <= state;
             owner_q <= owner;
@@ -82,7 +84,9 @@ module counters #(
         end
     end
 
-    always @(posedge clk) if (flit_in || flit_out || rst) begin
+    wire flit = flit_in || flit_out || rst;
+
+    always @(posedge clk) if (flit) begin
         if (run && flit_in) flits_in_q <= flits_in_q + 32'd1;
         if (run && flit_out) flits_out_q <= flits_out_q + 32'd1;
         if (rst) {flits_in_q, flits_out_q} <= 64'd0;

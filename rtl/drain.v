@@ -121,9 +121,11 @@ module drain #(
     assign pixel_done = {step && last_word && bank_q, step && last_word && !bank_q};
     assign busy = v1_q || v2_q || m_valid;
 
+    wire awake = (go && (reading || v1_q || v2_q || m_valid)) || rst;
+
     // verilator lint_off BLKSEQ
     // reason: what is assigned at once is a temporary of its block
-    always @(posedge clk) if (go && (reading || v1_q || v2_q || m_valid) || rst) begin
+    always @(posedge clk) if (awake) begin
         v1_q <= reading;
         v2_q <= v1_q;
         m_valid <= v2_q;

@@ -113,7 +113,9 @@ module egress #(
 
     always @(posedge clk) if (take) buffer[fill_index] <= s_data;
 
-    always @(posedge clk) if (take || full_q != 0 || reply || cfg_valid || rst) begin
+    wire awake = take || full_q != 0 || reply || cfg_valid || rst;
+
+    always @(posedge clk) if (awake) begin
         if (complete) begin
             full_q[fill_bank_q] <= 1'b1;
             fill_bank_q <= !fill_bank_q;

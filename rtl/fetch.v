@@ -72,13 +72,16 @@ module fetch #(
     wire                write_ctx = cfg_valid && cfg_space == `IMC_SPACE_CONTEXT;
     wire                write_instr = cfg_valid && cfg_space == `IMC_SPACE_INSTRUCTION;
 
-    always @(posedge clk) if (write_instr || start) begin
+    wire memory_used = write_instr || start;
+    wire awake = start || decode_q || next_valid || write_ctx || rst;
+
+    always @(posedge clk) if (memory_used) begin
         if (write_instr && cfg_addr[0]) memory[cfg_pc][127:64] <= cfg_data;
         if (write_instr && !cfg_addr[0]) memory[cfg_pc][63:0] <= cfg_data;
         if (start) instr_q <= memory[pc[start_ctx]];
     end
 
-    always @(posedge clk) if (start || decode_q || next_valid || write_ctx || rst) begin
+    always @(posedge clk) if (awake) begin
         decode_q <= start;
         if (start) ctx_q <= start_ctx;
         if (decode_q) begin

@@ -102,16 +102,18 @@ module gather #(
     localparam [WORD-1:0] ONES = {WORD{1'b1}};
     reg [WORD-1:0] pairs;
 
-    always @(posedge clk) begin
-        if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[1:0] == 2'd0)
-            window_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data;
-        if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[1:0] == 2'd1)
-            tiles_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data;
+    wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
+    always @(posedge clk) if (cfg_engine) begin
+        if (cfg_addr[1:0] == 2'd0) window_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data;
+        if (cfg_addr[1:0] == 2'd1) tiles_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data;
     end
+
+    wire walking = active_q || v1_q || v2_q || issue_valid || rst;
+    wire merging = v2_q || tile_valid || rst;
 
     // verilator lint_off BLKSEQ
     // reason: what is assigned at once is a temporary of its block
-    always @(posedge clk) if (active_q || v1_q || v2_q || issue_valid || rst) begin
+    always @(posedge clk) if (walking) begin
         if (issue_valid && issue_ready) begin
             active_q <= 1'b1;
             ctx_q <= issue_ctx;
@@ -201,7 +203,7 @@ module gather #(
         end
     end
 
-    always @(posedge clk) if (v2_q || tile_valid || rst) begin
+    always @(posedge clk) if (merging) begin
         if (v2_q && go) begin
             chunk = (pad2_q ? {LANES{zero_q}} : mem_data >> {off2_q, 3'd0}) & ~(ONES << {n2_q, 3'd0});
             if (start2_q) fill_data <= {{ROWS*8{1'b0}}, chunk};

@@ -105,8 +105,8 @@ module imc_engine #(
 
     reg  [15:0]          wplane_q;
     wire [COLS*LANE-1:0] sums;
-    always @(posedge clk)
-        if (cfg_valid && cfg_space == `IMC_SPACE_CONTROL && cfg_addr == 16'd1) wplane_q <= cfg_data[15:0];
+    wire                 cfg_plane = cfg_valid && cfg_space == `IMC_SPACE_CONTROL && cfg_addr == 16'd1;
+    always @(posedge clk) if (cfg_plane) wplane_q <= cfg_data[15:0];
     imc_array #(
         .WORD(WORD), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .DAC(DAC), .LANE(LANE), .NODE(NODE)
     ) u_array (

@@ -95,7 +95,9 @@ module ingress #(
 
     wire [CH_BITS-1:0] head_channel = s_data[12 +: CH_BITS];
 
-    always @(posedge clk) if (take || replying || arrive_valid || rst) begin
+    wire awake = take || replying || arrive_valid || rst;
+
+    always @(posedge clk) if (awake) begin
         arrive_valid <= 1'b0;
         case (state_q)
             ST_HEAD: if (take) begin

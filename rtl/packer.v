@@ -57,8 +57,10 @@ module packer #(
     assign s_ready = room && !flush_q;
     assign busy    = m_valid || fill_q != 0;
 
+    wire awake = take || flush_q || m_valid || rst;
+
     always @(posedge clk)
-        if (take || flush_q || m_valid || rst) begin : p_pack
+        if (awake) begin : p_pack
             reg [2*WORD-1:0] merged;
             if (room)
                 m_valid <= flush_q || (take && (full || s_last));

@@ -159,7 +159,9 @@ module sequencer #(
                      ready_q[status_ctx], armed_q[status_ctx], active[status_ctx]};
 
     // ---------------------------------------------------------------- word counters: each has a single writer
-    always @(posedge clk) begin
+    wire counting = arrive_valid || s_credit_valid || cfg_valid;
+
+    always @(posedge clk) if (counting) begin
         if (arrive_valid) arrived[in_channel] <= arrived[in_channel] + {8'd0, arrive_words};
         if (s_credit_valid) granted[in_slot] <= granted[in_slot] + s_credit_data[`IMC_CREDIT_WORDS];
         if (cfg_valid && cfg_space == `IMC_SPACE_CHANNEL) arrived[cfg_channel] <= 0;

@@ -198,12 +198,15 @@ module vector_fetch #(
             end
         end
 
+    wire turn  = start || done || rst;
+    wire moves = (step && (active_q || m_valid)) || rst;
+
     always @(posedge clk)
-        if (start || done || rst)
+        if (turn)
             active_q <= start && !rst;
 
     always @(posedge clk)
-        if ((step && (active_q || m_valid)) || rst) begin
+        if (moves) begin
             m_valid <= active_q;
             if (active_q) begin
                 m_ctx    <= ctx_q;

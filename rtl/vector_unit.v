@@ -209,8 +209,10 @@ module vector_unit #(
 
     assign busy = s_valid || product_valid_q || round_valid_q || m_valid;
 
+    wire moves = (step && busy) || rst;
+
     always @(posedge clk)
-        if ((step && busy) || rst) begin
+        if (moves) begin
             product_valid_q <= s_valid && s_final;
             round_valid_q   <= product_valid_q && product_emit_q;
             m_valid         <= round_valid_q;

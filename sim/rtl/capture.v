@@ -28,7 +28,9 @@ module capture #(
         end
     end
 
-    always @(posedge clk) if (valid && ready && file != 0)
+    wire taken = valid && ready;
+
+    always @(posedge clk) if (taken) if (file != 0)
         $fwrite(file, "%u", {data, {32-CTX_BITS{1'b0}}, ctx, now});
 endmodule
 

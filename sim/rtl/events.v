@@ -32,7 +32,9 @@ module events #(
         end
     end
 
-    always @(posedge clk) if (file != 0 && run) begin
+    wire any = run && (issue || done || arrival || credit);
+
+    always @(posedge clk) if (any) if (file != 0) begin
         if (issue) $fwrite(file, "%u", {{32-CTX_BITS{1'b0}}, ctx, 32'd0, now});
         if (done) $fwrite(file, "%u", {{32-CTX_BITS{1'b0}}, ctx, 32'd1, now});
         if (arrival) $fwrite(file, "%u", {24'd0, channel, 32'd2, now});
