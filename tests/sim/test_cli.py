@@ -149,7 +149,7 @@ def test_an_architecture_that_is_no_mapping(workspace: Path, text: str) -> None:
     [
         (("--strategy", "best"), ("unknown strategy 'best'", "lblp", "round_robin")),
         (("--model", "vgg"), ("model 'vgg': unknown", "digits", "resnet18")),
-        (("--level", "cycle"), ("unknown level 'cycle'", "rtl", "golden")),
+        (("--level", "spice"), ("unknown level 'spice'", "rtl", "golden")),
         (("--level", "rtl", "--array", "analogue"), ("unknown array 'analogue'", "verilog", "numpy")),
         (("--arch", "huge"), ("architecture 'huge' not found", "default", "tiny")),
         (("--images", "0"), ("images", "0")),
