@@ -39,7 +39,7 @@ fast: ## the tests that take seconds: under a minute in all
 	$(SETUP) iverilog verilator
 	@$(PYTEST) -m 'not slow'
 
-mutants: ## break the RTL in known places and see the tests fail (about ten minutes)
+mutants: ## break the RTL in known places and see the tests fail (a few minutes)
 	$(SETUP) iverilog
 	@$(BIN)/python -m tests.mutants $(K)
 

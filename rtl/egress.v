@@ -4,8 +4,8 @@
 // Two packet buffers: one fills while the other is sent. A packet ends when the buffer is full or the firing ends.
 // Room at the destinations was reserved when the firing was issued, so a packet only ever waits for the network.
 // A REPLY of the ingress goes when no packet is complete or under way.
-// Timing: a packet of n words to d destinations holds the link d * (n + 1) cycles; the first head leaves one cycle
-//         after the packet is complete.
+// Timing: a packet of n words to d destinations holds the link d * (n + 1) cycles without a gap; its first head is offered
+//         two cycles after its last word was taken, or directly behind the packet before.
 `default_nettype none
 `include "imc_isa.vh"
 
