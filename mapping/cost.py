@@ -1,60 +1,86 @@
 """Engine cycles of a node per image: the weights of the schedulers' graphs.
 
-The formulas are those of the engines without their start-up, waiting and transfer times; the cycle model and the
-RTL give the real figures.
+They are those of an actor that is never short of input, room or its engine: the interval between images that it could
+sustain alone on its processing unit, from the timing formulas of the engines. A PU whose actors wait for input is busy
+for a few cycles more, as each of their firings then fills an empty engine; the cycle model and the RTL say how many.
 """
 
-import numpy as np
-
-from mapping.firing import row_words
-from mapping.tiling import matrix, spans
+from mapping.firing import Firing, row_words, runs
 from pyimc.arch import Arch
-from pyimc.network import Add, Mvm, Network, Node, Pool, output_shape
+from pyimc.network import Add, Mvm, Network, Node, Pool, TensorType
+from pyimc.timing_dpu import add_timeline, pool_timeline
+from pyimc.timing_imc import Layer, Pipeline, Run, engine_of
+
+SETTLED = 4
+"""Firings that fill the pipeline; then equal ones follow each other at a constant distance."""
 
 
-def node_cycles(network: Network, node: Node, arch: Arch) -> int:
-    """Cycles that a node keeps its engine busy per image."""
-    if isinstance(node, Mvm):
-        return mvm_cycles(network, node, arch)
-    if isinstance(node, Pool):
-        return pool_cycles(network, node, arch)
-    return add_cycles(network, node, arch)
-
-
-def mvm_cycles(network: Network, node: Mvm, arch: Arch) -> int:
-    """Crossbar cycles of a layer: per window and row tile, the longer of conversion and gather.
-
-    Conversion: dac_steps * ceil(columns / adcs), summed over the column tiles. The gather of the next row tile runs
-    meanwhile: one read for each word that a run of kernel-row bytes touches, padding included.
-    """
-    source = network.tensors[node.inputs[0]]
-    height, width, _ = output_shape(network, node)
-    crossbar = arch.crossbar
-    rows, columns = matrix(node).shape
-    groups = sum(-(-used // crossbar.adcs) for _, used in spans(columns, crossbar.columns))
-    conversion = arch.dac_steps * groups
-    run = node.kernel[1] * source.channels
-    window = (np.arange(width) * node.stride[1] - node.pads[1]) * source.channels
-    total = 0
-    for start, used in spans(rows, crossbar.rows):
-        gather = np.zeros(width, np.int64)
-        at = start
-        while at < start + used:
-            length = min(run - at % run, start + used - at)
-            offset = (window + at % run) % arch.lanes
-            gather += -(-(offset + length) // arch.lanes)
-            at += length
-        total += int(np.maximum(gather, conversion).sum())
-    return height * total
-
-
-def pool_cycles(network: Network, node: Pool, arch: Arch) -> int:
-    """One word of channels per cycle, for every tap of every window."""
-    height, width, channels = output_shape(network, node)
-    return height * width * arch.words(channels) * node.kernel[0] * node.kernel[1]
-
-
-def add_cycles(network: Network, node: Add, arch: Arch) -> int:
-    """One word of either operand per cycle."""
+def node_cycles(network: Network, node: Node, arch: Arch, firings: tuple[Firing, ...], destinations: int) -> int:
+    """Cycles that a node keeps its engine per image: computing, or sending to all destinations if that is longer."""
     kind = network.tensors[node.output]
-    return 2 * kind.height * row_words(kind, arch)
+    sending = destinations * kind.height * row_flits(kind, arch)
+    source = network.tensors[node.inputs[0]]
+    if isinstance(node, Mvm):
+        return max(sending, _mvm_cycles(node, source, arch, firings))
+    reissue = _reissue_cycles(node)
+    return max(sending, sum(count * (_slots(node, source, arch, firing) + reissue) for firing, count in runs(firings)))
+
+
+def row_flits(kind: TensorType, arch: Arch) -> int:
+    """Flits of one row on its way to one destination: its words, and a head for every packet."""
+    words = row_words(kind, arch)
+    return words + -(-words // arch.packet_words)
+
+
+def _reissue_cycles(node: Node) -> int:
+    """From the `done` of a firing to the next issue: the sequencer first offers a credit for every input."""
+    return 1 + len(node.inputs)
+
+
+def _slots(node: Add | Pool, source: TensorType, arch: Arch, firing: Firing) -> int:
+    """From the issue of a firing of the vector engine to its `done`."""
+    if isinstance(node, Add):
+        return add_timeline(firing.produce).slots
+    return pool_timeline(
+        lanes=arch.lanes,
+        channels=source.channels,
+        row_bytes=source.width * source.channels,
+        kernel_columns=node.kernel[1],
+        x0=firing.x0,
+        step=node.stride[1] * source.channels,
+        pixels=firing.pixels,
+        rows=firing.rows,
+    ).slots
+
+
+def _mvm_cycles(node: Mvm, source: TensorType, arch: Arch, firings: tuple[Firing, ...]) -> int:
+    """From the first firing of an image to that of the next, once the pipeline is full."""
+    layer = Layer(
+        run_bytes=node.kernel[1] * source.channels,
+        step_bytes=node.stride[1] * source.channels,
+        row_bytes=source.width * source.channels,
+        kernel_rows=node.kernel[0],
+        channels=node.weights.shape[0],
+    )
+    pipeline = Pipeline(engine_of(arch))
+    request = 0
+
+    def fire(firing: Firing) -> int:
+        nonlocal request
+        timeline = pipeline.fire(layer, Run(firing.pixels, firing.x0, firing.top, firing.rows), request)
+        request = timeline.done + _reissue_cycles(node)
+        return timeline.issue
+
+    def image() -> tuple[int, int]:
+        """The issue of its first firing, and the cycles of those left out for being equal to those before."""
+        issues: list[int] = []
+        skipped = 0
+        for firing, count in runs(firings):
+            issues += [fire(firing) for _ in range(min(count, SETTLED))]
+            skipped += (issues[-1] - issues[-2]) * (count - SETTLED) if count > SETTLED else 0
+        return issues[0], skipped
+
+    for _ in range(1 + SETTLED // len(firings)):
+        image()
+    start, skipped = image()
+    return fire(firings[0]) - start + skipped

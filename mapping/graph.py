@@ -20,7 +20,7 @@ class GraphNode:
         kind: The kind of processing unit that it needs.
         operator: The network's node.
         firings: Its firings for one image.
-        cycles: Its engine time per image, in cycles.
+        cycles: Its engine time per image, in cycles (see `mapping.cost`).
         planes: Crossbar planes that it takes.
         parameters: Parameter entries that it takes, in channels, rounded up to whole words.
         instructions: Length of its stream.
@@ -138,7 +138,8 @@ def build_graph(network: Network, arch: Arch) -> Graph:
         for tensor, entries in consumers.items()
         for consumer, port in entries
     )
-    return Graph(network, {node.name: _graph_node(network, node, arch) for node in live}, edges)
+    nodes = {node.name: _graph_node(network, node, arch, len(consumers[node.output])) for node in live}
+    return Graph(network, nodes, edges)
 
 
 def _live(network: Network) -> list[Node]:
@@ -161,7 +162,7 @@ def _limits(node: Node, arch: Arch) -> list[str]:
     return []
 
 
-def _graph_node(network: Network, node: Node, arch: Arch) -> GraphNode:
+def _graph_node(network: Network, node: Node, arch: Arch, destinations: int) -> GraphNode:
     if isinstance(node, Mvm):
         planes, parameters = plane_count(node, arch.crossbar), node.bias.size
     else:
@@ -172,7 +173,7 @@ def _graph_node(network: Network, node: Node, arch: Arch) -> GraphNode:
         kind="imc" if isinstance(node, Mvm) else "dpu",
         operator=node,
         firings=firings,
-        cycles=node_cycles(network, node, arch),
+        cycles=node_cycles(network, node, arch, firings, destinations),
         planes=planes,
         parameters=arch.words(parameters) * arch.lanes,
         instructions=stream_length(firings),

@@ -143,16 +143,16 @@ def _draw_node(net: Builder, choose: Choose, name: str, source: str) -> None:
             net.add(name, source, same[choose(0, len(same) - 1)])
         case 1:
             mode: Literal["max", "average"] = "max" if choose(0, 1) else "average"
-            net.pool(name, source, mode, *_draw_window(choose, (kind.height, kind.width), 3))
+            net.pool(name, source, mode, *draw_window(choose, (kind.height, kind.width), 3))
         case 2 if kind.height * kind.width <= 25:
             net.dense(name, source, choose(1, 40))
         case 3:
             net.conv(name, source, kind.channels)
         case _:
-            net.conv(name, source, choose(1, 40), *_draw_window(choose, (kind.height, kind.width), 5))
+            net.conv(name, source, choose(1, 40), *draw_window(choose, (kind.height, kind.width), 5))
 
 
-def _draw_window(choose: Choose, size: Pair, largest: int) -> tuple[Pair, Pair, Pads]:
+def draw_window(choose: Choose, size: Pair, largest: int) -> tuple[Pair, Pair, Pads]:
     """Kernel, stride (which may skip rows) and pads below the kernel of a window that fits."""
     kernel, stride, before, after = [], [], [], []
     for extent in size:

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from mapping.cost import add_cycles, mvm_cycles, pool_cycles
 from mapping.firing import Firing, image_firings, runs, stream_length
 from mapping.graph import Graph, build_graph
+from pyimc.arch import load_arch
 from pyimc.errors import CapacityError, ConfigError, UnsupportedOperator
-from pyimc.network import Add, Mvm, Pool
 from tests.mapping.networks import Builder, residual, resnet18, small_arch
 
 ARCH = small_arch()  # 8 bytes a word, crossbar 64 x 32, 8 adcs, 4 dac steps
@@ -37,47 +36,6 @@ def test_nodes_without_use_are_left_out() -> None:
     used = net.conv("used", "x", 4)
     net.conv("unused", used, 4)
     assert list(build_graph(net.finish(used), ARCH).nodes) == ["used"]
-
-
-def _mvm(channels: int, outputs: int, width: int, kernel: int, pad: int) -> int:
-    net = Builder(width, width, channels)
-    output = net.conv("c", "x", outputs, (kernel, kernel), (1, 1), (pad, pad, pad, pad))
-    network = net.finish(output)
-    node = network.nodes[0]
-    assert isinstance(node, Mvm)
-    return mvm_cycles(network, node, ARCH)
-
-
-def test_cycles_of_a_crossbar_layer() -> None:
-    # 4x4 windows, 3 row tiles of 16 channels x 9, 4 dac steps, 40 columns: 4 + 1 groups of 8
-    assert _mvm(16, 40, 4, 3, 1) == 4 * 4 * 3 * 4 * 5
-    # one column group: the gather is slower. A row tile holds 64 channels of one tap: 8 words against 4 steps
-    assert _mvm(64, 8, 4, 1, 0) == 4 * 4 * 8
-    # 3 channels, 1x1, byte offsets 0, 3, 6 (two words), 9: conversion hides it
-    assert _mvm(3, 8, 4, 1, 0) == 4 * 4 * 4
-
-
-def test_gather_counts_the_words_that_a_run_touches() -> None:
-    # runs of 3*13 bytes, 3 of them; the row tile of 64 bytes cuts the second after 25
-    words = []
-    for x in range(4):
-        offset = (x - 1) * 13
-        tile_0 = -(-(offset % 8 + 39) // 8) + -(-(offset % 8 + 25) // 8)
-        tile_1 = -(-((offset + 25) % 8 + 14) // 8) + -(-(offset % 8 + 39) // 8)
-        words.append(max(4, tile_0) + max(4, tile_1))
-    assert _mvm(13, 8, 4, 3, 1) == 4 * sum(words)
-
-
-def test_cycles_of_the_vector_engine() -> None:
-    net = Builder(5, 5, 9)
-    net.add("a", "x", "x")
-    net.pool("p", "a.y", "max", (3, 2), (1, 1))
-    network = net.finish("p.y")
-    add, pool = network.nodes
-    assert isinstance(add, Add)
-    assert isinstance(pool, Pool)
-    assert add_cycles(network, add, ARCH) == 2 * 5 * 6  # rows of 45 bytes in 6 words
-    assert pool_cycles(network, pool, ARCH) == 3 * 4 * 2 * 6  # 9 channels in 2 words, 6 taps
 
 
 def test_runs_and_stream_length() -> None:
@@ -119,12 +77,6 @@ def test_networks_without_work_or_with_a_reserved_name_are_refused() -> None:
         build_graph(net.finish(net.conv("host", "x", 1)), ARCH)
 
 
-def test_resnet18_totals() -> None:
-    """Sanity figures: 201 crossbar tiles, about 2.1 M crossbar cycles per image, the first layer the longest."""
-    from pyimc.arch import load_arch
-
+def test_resnet18_takes_201_planes() -> None:
     graph: Graph = build_graph(resnet18(), load_arch("default"))
-    imc = [node for node in graph.nodes.values() if node.kind == "imc"]
-    assert sum(node.planes for node in imc) == 201
-    assert sum(node.cycles for node in imc) == 2111040
-    assert max(imc, key=lambda node: node.cycles).name == "conv1"
+    assert sum(node.planes for node in graph.nodes.values()) == 201

@@ -93,9 +93,8 @@ def test_figures_agree(report: dict[str, Any], folder: Path) -> None:
         assert hosted and counts["busy_cycles"] == sum(entry["busy_cycles"] for entry in hosted) > 0
     for actor in program.actors:
         busy = report["nodes"][actor.name]["busy_cycles"]
-        assert IMAGES * actor.cycles <= busy <= 2 * IMAGES * actor.cycles, (
-            f"{actor.name}: far from the compiler's guess"
-        )
+        guess = IMAGES * actor.cycles
+        assert 0.9 * guess <= busy <= 1.5 * guess, f"{actor.name}: far from the compiler's guess"
     assert report["latency_cycles"] == report["latencies_cycles"][0]
     assert report["latency_cycles"] == outcome["last_cycles"][0] - outcome["first_cycles"][0] + 1
     assert report["interval_cycles"] == report["intervals_cycles"][-1] == report["intervals_cycles"][-2]
