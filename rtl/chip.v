@@ -81,6 +81,7 @@ module chip #(
     genvar n;
     generate
         for (n = 0; n < NODES; n = n + 1) begin : gen_node
+            localparam [7:0] NODE = n;
             // One process per slice of a bus: many continuous drivers of one wide net are slow to simulate.
             wire [WORD-1:0] data;
             wire            last, valid, ready, credit_valid, working;
@@ -93,8 +94,8 @@ module chip #(
             always @* up_credit_valid[n] = credit_valid;
             always @* busy[n] = working;
             if (n == HOST) begin : gen_host
-                host_port #(.WORD(WORD), .NODE(n), .BUFFER(HOST_WORDS)) u_host (
-                    .clk(clk), .rst(rst), .start(start), .stop_words(stop_words), .run(run), .now(now),
+                host_port #(.WORD(WORD), .BUFFER(HOST_WORDS)) u_host (
+                    .clk(clk), .rst(rst), .node(NODE), .start(start), .stop_words(stop_words), .run(run), .now(now),
                     .s_host_data(s_host_data), .s_host_last(s_host_last), .s_host_valid(s_host_valid),
                     .s_host_ready(s_host_ready),
                     .m_host_data(m_host_data), .m_host_last(m_host_last), .m_host_valid(m_host_valid),
@@ -110,11 +111,11 @@ module chip #(
                 assign working = 1'b0;
             end else begin : gen_pu
                 pu #(
-                    .NODE(n), .ENGINE(DPUS[n] ? 1 : 0), .WORD(WORD), .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS),
+                    .ENGINE(DPUS[n] ? 1 : 0), .WORD(WORD), .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS),
                     .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARAMETERS(PARAMETERS), .PACKET(PACKET),
                     .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .COLUMNS(COLUMNS)
                 ) u_pu (
-                    .clk(clk), .rst(rst), .run(run), .now(now),
+                    .clk(clk), .rst(rst), .node(NODE), .run(run), .now(now),
                     .s_data(down_data[n*WORD +: WORD]), .s_last(down_last[n]), .s_valid(down_valid[n]),
                     .s_ready(ready),
                     .m_data(data), .m_last(last), .m_valid(valid),

@@ -16,11 +16,11 @@ module egress #(
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4,
     parameter DESTINATIONS = 4,
-    parameter PACKET = 16,
-    parameter NODE = 1
+    parameter PACKET = 16
 ) (
     input  wire                clk,
     input  wire                rst,
+    input  wire [7:0]          node,
     // table writes
     input  wire                cfg_valid,
     input  wire [3:0]          cfg_space,
@@ -62,9 +62,6 @@ module egress #(
         if (SLOTS > 256 || DESTINATIONS != (1 << DEST_BITS)) begin : gen_slots
             egress_DESTINATIONS_must_be_a_power_of_two_and_CONTEXTS_times_it_at_most_256 u_error ();
         end
-        if (NODE < 0 || NODE > 255) begin : gen_node
-            egress_NODE_must_be_0_to_255 u_error ();
-        end
     endgenerate
 
     reg [15:0]           address      [0:SLOTS-1];   // {channel, node}
@@ -94,7 +91,7 @@ module egress #(
     wire [7:0]           send_words = {{8-INDEX_BITS{1'b0}}, send_q} + 8'd1;
     wire [15:0]          slot_wide = ({{16-CTX_BITS{1'b0}}, send_ctx} << DEST_BITS) + {8'd0, dest_q};
     wire [15:0]          target = address[slot_wide[SLOT_BITS-1:0]];
-    wire [63:0]          head = {20'd0, slot_wide[7:0], NODE[7:0], send_length, target[15:8], `IMC_KIND_DATA, target[7:0]};
+    wire [63:0]          head = {20'd0, slot_wide[7:0], node, send_length, target[15:8], `IMC_KIND_DATA, target[7:0]};
     wire [WORD-1:0]      head_word;
     generate
         if (WORD > 64) begin : gen_wide

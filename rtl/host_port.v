@@ -13,12 +13,12 @@
 // reason: heads and credits hold fields for several parts of the chip
 module host_port #(
     parameter WORD = 128,
-    parameter NODE = 0,
     parameter SLOTS = 8,               // consumers of the network's input
     parameter BUFFER = 256             // result buffer, in words; twice as many flits
 ) (
     input  wire            clk,
     input  wire            rst,
+    input  wire [7:0]      node,
     // run control
     input  wire            start,
     input  wire [31:0]     stop_words,
@@ -56,9 +56,6 @@ module host_port #(
         if (WORD < 64) begin : gen_word
             host_port_WORD_must_be_at_least_64 u_error ();
         end
-        if (NODE < 0 || NODE > 255) begin : gen_node
-            host_port_NODE_must_be_0_to_255 u_error ();
-        end
         if (SLOTS < 2 || SLOTS > 256) begin : gen_slots
             host_port_SLOTS_must_be_2_to_256 u_error ();
         end
@@ -79,7 +76,7 @@ module host_port #(
     wire [15:0]         length = {8'd0, s_host_data[`IMC_HEAD_LENGTH]};
     wire [15:0]         room = granted[slot] - sent[slot];
     wire                is_data = s_host_data[`IMC_HEAD_KIND] == `IMC_KIND_DATA;
-    wire                is_own = s_host_data[`IMC_HEAD_NODE] == NODE[7:0];
+    wire                is_own = s_host_data[`IMC_HEAD_NODE] == node;
     reg                 offered_q;       // a head on offer stays, also when the run ends meanwhile
     wire                open = is_data ? offered_q || (run && room >= length) : !is_own;
     wire                pass = in_q == ST_PASS || (in_q == ST_HEAD && open);

@@ -7,7 +7,7 @@
 // Every slice of an MVM is computed when its first step is asked for, row by row over whole packed rows: that is
 // what makes an interpreting simulator fast, and exact because no lane can overflow into the next.
 // Timing: `sums` is valid in the cycle after `eval` and holds. Python: pyimc.golden (exact integers).
-// Plusarg +weights=DIR loads DIR/pu_NN/weights.bin at time 0 (the backdoor; WRITE packets are the front door).
+// Plusarg +weights=DIR loads DIR/pu_NN/weights.bin at the first clock edge (the backdoor; WRITE packets are the front door).
 `default_nettype none
 
 module imc_array #(
@@ -16,10 +16,10 @@ module imc_array #(
     parameter COLS = 256,
     parameter PLANES = 40,
     parameter DAC = 1,
-    parameter LANE = 16,
-    parameter NODE = 1
+    parameter LANE = 16
 ) (
     input  wire                 clk,
+    input  wire [7:0]           node,
     // weights: one word of consecutive columns of a row
     input  wire                 wen,
     input  wire [15:0]          wplane,
@@ -56,87 +56,98 @@ module imc_array #(
     // verilator lint_off BLKSEQ
     // reason: what is assigned at once is a temporary of its block
 
-    always @(posedge clk) if (wen) begin
-        base = wplane * ROWS + {16'd0, waddr} / WORDS;
-        for (i = 0; i < LANES; i = i + 1)
-            weights[base][(({16'd0, waddr} % WORDS) * LANES + i) * LANE +: LANE] <= {{LANE-8{1'b0}}, wdata[i*8 +: 8]};
-    end
+    // ------------------------------------------------------------------------------------------- backdoor
+    reg [8*512-1:0]   folder, path;
+    reg [COLS*8-1:0]  bytes;                            // $fread: first byte of the file in the highest bits
+    integer           file, count, n;
+    reg               loaded;
+    initial loaded = 1'b0;
 
-    always @(posedge clk) if (eval) begin
-        step_q <= step[2:0];
-        if (load) x_q = x;
-        if (step == 0) begin
-            {bit_0, bit_1, bit_2, bit_3, bit_4, bit_5, bit_6, bit_7} = 0;
-            for (i = 0; i < ROWS; i = i + 8) begin
-                eight = x_q[i*8 +: 64];
-                base = plane * ROWS + i;
-                while (eight != 0) begin
-                    if (eight[7:0] != 0) begin
-                        row = weights[base];
-                        if (eight[0]) bit_0 = bit_0 + row;
-                        if (eight[1]) bit_1 = bit_1 + row;
-                        if (eight[2]) bit_2 = bit_2 + row;
-                        if (eight[3]) bit_3 = bit_3 + row;
-                        if (eight[4]) bit_4 = bit_4 + row;
-                        if (eight[5]) bit_5 = bit_5 + row;
-                        if (eight[6]) bit_6 = bit_6 + row;
-                        if (eight[7]) bit_7 = bit_7 + row;
+    task load_weights;
+        begin
+            loaded = 1'b1;
+            if ($value$plusargs("weights=%s", folder)) begin
+                $sformat(path, "%0s/pu_%02d/weights.bin", folder, node);
+                file = $fopen(path, "rb");
+                if (file != 0) begin
+                    n = 0;
+                    count = $fread(bytes, file);
+                    while (count == COLS) begin
+                        for (i = 0; i < COLS; i = i + 1)
+                            row[i*LANE +: LANE] = {{LANE-8{1'b0}}, bytes[(COLS-1-i)*8 +: 8]};
+                        weights[n] = row;
+                        n = n + 1;
+                        count = $fread(bytes, file);
                     end
-                    eight = eight >> 8;
-                    base = base + 1;
+                    $fclose(file);
                 end
             end
-            case (DAC)
-                1: begin
-                    slices[0] <= bit_0;
-                    slices[1] <= bit_1;
-                    slices[2] <= bit_2;
-                    slices[3] <= bit_3;
-                    slices[4] <= bit_4;
-                    slices[5] <= bit_5;
-                    slices[6] <= bit_6;
-                    slices[7] <= bit_7;
+        end
+    endtask
+
+    // ------------------------------------------------------------------------------------------ column sums
+    always @(posedge clk) if (eval || wen || !loaded) begin
+        if (!loaded) load_weights;
+        if (eval) begin
+            step_q <= step[2:0];
+            if (load) x_q = x;
+            if (step == 0) begin
+                {bit_0, bit_1, bit_2, bit_3, bit_4, bit_5, bit_6, bit_7} = 0;
+                for (i = 0; i < ROWS; i = i + 8) begin
+                    eight = x_q[i*8 +: 64];
+                    base = plane * ROWS + i;
+                    while (eight != 0) begin
+                        if (eight[7:0] != 0) begin
+                            row = weights[base];
+                            if (eight[0]) bit_0 = bit_0 + row;
+                            if (eight[1]) bit_1 = bit_1 + row;
+                            if (eight[2]) bit_2 = bit_2 + row;
+                            if (eight[3]) bit_3 = bit_3 + row;
+                            if (eight[4]) bit_4 = bit_4 + row;
+                            if (eight[5]) bit_5 = bit_5 + row;
+                            if (eight[6]) bit_6 = bit_6 + row;
+                            if (eight[7]) bit_7 = bit_7 + row;
+                        end
+                        eight = eight >> 8;
+                        base = base + 1;
+                    end
                 end
-                2: begin
-                    slices[0] <= bit_0 + (bit_1 << 1);
-                    slices[1] <= bit_2 + (bit_3 << 1);
-                    slices[2] <= bit_4 + (bit_5 << 1);
-                    slices[3] <= bit_6 + (bit_7 << 1);
-                end
-                4: begin
-                    slices[0] <= bit_0 + (bit_1 << 1) + (bit_2 << 2) + (bit_3 << 3);
-                    slices[1] <= bit_4 + (bit_5 << 1) + (bit_6 << 2) + (bit_7 << 3);
-                end
-                default:
-                    slices[0] <= bit_0 + (bit_1 << 1) + (bit_2 << 2) + (bit_3 << 3)
-                                 + (bit_4 << 4) + (bit_5 << 5) + (bit_6 << 6) + (bit_7 << 7);
-            endcase
+                case (DAC)
+                    1: begin
+                        slices[0] <= bit_0;
+                        slices[1] <= bit_1;
+                        slices[2] <= bit_2;
+                        slices[3] <= bit_3;
+                        slices[4] <= bit_4;
+                        slices[5] <= bit_5;
+                        slices[6] <= bit_6;
+                        slices[7] <= bit_7;
+                    end
+                    2: begin
+                        slices[0] <= bit_0 + (bit_1 << 1);
+                        slices[1] <= bit_2 + (bit_3 << 1);
+                        slices[2] <= bit_4 + (bit_5 << 1);
+                        slices[3] <= bit_6 + (bit_7 << 1);
+                    end
+                    4: begin
+                        slices[0] <= bit_0 + (bit_1 << 1) + (bit_2 << 2) + (bit_3 << 3);
+                        slices[1] <= bit_4 + (bit_5 << 1) + (bit_6 << 2) + (bit_7 << 3);
+                    end
+                    default:
+                        slices[0] <= bit_0 + (bit_1 << 1) + (bit_2 << 2) + (bit_3 << 3)
+                                     + (bit_4 << 4) + (bit_5 << 5) + (bit_6 << 6) + (bit_7 << 7);
+                endcase
+            end
+        end
+        if (wen) begin
+            base = wplane * ROWS + {16'd0, waddr} / WORDS;
+            for (i = 0; i < LANES; i = i + 1)
+                weights[base][(({16'd0, waddr} % WORDS) * LANES + i) * LANE +: LANE] =
+                    {{LANE-8{1'b0}}, wdata[i*8 +: 8]};
         end
     end
 
     // verilator lint_on BLKSEQ
-
-    // ------------------------------------------------------------------------------------------- backdoor load
-    reg [8*512-1:0]   folder, path;
-    reg [COLS*8-1:0]  bytes;                            // $fread: first byte of the file in the highest bits
-    integer           file, count, n;
-
-    initial if ($value$plusargs("weights=%s", folder)) begin
-        $sformat(path, "%0s/pu_%02d/weights.bin", folder, NODE);
-        file = $fopen(path, "rb");
-        if (file != 0) begin
-            n = 0;
-            count = $fread(bytes, file);
-            while (count == COLS) begin
-                for (i = 0; i < COLS; i = i + 1)
-                    row[i*LANE +: LANE] = {{LANE-8{1'b0}}, bytes[(COLS-1-i)*8 +: 8]};
-                weights[n] = row;
-                n = n + 1;
-                count = $fread(bytes, file);
-            end
-            $fclose(file);
-        end
-    end
 endmodule
 
 `default_nettype wire

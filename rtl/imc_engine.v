@@ -19,11 +19,11 @@ module imc_engine #(
     parameter PLANES = 40,
     parameter ADCS = 32,
     parameter DAC = 1,
-    parameter COLUMNS = 1024,
-    parameter NODE = 1
+    parameter COLUMNS = 1024
 ) (
     input  wire                clk,
     input  wire                rst,
+    input  wire [7:0]          node,
     // tables
     input  wire                cfg_valid,
     input  wire [3:0]          cfg_space,
@@ -108,9 +108,9 @@ module imc_engine #(
     wire                 cfg_plane = cfg_valid && cfg_space == `IMC_SPACE_CONTROL && cfg_addr == 16'd1;
     always @(posedge clk) if (cfg_plane) wplane_q <= cfg_data[15:0];
     imc_array #(
-        .WORD(WORD), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .DAC(DAC), .LANE(LANE), .NODE(NODE)
+        .WORD(WORD), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .DAC(DAC), .LANE(LANE)
     ) u_array (
-        .clk(clk),
+        .clk(clk), .node(node),
         .wen(cfg_valid && cfg_space == `IMC_SPACE_WEIGHT), .wplane(wplane_q), .waddr(cfg_addr), .wdata(cfg_data),
         .load(load), .x(tile_x), .eval(eval), .plane(plane), .step(step), .sums(sums)
     );

@@ -13,11 +13,11 @@
 module ingress #(
     parameter WORD = 128,
     parameter CONTEXTS = 16,
-    parameter CTX_BITS = 4,
-    parameter NODE = 1
+    parameter CTX_BITS = 4
 ) (
     input  wire            clk,
     input  wire            rst,
+    input  wire [7:0]      node,
     // from the network
     input  wire [WORD-1:0] s_data,
     input  wire            s_last,
@@ -54,9 +54,6 @@ module ingress #(
         if (CONTEXTS < 1 || CTX_BITS < 1 || CTX_BITS > 7 || CONTEXTS > (1 << CTX_BITS)) begin : gen_contexts
             ingress_CONTEXTS_must_fit_CTX_BITS_of_1_to_7 u_error ();
         end
-        if (NODE < 0 || NODE > 255) begin : gen_node
-            ingress_NODE_must_be_0_to_255 u_error ();
-        end
     endgenerate
 
     reg [2:0]         state_q;
@@ -81,7 +78,7 @@ module ingress #(
     assign read_space = cfg_space;
     assign read_addr = cfg_addr;
 
-    wire [63:0] reply_head = {cfg_addr, cfg_space, 8'd0, NODE[7:0], words_q, 8'd0, `IMC_KIND_REPLY, source_q};
+    wire [63:0] reply_head = {cfg_addr, cfg_space, 8'd0, node, words_q, 8'd0, `IMC_KIND_REPLY, source_q};
     wire [63:0] reply = state_q == ST_REPLY_HEAD ? reply_head : read_data;
     generate
         if (WORD > 64) begin : gen_wide

@@ -81,9 +81,9 @@ module mesh #(
             wire             west_ready;
 
             router #(
-                .WIDTH(WIDTH), .FIFO_DEPTH(FIFO_DEPTH), .MESH_X(MESH_X), .MESH_Y(MESH_Y), .X(X), .Y(Y)
+                .WIDTH(WIDTH), .FIFO_DEPTH(FIFO_DEPTH), .MESH_X(MESH_X), .MESH_Y(MESH_Y)
             ) u_router (
-                .clk(clk), .rst(rst),
+                .clk(clk), .rst(rst), .x(X[7:0]), .y(Y[7:0]),
                 .s_local_data(s_data[n*WIDTH +: WIDTH]),
                 .s_north_data(from_north_data), .s_east_data(from_east_data),
                 .s_south_data(from_south_data), .s_west_data(from_west_data),

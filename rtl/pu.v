@@ -11,7 +11,6 @@
 `include "imc_isa.vh"
 
 module pu #(
-    parameter NODE = 1,
     parameter ENGINE = 0,
     parameter WORD = 128,
     parameter CONTEXTS = 16,
@@ -29,6 +28,7 @@ module pu #(
 ) (
     input  wire            clk,
     input  wire            rst,
+    input  wire [7:0]      node,            // a constant: where this PU is
     input  wire            run,
     input  wire [31:0]     now,
     // data network
@@ -57,8 +57,8 @@ module pu #(
     wire [3:0]      cfg_space, read_space;
     wire [63:0]     read_data;
     wire [WORD-1:0] reply_data;
-    ingress #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .NODE(NODE)) u_ingress (
-        .clk(clk), .rst(rst),
+    ingress #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS)) u_ingress (
+        .clk(clk), .rst(rst), .node(node),
         .s_data(s_data), .s_last(s_last), .s_valid(s_valid), .s_ready(s_ready),
         .mem_wen(mem_wen), .mem_waddr(mem_waddr),
         .arrive_valid(arrive_valid), .arrive_channel(arrive_channel), .arrive_words(arrive_words),
@@ -106,9 +106,9 @@ module pu #(
         if (ENGINE == 0) begin : gen_imc
             imc_engine #(
                 .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ROWS(ROWS),
-                .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .COLUMNS(COLUMNS), .NODE(NODE)
+                .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .COLUMNS(COLUMNS)
             ) u_engine (
-                .clk(clk), .rst(rst),
+                .clk(clk), .rst(rst), .node(node),
                 .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),
                 .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx),
                 .issue_instr(issue_instr), .issue_head_0(head_0), .issue_base_0(base_0), .issue_size_0(size_0),
@@ -141,10 +141,9 @@ module pu #(
     assign owner = converting ? convert_ctx : issue_ctx;
 
     egress #(
-        .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .DESTINATIONS(DESTINATIONS), .PACKET(PACKET),
-        .NODE(NODE)
+        .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .DESTINATIONS(DESTINATIONS), .PACKET(PACKET)
     ) u_egress (
-        .clk(clk), .rst(rst),
+        .clk(clk), .rst(rst), .node(node),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data[63:0]),
         .s_data(word_data), .s_ctx(word_ctx), .s_last(word_last), .s_valid(word_valid), .s_ready(word_ready),
         .s_reply_data(reply_data), .s_reply_last(reply_last), .s_reply_valid(reply_valid),

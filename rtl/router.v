@@ -28,12 +28,12 @@ module router #(
     parameter WIDTH      = 128,
     parameter FIFO_DEPTH = 4,
     parameter MESH_X     = 5,
-    parameter MESH_Y     = 4,
-    parameter X          = 0,   // where this router is
-    parameter Y          = 0
+    parameter MESH_Y     = 4
 ) (
     input  wire             clk,
     input  wire             rst,
+    input  wire [7:0]       x,           // constants: where this router is
+    input  wire [7:0]       y,
 
     input  wire [WIDTH-1:0] s_local_data,
     input  wire [WIDTH-1:0] s_north_data,
@@ -68,9 +68,6 @@ module router #(
         if (MESH_X < 1 || MESH_Y < 1 || NODES > 256) begin : gen_bad_mesh
             error_router_MESH_X_times_MESH_Y_must_be_1_to_256 u_error ();
         end
-        if (X < 0 || X >= MESH_X || Y < 0 || Y >= MESH_Y) begin : gen_bad_place
-            error_router_X_Y_must_be_inside_the_mesh u_error ();
-        end
     endgenerate
 
     localparam PW = $clog2(FIFO_DEPTH);               // slot of one fifo
@@ -87,7 +84,7 @@ module router #(
                                     (n / MESH_X > here_y) ? 3'd3 :
                                     (n / MESH_X < here_y) ? 3'd1 : 3'd0;
     endfunction
-    localparam [3*NODES-1:0] ROUTE = route_table(X, Y);
+    wire [3*NODES-1:0] route = route_table({24'd0, x}, {24'd0, y});
 
     // the first requester after `owner`, round robin; some bit of req is set
     function [2:0] pick(input [4:0] req, input [2:0] owner);
@@ -193,7 +190,7 @@ module router #(
                     if (mid_q[i]) \
                         port = port_q[i*3 +: 3]; \
                     else if ({1'b0, data[7:0]} < NODES[8:0]) \
-                        port = ROUTE[3*data[7:0] +: 3]; \
+                        port = route[3*data[7:0] +: 3]; \
                     else \
                         port = 3'd0; \
                     mem[{i, wr}]                  <= data; \

@@ -7,7 +7,7 @@ The chip of an architecture is elaborated once to learn the parameters of its pa
 full size, what is below it black-boxed, so that cells belong to the module that has them. The steps are those of
 Yosys `synth`, ABC included, but for one: `synth` calls `memory_map` on everything, here memories of 4096 bits or more
 (words and width each rounded down to a power of two) stay memories, as they would become RAM macros, and are reported
-in bits. Smaller tables become flip-flops. Modules that differ only in where they are (NODE, X, Y) run once.
+in bits. Smaller tables become flip-flops.
 
 The array stands for an analogue circuit: only its ports are read. Exit code 1 if Yosys stops or warns, infers a latch
 (`check`, part of `synth`, warns of loops, undriven and doubly driven wires), or if a file relies on initial values; 2
@@ -39,7 +39,6 @@ ROOT = Path(__file__).resolve().parents[1]
 RTL = ROOT / "rtl"
 BUILD = ROOT / "build"
 BLACK_BOX = "imc_array"
-PLACE = frozenset({"NODE", "X", "Y"})
 MEMORY_BITS = 12  # log2 of the smallest memory that stays one
 
 Parameters = Mapping[str, int]
@@ -102,27 +101,25 @@ def synthesise_chip(arch: str, modules: Sequence[str] = (), *, jobs: int = 2) ->
 
 
 def parameter_sets(arch: str) -> list[tuple[str, Parameters]]:
-    """Elaborates the chip; gives each module's parameter sets, one of those that differ only in place."""
+    """Elaborates the chip; gives each module's parameter sets, sorted by name."""
     parameters = chip_parameters(load_arch(arch))
     script = [*_read(sorted(RTL.glob("*.v"))), f"hierarchy -check -top chip {_settings('-chparam', parameters)}"]
     log, code = _yosys(script, BUILD / "synth" / f"elaborate_{arch}")
     if code:
         raise ToolError(f"Yosys cannot elaborate the chip of {arch}: {_faults(log)[0]}")
     pattern = r"derive mode using pre-parsed AST for module `\\(\w+)'\.\n((?:Parameter .*\n)*)Generating RTLIL"
-    found: dict[tuple[str, str], list[Parameters]] = {("chip", ""): [parameters]}
+    found: dict[tuple[str, str], Parameters] = {("chip", ""): parameters}
     for module, text in re.findall(pattern, log):
         values = {name: int(value) for name, value in re.findall(r"Parameter \\(\w+) = (-?\d+)\n", text)}
         if module not in ("chip", BLACK_BOX):
-            key = str(sorted((name, value) for name, value in values.items() if name not in PLACE))
-            found.setdefault((module, key), []).append(values)
-    # Of a mesh the router in the middle: those at the edge have less to choose from.
-    return [(module, _middle(found[module, key])) for module, key in sorted(found)]
+            found[module, str(sorted(values.items()))] = values
+    return [(module, found[module, key]) for module, key in sorted(found)]
 
 
 def synthesise(module: str, parameters: Parameters, *, folder: Path, rtl: Path = RTL) -> Report:
     """Synthesises one module of the folder `rtl`; logs go to `folder`."""
     start = time.monotonic()
-    name = "_".join([module, *(str(value) for key, value in parameters.items() if key not in PLACE)])[:80]
+    name = "_".join([module, *map(str, parameters.values())])[:80]
     place = folder / name
     keep = [
         f"t:$mem_v2 r:SIZE>={1 << bits} %i r:WIDTH>={1 << (MEMORY_BITS - bits)} %i" for bits in range(MEMORY_BITS + 1)
@@ -186,8 +183,7 @@ def table(reports: Sequence[Report]) -> str:
         "|---|---|---:|---:|---:|---:|",
     ]
     for report in reports:
-        shown = {name: value for name, value in report.parameters.items() if name not in PLACE}
-        text = " ".join(f"{name}={literal(name, value)}" for name, value in shown.items())
+        text = " ".join(f"{name}={literal(name, value)}" for name, value in report.parameters.items())
         numbers = [report.cells, report.flip_flops, report.memory_bits, report.levels]
         row = [f"`{report.module}`", text, *(f"{number:,}" for number in numbers)]
         lines.append("| " + " | ".join(["**FAULTS** " + row[0] if report.faults else row[0], *row[1:]]) + " |")
@@ -235,10 +231,6 @@ def _faults(log: str) -> list[str]:
 def _source(file: Path) -> str:
     """The Verilog without comments, words apart."""
     return re.sub(r"([^\w$])", r" \1 ", re.sub(r"//.*|/\*[\s\S]*?\*/", "", file.read_text()))
-
-
-def _middle(places: Sequence[Parameters]) -> Parameters:
-    return sorted(places, key=lambda place: [place[name] for name in sorted(PLACE & set(place))])[len(places) // 2]
 
 
 def _names(sets: Sequence[tuple[str, Parameters]]) -> str:

@@ -12,10 +12,10 @@ module imc_array #(
     parameter COLS = 256,
     parameter PLANES = 40,
     parameter DAC = 1,
-    parameter LANE = 16,
-    parameter NODE = 1
+    parameter LANE = 16
 ) (
     input  wire                 clk,
+    input  wire [7:0]           node,
     input  wire                 wen,
     input  wire [15:0]          wplane,
     input  wire [15:0]          waddr,

@@ -162,8 +162,8 @@ module backdoor;
     wire [8*19-1:0] sums;
     integer plane, row;
     reg [8*8-1:0] x;
-    imc_array #(.WORD(64), .ROWS(8), .COLS(8), .PLANES(2), .DAC(8), .LANE(19), .NODE(3)) u_array (
-        .clk(clk), .wen(1'b0), .wplane(16'd0), .waddr(16'd0), .wdata(64'd0),
+    imc_array #(.WORD(64), .ROWS(8), .COLS(8), .PLANES(2), .DAC(8), .LANE(19)) u_array (
+        .clk(clk), .node(8'd3), .wen(1'b0), .wplane(16'd0), .waddr(16'd0), .wdata(64'd0),
         .load(1'b1), .x(x), .eval(eval), .plane(plane[15:0]), .step(4'd0), .sums(sums));
     initial begin
         clk = 0;

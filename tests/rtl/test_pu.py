@@ -56,6 +56,7 @@ class Pu:
         self.link = Source(dut, "s", stall=source, rng=self.rng)
         self.out = Sink(dut, "m", stall=sink, rng=self.rng)
         self.credits = Sink(dut, "m_credit", ("data",), stall=sink, rng=self.rng)
+        dut.node.value = NODE
         dut.run.value = 0
         dut.s_credit_valid.value = 0
         self.now = 0
@@ -252,7 +253,7 @@ async def latency(dut: Any) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"word{shape['WORD']}")
 def test_pu(shape: dict[str, int]) -> None:
-    simulate("pu", __name__, {"NODE": NODE, "ENGINE": 1, **shape})
+    simulate("pu", __name__, {"ENGINE": 1, **shape})
 
 
 def test_illegal_parameters_are_refused() -> None:
