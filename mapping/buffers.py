@@ -43,10 +43,10 @@ def size_edges(graph: Graph) -> Graph:
             return
         firing = graph.nodes[name].firings[fired[name]]
         for edge in inputs[name]:
-            while fill[edge] < firing.need:
+            while fill[edge] < firing.needed(edge.port):
                 fire(edge.producer)
         for edge in inputs[name]:
-            fill[edge] -= firing.free
+            fill[edge] -= firing.freed(edge.port)
         fired[name] += 1
         push(name)
 
@@ -104,7 +104,7 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
 
 def _step(graph: Graph, edge: Edge) -> int:
     """Words that move at once in the middle of an image: a row of the producer or a step of the consumer."""
-    return max([edge.row_words, *(firing.free for firing in graph.nodes[edge.consumer].firings[:-1])])
+    return max([edge.row_words, *(firing.freed(edge.port) for firing in graph.nodes[edge.consumer].firings[:-1])])
 
 
 def _host_sizes(graph: Graph, arch: Arch) -> dict[str, int]:

@@ -99,8 +99,8 @@ def _stream(node: GraphNode, start: int) -> Iterator[int]:
     address = start
     for firing, count in runs(node.firings):
         fire = isa.instruction(
-            "FIRE", need=firing.need, free=firing.free, produce=firing.produce, pixels=firing.pixels,
-            x0=firing.x0, top=firing.top, rows=firing.rows,
+            "FIRE", need=firing.need, free=firing.free, take=firing.take, produce=firing.produce, offset=firing.offset,
+            pixels=firing.pixels, x0=firing.x0, top=firing.top, rows=firing.rows,
         )  # fmt: skip
         yield fire
         if count == 2:

@@ -19,11 +19,21 @@ class Firing:
 
     need: int
     free: int
+    take: int
     produce: int
+    offset: int
     pixels: int
     x0: int
     top: int
     rows: int
+
+    def needed(self, port: int) -> int:
+        """Words that an input channel must hold."""
+        return self.take if port else self.need
+
+    def freed(self, port: int) -> int:
+        """Words released from an input channel."""
+        return self.take if port else self.free
 
 
 def row_words(kind: TensorType, arch: Arch) -> int:
@@ -41,7 +51,9 @@ def image_firings(network: Network, node: Node, arch: Arch) -> tuple[Firing, ...
     produce = row_words(network.tensors[node.output], arch)
     height, width, _ = output_shape(network, node)
     if isinstance(node, Add):
-        return (Firing(need=produce, free=produce, produce=produce, pixels=0, x0=0, top=0, rows=1),) * height
+        return (
+            Firing(need=produce, free=produce, take=produce, produce=produce, offset=0, pixels=0, x0=0, top=0, rows=1),
+        ) * height
     words = row_words(source, arch)
     starts = [row * node.stride[0] - node.pads[0] for row in range(height)]
     heads = [max(0, start) for start in starts] + [source.height]
@@ -58,7 +70,9 @@ def image_firings(network: Network, node: Node, arch: Arch) -> tuple[Firing, ...
             Firing(
                 need=max(rows, free) * words,
                 free=free * words,
+                take=0,
                 produce=produce,
+                offset=0,
                 pixels=width,
                 x0=-node.pads[1] * source.channels,
                 top=heads[row] - start,

@@ -21,10 +21,10 @@ IMAGES = 3
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Words needed and freed on every input, and produced on every output, by one firing."""
+    """Words needed and freed on either input, and produced on every output, by one firing."""
 
-    need: int
-    free: int
+    need: tuple[int, int]
+    free: tuple[int, int]
     produce: int
 
 
@@ -68,7 +68,9 @@ def check_schedule(graph: Graph, arch: Arch, placement: Placement, channels: tup
     faults += _ring_faults(arch, channels)
     _refuse(graph.network.name, faults)
     steps = {
-        name: tuple(Step(firing.need, firing.free, firing.produce) for firing in node.firings)
+        name: tuple(
+            Step((firing.need, firing.take), (firing.free, firing.take), firing.produce) for firing in node.firings
+        )
         for name, node in graph.nodes.items()
     }
     rows = {edge.name: edge.row_words for edge in graph.edges if edge.producer == HOST}
@@ -103,7 +105,7 @@ def _refuse(name: str, faults: list[str]) -> None:
 
 
 def _host_steps(height: int, rows: dict[str, int]) -> tuple[Step, ...]:
-    return tuple(Step(0, 0, words) for words in set(rows.values())) * height
+    return tuple(Step((0, 0), (0, 0), words) for words in set(rows.values())) * height
 
 
 def _ring_faults(arch: Arch, channels: tuple[Channel, ...]) -> list[str]:
@@ -132,12 +134,13 @@ def _token_faults(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
         if channel.consumer == HOST:
             continue
         consumed = steps[channel.consumer]
-        if max(step.need for step in consumed) > channel.size:
-            need = max(step.need for step in consumed)
+        port = channel.port
+        need = max(step.need[port] for step in consumed)
+        if need > channel.size:
             faults.append(f"channel {channel.name} holds {channel.size} words, a firing needs {need}")
-        if any(step.free > step.need for step in consumed):
+        if any(step.free[port] > step.need[port] for step in consumed):
             faults.append(f"a firing of {channel.consumer} frees more of {channel.name} than it needs")
-        freed = sum(step.free for step in consumed)
+        freed = sum(step.free[port] for step in consumed)
         if sum(produced) != freed:
             faults.append(f"channel {channel.name}: {sum(produced)} words per image are produced, {freed} are freed")
     return faults or _deadlock(channels, steps)
@@ -153,9 +156,10 @@ def _deadlock(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
     def waits(name: str) -> list[str]:
         step = steps[name][fired[name] % len(steps[name])]
         short = [
-            f"{name} waits for {channel.producer} ({fill[channel.name]} of {step.need} words in {channel.name})"
+            f"{name} waits for {channel.producer} ({fill[channel.name]} of {step.need[channel.port]} words in "
+            f"{channel.name})"
             for channel in inputs[name]
-            if name != HOST and fill[channel.name] < step.need
+            if name != HOST and fill[channel.name] < step.need[channel.port]
         ]
         full = [
             f"{name} waits for room at {channel.consumer} ({channel.size - fill[channel.name]} of {step.produce} words "
@@ -173,7 +177,7 @@ def _deadlock(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
             while fired[name] < pending[name] and not waits(name):
                 step = steps[name][fired[name] % len(steps[name])]
                 for channel in inputs[name] if name != HOST else ():
-                    fill[channel.name] -= step.free
+                    fill[channel.name] -= step.free[channel.port]
                 for channel in outputs[name]:
                     fill[channel.name] += step.produce if channel.consumer != HOST else 0
                 fired[name] += 1
@@ -188,7 +192,7 @@ def _decode(stream: tuple[int, ...], start: int, length: int) -> Iterator[Step]:
         word = stream[address]
         if word & 15 == isa.OPCODES["FIRE"]:
             values = isa.FIRE.decode(word)
-            yield Step(values["need"], values["free"], values["produce"])
+            yield Step((values["need"], values["take"]), (values["free"], values["take"]), values["produce"])
             address += 1
             continue
         if word & 15 != isa.OPCODES["LOOP"]:

@@ -88,18 +88,20 @@ OPCODE = Field("opcode", 4, "", "which instruction this is")
 
 FIRE = Layout(
     "FIRE", INSTRUCTION_BITS,
-    "Fires the actor once, on one run of output pixels of one output row, as soon as every input channel holds "
-    "`need` words and every destination has room for `produce` words.",
+    "Fires the actor once, on one run of output pixels of one output row, as soon as input channel 0 holds `need` "
+    "words, channel 1 (if the actor has one) `take` words, and every destination has room for `produce` words.",
     (
         OPCODE,
-        Field("need", 16, "words", "words that each input channel must hold"),
-        Field("free", 16, "words", "words released from the head of each input channel when the firing has read them"),
+        Field("need", 16, "words", "words that input channel 0 must hold"),
+        Field("free", 16, "words", "words released from the head of channel 0 when the firing has read them"),
         Field("produce", 16, "words", "words sent to each destination, reserved before the firing starts"),
-        Field("pixels", 16, "pixels", "output pixels of the run (0 for element-wise operators, which count words)"),
-        Field("x0", 20, "bytes", "start of the first window relative to the start of its row; negative is left padding",
+        Field("take", 16, "words", "words that channel 1 must hold; all of them are released when they have been read"),
+        Field("offset", 16, "words", "words of the row at the head of channel 0 that were released before"),
+        Field("pixels", 12, "pixels", "output pixels of the run (0 for element-wise operators, which count words)"),
+        Field("x0", 18, "bytes", "start of the first window relative to the start of its row; negative is left padding",
               signed=True),
-        Field("top", 8, "rows", "kernel rows above the first row of the image: the head of the channel is the row after"),
-        Field("rows", 8, "rows", "kernel rows inside the image; the rest of the kernel lies below its last row"),
+        Field("top", 7, "rows", "kernel rows above the first row of the image: the head of the channel is the row after"),
+        Field("rows", 7, "rows", "kernel rows inside the image; the rest of the kernel lies below its last row"),
     ),
 )
 LOOP = Layout(

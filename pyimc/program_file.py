@@ -32,7 +32,7 @@ from pyimc.errors import ConfigError, EncodingError
 from pyimc.isa import INSTRUCTION_BITS
 from pyimc.program import Actor, Channel, Origin, Program, PuImage, TableWrite
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TOOL = "pyimc 0.1.0"
 MANIFEST = "manifest.json"
 _INSTRUCTION_BYTES = INSTRUCTION_BITS // 8

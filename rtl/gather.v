@@ -63,9 +63,11 @@ module gather #(
     // ------------------------------------------------------------------------------- where the window stands
     reg                active_q;
     reg [CTX_BITS-1:0] ctx_q;
-    reg [15:0]         run_q, step_q, row_bytes_q, row_words_q, last_rows_q, pixels_q;
+    reg [15:0]         run_q, step_q, row_bytes_q, row_words_q, last_rows_q;
+    reg [11:0]         pixels_q;
     reg [16:0]         ring_end_q;
     reg [15:0]         size_q, head_q, row_q;           // word addresses: ring, kernel row `top`, current row
+    reg [15:0]         offset_q;                        // words by which these lie behind the start of their rows
     reg [7:0]          kernel_rows_q, row_tiles_q, zero_q, top_q, below_q, ky_q, tile_q;
     reg [15:0]         pos_q;                           // bytes into the run
     reg signed [20:0]  x_q;                             // bytes from the start of the row to the window
@@ -102,6 +104,7 @@ module gather #(
     localparam [WORD-1:0] ONES = {WORD{1'b1}};
     reg [WORD-1:0] pairs;
 
+    wire [17:0] issue_x0 = issue_instr[`IMC_FIRE_X0];
     wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
     always @(posedge clk) if (cfg_engine) begin
         if (cfg_addr[1:0] == 2'd0) window_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data;
@@ -126,9 +129,10 @@ module gather #(
             last_rows_q <= tiles_table[issue_ctx][`IMC_TILES_LAST_ROWS];
             zero_q <= tiles_table[issue_ctx][`IMC_TILES_ZERO_POINT];
             pixels_q <= issue_instr[`IMC_FIRE_PIXELS];
-            x_q <= {issue_instr[87], issue_instr[`IMC_FIRE_X0]};
-            top_q <= issue_instr[`IMC_FIRE_TOP];
-            below_q <= issue_instr[`IMC_FIRE_TOP] + issue_instr[`IMC_FIRE_ROWS];
+            offset_q <= issue_instr[`IMC_FIRE_OFFSET];
+            x_q <= {{3{issue_x0[17]}}, issue_x0};
+            top_q <= {1'b0, issue_instr[`IMC_FIRE_TOP]};
+            below_q <= {1'b0, issue_instr[`IMC_FIRE_TOP]} + {1'b0, issue_instr[`IMC_FIRE_ROWS]};
             head_q <= issue_head;
             row_q <= issue_head;
             size_q <= issue_size;
@@ -162,7 +166,7 @@ module gather #(
                 off1_q <= x[LANE_BITS-1:0];
                 more = LANES[15:0] - {{16-LANE_BITS{1'b0}}, x[LANE_BITS-1:0]};
                 if (row_bytes_q - x[15:0] < more) more = row_bytes_q - x[15:0];
-                address = {1'b0, row_q} + {1'b0, x[15:0] >> LANE_BITS};
+                address = {1'b0, row_q} + {1'b0, (x[15:0] >> LANE_BITS) - offset_q};
                 if (address >= ring_end_q) address = address - {1'b0, size_q};
                 addr1_q <= address[15:0];
             end
@@ -176,8 +180,8 @@ module gather #(
             start1_q <= fill_q == 0;
             first1_q <= tile_q == 0;
             last1_q <= pixel_end;
-            end1_q <= pixels_q == 16'd1;
-            final1_q <= pixel_end && pixels_q == 16'd1;
+            end1_q <= pixels_q == 12'd1;
+            final1_q <= pixel_end && pixels_q == 12'd1;
             pos_q <= run_end ? 16'd0 : pos_q + more;
             fill_q <= tile_full ? {POS_BITS{1'b0}} : fill_q + more[POS_BITS-1:0];
             if (tile_full) tile_q <= tile_q + 1'b1;
@@ -193,7 +197,7 @@ module gather #(
                 row_q <= head_q;
                 x_q <= x_q + $signed({5'd0, step_q});
                 pixels_q <= pixels_q - 1'b1;
-                active_q <= pixels_q != 16'd1;
+                active_q <= pixels_q != 12'd1;
             end
         end
         if (rst) begin

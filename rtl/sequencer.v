@@ -3,7 +3,7 @@
 //
 // Every context (actor) holds one fetched FIRE. It is looked at again only when something that it waits for has
 // changed (a packet arrived, a credit came back, an instruction was fetched), so an idle PU does nothing.
-// A FIRE can fire when each input channel holds `need` words and each destination has room for `produce`;
+// A FIRE can fire when channel 0 holds `need` words, channel 1 `take`, and each destination has room for `produce`;
 // nothing takes that away again, so a context found ready stays ready until it is issued.
 // Timing: fetch as fetch.v says, one context looked at per cycle, lowest index first; when the engine's
 //         front is free and any context is ready, the lowest one is issued in the next cycle (1 cycle).
@@ -123,25 +123,26 @@ module sequencer #(
     wire [CTX_BITS-1:0] scan_ctx;
     lowest_one #(.WIDTH(CONTEXTS), .BITS(CTX_BITS)) u_scan (.mask(dirty_q), .index(scan_ctx));
     reg                 scan_inputs, scan_room;
-    reg [15:0]          scan_need, scan_produce, scan_slot_room;
+    reg [15:0]          scan_need, scan_take, scan_produce, scan_slot_room;
     reg [SLOT_BITS-1:0] slot;
 
     // ---------------------------------------------------------------------------------------------------- issue
-    wire                credits_done = !m_credit_valid || (m_credit_ready && (second_q || !two_ports[credit_ctx_q]));
+    wire                credits_done = !m_credit_valid || (m_credit_ready && (second_q || take_q == 0));
     wire                select = run && ready_q != 0 && issue_ready && !issue_valid && credits_done;
     wire [CTX_BITS-1:0] select_ctx;
     lowest_one #(.WIDTH(CONTEXTS), .BITS(CTX_BITS)) u_select (.mask(ready_q), .index(select_ctx));
     wire [CH_BITS-1:0]  select_0 = {select_ctx, 1'b0};
     wire [CH_BITS-1:0]  select_1 = {select_ctx, 1'b1};
-    reg [15:0]          free, produce;
+    reg [15:0]          free, take, produce;
 
     // credits of the firing that has just read its inputs
     reg                 second_q;
     reg [CTX_BITS-1:0]  credit_ctx_q;
-    reg [15:0]          free_q;
+    reg [15:0]          free_q, take_q;
     wire [CH_BITS-1:0]  credit_channel = {credit_ctx_q, second_q};
     wire [63:0]         credit_entry = channel[credit_channel];
-    assign m_credit_data = {8'd0, free_q, credit_entry[`IMC_CHANNEL_SLOT], credit_entry[`IMC_CHANNEL_NODE]};
+    wire [15:0]         credit_words = second_q ? take_q : free_q;
+    assign m_credit_data = {8'd0, credit_words, credit_entry[`IMC_CHANNEL_SLOT], credit_entry[`IMC_CHANNEL_NODE]};
 
     wire [CTX_BITS-1:0]  cfg_ctx = cfg_addr[CTX_BITS-1:0];
     wire [CH_BITS-1:0]   cfg_channel = cfg_addr[CH_BITS-1:0];
@@ -178,10 +179,11 @@ module sequencer #(
         fired <= 1'b0;
         if (scan) begin
             scan_need = instr[scan_ctx][`IMC_FIRE_NEED];
+            scan_take = instr[scan_ctx][`IMC_FIRE_TAKE];
             scan_produce = instr[scan_ctx][`IMC_FIRE_PRODUCE];
             scan_inputs = arrived[{scan_ctx, 1'b0}] - consumed[{scan_ctx, 1'b0}] >= scan_need;
             if (two_ports[scan_ctx])
-                scan_inputs = scan_inputs && arrived[{scan_ctx, 1'b1}] - consumed[{scan_ctx, 1'b1}] >= scan_need;
+                scan_inputs = scan_inputs && arrived[{scan_ctx, 1'b1}] - consumed[{scan_ctx, 1'b1}] >= scan_take;
             scan_room = 1'b1;
             for (i = 0; i < DESTINATIONS; i = i + 1) begin
                 slot = first_slot(scan_ctx) + i[SLOT_BITS-1:0];
@@ -203,6 +205,7 @@ module sequencer #(
         end
         if (select) begin
             free = instr[select_ctx][`IMC_FIRE_FREE];
+            take = instr[select_ctx][`IMC_FIRE_TAKE];
             produce = instr[select_ctx][`IMC_FIRE_PRODUCE];
             issue_valid <= 1'b1;
             issue_ctx <= select_ctx;
@@ -217,8 +220,8 @@ module sequencer #(
             head[select_0] <= advance(head[select_0], free, channel[select_0][`IMC_CHANNEL_BASE],
                                       channel[select_0][`IMC_CHANNEL_SIZE]);
             if (two_ports[select_ctx]) begin
-                consumed[select_1] <= consumed[select_1] + free;
-                head[select_1] <= advance(head[select_1], free, channel[select_1][`IMC_CHANNEL_BASE],
+                consumed[select_1] <= consumed[select_1] + take;
+                head[select_1] <= advance(head[select_1], take, channel[select_1][`IMC_CHANNEL_BASE],
                                           channel[select_1][`IMC_CHANNEL_SIZE]);
             end
             for (i = 0; i < DESTINATIONS; i = i + 1) begin
@@ -230,13 +233,15 @@ module sequencer #(
             fired <= 1'b1;
         end
         if (issue_valid && issue_ready) issue_valid <= 1'b0;
-        if (done && issue_instr[`IMC_FIRE_FREE] != 0) begin
-            m_credit_valid <= 1'b1;
-            second_q <= 1'b0;
+        if (done) begin
+            take = two_ports[issue_ctx] ? issue_instr[`IMC_FIRE_TAKE] : 16'd0;
+            m_credit_valid <= issue_instr[`IMC_FIRE_FREE] != 0 || take != 0;
+            second_q <= issue_instr[`IMC_FIRE_FREE] == 0;
             credit_ctx_q <= issue_ctx;
             free_q <= issue_instr[`IMC_FIRE_FREE];
+            take_q <= take;
         end else if (m_credit_valid && m_credit_ready) begin
-            m_credit_valid <= two_ports[credit_ctx_q] && !second_q;
+            m_credit_valid <= take_q != 0 && !second_q;
             second_q <= 1'b1;
         end
         if (cfg_valid && cfg_space == `IMC_SPACE_CONTEXT) begin

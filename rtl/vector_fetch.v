@@ -94,7 +94,8 @@ module vector_fetch #(
     reg [15:0]         step_q;
     reg [15:0]         row_bytes_q;
     reg [15:0]         stride_q;     // words from row to row (add: 1)
-    reg [15:0]         head_q;       // start of kernel row `top`
+    reg [15:0]         head_q;       // kernel row `top`, from
+    reg [15:0]         offset_q;     // this word of the row on
     reg [16:0]         end_0_q;      // end of the ring
     reg [15:0]         size_0_q;
     reg [15:0]         base_1_q;
@@ -123,7 +124,7 @@ module vector_fetch #(
     wire [LB:0] reach    = {1'b0, place[LB-1:0]} + bytes - 1'b1;
     wire        two      = inside && reach[LB];   // straddles two words
     wire        split    = two && !second_q;
-    wire [16:0] sum      = {1'b0, at_0_q} + {{(LB+1){1'b0}}, place[15:LB]} + {16'd0, second_q};
+    wire [16:0] sum      = {1'b0, at_0_q} + {1'b0, {{LB{1'b0}}, place[15:LB]} - offset_q} + {16'd0, second_q};
     wire [15:0] wrapped  = sum[15:0] - ((sum >= end_0_q) ? size_0_q : 16'd0);
     wire [16:0] row_sum  = {1'b0, at_0_q} + {1'b0, stride_q};
     wire [15:0] next_row = row_sum[15:0] - ((row_sum >= end_0_q) ? size_0_q : 16'd0);
@@ -145,8 +146,9 @@ module vector_fetch #(
     wire [63:0] window    = window_mem[issue_ctx];
     wire [8:0]  pool      = pool_mem[issue_ctx];
     wire        start_add = pool[0];
-    wire [19:0] start_x   = start_add ? 20'd0 : issue_instr[`IMC_FIRE_X0];
-    wire [7:0]  start_rows = start_add ? 8'd1 : issue_instr[`IMC_FIRE_ROWS];
+    wire [17:0] issue_x0  = issue_instr[`IMC_FIRE_X0];
+    wire [19:0] start_x   = start_add ? 20'd0 : {{2{issue_x0[17]}}, issue_x0};
+    wire [7:0]  start_rows = start_add ? 8'd1 : {1'b0, issue_instr[`IMC_FIRE_ROWS]};
     wire [7:0]  start_columns = start_add ? 8'd2 : pool[8:1];
 
     always @(posedge clk)
@@ -158,6 +160,7 @@ module vector_fetch #(
             row_bytes_q    <= start_add ? 16'd1 : window[`IMC_WINDOW_ROW_BYTES];
             stride_q       <= start_add ? 16'd1 : window[`IMC_WINDOW_ROW_WORDS];
             head_q         <= issue_head_0;
+            offset_q       <= start_add ? 16'd0 : issue_instr[`IMC_FIRE_OFFSET];
             end_0_q        <= {1'b0, issue_base_0} + {1'b0, issue_size_0};
             size_0_q       <= issue_size_0;
             base_1_q       <= issue_base_1;
@@ -170,7 +173,7 @@ module vector_fetch #(
             left_q         <= start_add ? LANES_16 : window[`IMC_WINDOW_RUN];
             at_0_q         <= issue_head_0;
             at_1_q         <= issue_head_1;
-            pixels_left_q  <= start_add ? issue_instr[`IMC_FIRE_PRODUCE] : issue_instr[`IMC_FIRE_PIXELS];
+            pixels_left_q  <= start_add ? issue_instr[`IMC_FIRE_PRODUCE] : {4'd0, issue_instr[`IMC_FIRE_PIXELS]};
             rows_left_q    <= start_rows;
             columns_left_q <= start_columns;
             first_q        <= 1'b1;

@@ -138,14 +138,15 @@ class Interpreter:
         entry = unit.entry(isa.CONTEXT, "CONTEXT", context)
         ports = range(2 * context, 2 * context + entry["ports"])
         slots = range(context * self.arch.destinations, context * self.arch.destinations + entry["destinations"])
-        if any(unit.fill[port] < values["need"] for port in ports):
+        needs = (values["need"], values["take"])
+        if any(unit.fill[port] < need for port, need in zip(ports, needs, strict=False)):
             return False
         if any(unit.room[slot] < values["produce"] for slot in slots):
             return False
         words = self._compute(unit, context, values).reshape(-1, self.arch.lanes)
         assert len(words) == values["produce"]
-        for port in ports:
-            self._free(unit, port, values["free"])
+        for port, freed in zip(ports, (values["free"], values["take"]), strict=False):
+            self._free(unit, port, freed)
         for slot in slots:
             self._send(node, slot, words)
         unit.pc[context] += 1

@@ -75,16 +75,17 @@ def log(s: Table, u: int, now: int, kind: int, value: int) -> None:
 @cold
 def done(s: Table, u: int, now: int) -> None:
     """The firing has read its inputs: the front is free in the next cycle, the credits are offered then."""
-    ctx, free = s[u + P_ISSUE_CTX], s[u + P_ISSUE_FREE]
+    ctx, free, take = s[u + P_ISSUE_CTX], s[u + P_ISSUE_FREE], s[u + P_ISSUE_TAKE]
     account(s, u, now + 1)
     s[u + P_FRONT] = 0
     s[u + P_FREE_FROM] = now + 1
-    if free:
+    if free or take:
         s[u + P_CREDIT] = 1
         s[u + P_CREDIT_FROM] = now + 1
-        s[u + P_SECOND] = 0
+        s[u + P_SECOND] = free == 0
         s[u + P_CREDIT_CTX] = ctx
         s[u + P_FREE] = free
+        s[u + P_TAKE] = take
     row = actor_row(s, u, ctx)
     s[row + A_FIRINGS] += 1
     s[row + A_LAST] = now

@@ -196,8 +196,15 @@ def _instruction(chip: Chip, row: int, word: int) -> None:
     layout = isa.INSTRUCTIONS.get(isa.OPCODE_LAYOUT.decode(word)["opcode"])
     if layout is isa.FIRE:
         fire = isa.FIRE.decode(word)
-        chip.write(row, I_OPCODE=FIRE, I_NEED=fire["need"], I_FREE=fire["free"], I_PRODUCE=fire["produce"])
-        chip.write(row, I_PIXELS=fire["pixels"], I_X0=fire["x0"], I_TOP=fire["top"], I_ROWS=fire["rows"])
+        chip.write(row, I_OPCODE=FIRE, I_NEED=fire["need"], I_FREE=fire["free"], I_TAKE=fire["take"])
+        chip.write(
+            row,
+            I_PRODUCE=fire["produce"],
+            I_PIXELS=fire["pixels"],
+            I_X0=fire["x0"],
+            I_TOP=fire["top"],
+            I_ROWS=fire["rows"],
+        )
     elif layout is isa.LOOP:
         loop = isa.LOOP.decode(word)
         chip.write(row, I_OPCODE=LOOP, I_LEVEL=loop["level"], I_COUNT=loop["count"], I_TARGET=loop["target"])

@@ -34,7 +34,7 @@ def scan(s: Table, u: int, now: int) -> None:
     inputs = s[channel + C_ARRIVED] - s[channel + C_CONSUMED] >= need
     if s[row + A_TWO_PORTS]:
         channel += CHANNEL_COLUMNS
-        inputs = inputs and s[channel + C_ARRIVED] - s[channel + C_CONSUMED] >= need
+        inputs = inputs and s[channel + C_ARRIVED] - s[channel + C_CONSUMED] >= s[at + I_TAKE]
     room = True
     slot = s[u + P_SLOTS] + ctx * s[G_DESTINATIONS] * SLOT_COLUMNS
     for _ in range(s[row + A_DESTINATIONS]):
@@ -86,7 +86,7 @@ def issue(s: Table, u: int, ctx: int, now: int) -> None:
     channel = s[u + P_CHANNELS] + 2 * ctx * CHANNEL_COLUMNS
     s[channel + C_CONSUMED] += s[at + I_FREE]
     if s[row + A_TWO_PORTS]:
-        s[channel + CHANNEL_COLUMNS + C_CONSUMED] += s[at + I_FREE]
+        s[channel + CHANNEL_COLUMNS + C_CONSUMED] += s[at + I_TAKE]
     slot = s[u + P_SLOTS] + ctx * s[G_DESTINATIONS] * SLOT_COLUMNS
     for _ in range(s[row + A_DESTINATIONS]):
         s[slot + S_SENT] += s[at + I_PRODUCE]
@@ -98,6 +98,7 @@ def issue(s: Table, u: int, ctx: int, now: int) -> None:
     s[u + P_FRONT] = 1
     s[u + P_ISSUE_CTX] = ctx
     s[u + P_ISSUE_FREE] = s[at + I_FREE]
+    s[u + P_ISSUE_TAKE] = s[at + I_TAKE] if s[row + A_TWO_PORTS] else 0
     s[u + P_FREE_FROM] = NEVER
     if s[row + A_FIRINGS] == 0:
         s[row + A_FIRST] = now + 1
@@ -115,13 +116,13 @@ def step(s: Table, u: int, now: int) -> bool:
     sent_last = False
     offered = s[u + P_CREDIT] != 0 and s[u + P_CREDIT_FROM] <= now
     if offered:
-        row = actor_row(s, u, s[u + P_CREDIT_CTX])
         fifo = s[u + P_CREDIT_FIFO]
         if has_room(s, fifo, now):
             channel = s[u + P_CHANNELS] + (2 * s[u + P_CREDIT_CTX] + s[u + P_SECOND]) * CHANNEL_COLUMNS
             flit = s[channel + C_NODE] | s[channel + C_SLOT] << SLOT_AT
-            push(s, fifo, flit | s[u + P_FREE] << WORDS_AT | LAST, now)
-            sent_last = s[u + P_SECOND] != 0 or s[row + A_TWO_PORTS] == 0
+            words = s[u + P_TAKE] if s[u + P_SECOND] else s[u + P_FREE]
+            push(s, fifo, flit | words << WORDS_AT | LAST, now)
+            sent_last = s[u + P_SECOND] != 0 or s[u + P_TAKE] == 0
             s[u + P_CREDIT] = not sent_last
             s[u + P_SECOND] = 1
     chosen = -1

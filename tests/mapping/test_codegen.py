@@ -89,10 +89,10 @@ def test_stream_of_a_padded_convolution() -> None:
         line.ljust(88) + f"; {address}"
         for address, line in enumerate(
             [
-                "FIRE need=2 free=0 produce=4 pixels=4 x0=-2 top=1 rows=2",
-                "FIRE need=3 free=1 produce=4 pixels=4 x0=-2 top=0 rows=3",
+                "FIRE need=2 free=0 produce=4 take=0 offset=0 pixels=4 x0=-2 top=1 rows=2",
+                "FIRE need=3 free=1 produce=4 take=0 offset=0 pixels=4 x0=-2 top=0 rows=3",
                 "LOOP level=0 count=4 target=1",
-                "FIRE need=2 free=2 produce=4 pixels=4 x0=-2 top=0 rows=2",
+                "FIRE need=2 free=2 produce=4 take=0 offset=0 pixels=4 x0=-2 top=0 rows=2",
                 "LOOP level=1 count=0 target=0",
             ]
         )

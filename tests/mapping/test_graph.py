@@ -39,7 +39,7 @@ def test_nodes_without_use_are_left_out() -> None:
 
 
 def test_runs_and_stream_length() -> None:
-    one, two = Firing(1, 1, 1, 1, 0, 0, 1), Firing(2, 1, 1, 1, 0, 0, 1)
+    one, two = (Firing(need, 1, 0, 1, 0, 1, 0, 0, 1) for need in (1, 2))
     assert list(runs((one, two, two, one, one, one))) == [(one, 1), (two, 2), (one, 3)]
     assert stream_length((one, two, two, one, one, one)) == 1 + 2 + 2 + 1
 

@@ -61,7 +61,7 @@ def test_first_field_is_lowest_and_signed_fields_are_twos_complement() -> None:
     [
         ({"need": 65536}, r"FIRE.need: 65536 does not fit 16 bits \(0..65535 words\)"),
         ({"need": -1}, r"FIRE.need: -1 does not fit"),
-        ({"x0": 1 << 19}, r"FIRE.x0: 524288 does not fit 20 bits \(-524288..524287 bytes\)"),
+        ({"x0": 1 << 17}, r"FIRE.x0: 131072 does not fit 18 bits \(-131072..131071 bytes\)"),
         ({"needs": 1}, r"FIRE: no field 'needs'; the fields are free, need,"),
     ],
 )

@@ -243,6 +243,9 @@ class Actor:
             for n, word in enumerate(words_of(self.image[upper + row], lanes)):
                 memory[base + (at + n) % size] = word
         self._count_geometry(run)
+        offset = rng.randint(0, max(0, run.x0) // lanes)  # words released before: no window reads them
+        corners.hit("part of a row released", offset > 0)
+        head = base + (head - base + offset) % size
         padded = np.pad(
             self.image,
             ((node.pads[0], node.pads[2]), (node.pads[1], node.pads[3]), (0, 0)),
@@ -256,7 +259,8 @@ class Actor:
         values = self.output[y, first : first + run.pixels]
         instr = isa.instruction(
             "FIRE",
-            need=whole.need,
+            need=whole.need - offset,
+            offset=offset,
             free=whole.free,
             produce=self.arch.words(values.size),
             pixels=run.pixels,

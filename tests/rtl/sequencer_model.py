@@ -105,14 +105,16 @@ class Actor:
     instruction: int = 0  # the last FIRE that was fetched
     need: int = 0
     free: int = 0
+    take: int = 0
     produce: int = 0
     active: bool = False
     armed: bool = False  # the FIRE has not been issued
     room_wait: bool = False
 
     def has_inputs(self) -> bool:
-        """Every input channel holds `need` words."""
-        return all(channel.fill >= self.need for channel in self.channels[: self.ports])
+        """Channel 0 holds `need` words, channel 1 `take`."""
+        needs = (self.need, self.take)[: self.ports]
+        return all(channel.fill >= words for channel, words in zip(self.channels, needs, strict=False))
 
     def has_room(self) -> bool:
         """Every destination can take `produce` words."""
@@ -121,11 +123,10 @@ class Actor:
 
 @dataclass(slots=True)
 class Credits:
-    """The credits of one firing on their way out: one for each port."""
+    """The credits of one firing on their way out: (port, words) of each."""
 
     ctx: int
-    port: int
-    words: int
+    left: list[tuple[int, int]]
 
 
 class SequencerModel:
@@ -172,8 +173,9 @@ class SequencerModel:
         """Node, slot and words of the credit that is offered."""
         if self._credits is None:
             return None
-        channel = self.actors[self._credits.ctx].channels[self._credits.port]
-        return channel.node, channel.slot, self._credits.words
+        port, words = self._credits.left[0]
+        channel = self.actors[self._credits.ctx].channels[port]
+        return channel.node, channel.slot, words
 
     def status(self, ctx: int) -> int:
         """The STATUS entry of an actor."""
@@ -225,9 +227,7 @@ class SequencerModel:
 
     def _select(self, inputs: Inputs) -> int | None:
         """The actor that fires at this edge."""
-        last = self._credits is None or (
-            inputs.credit_ready and self._credits.port == self.actors[self._credits.ctx].ports - 1
-        )
+        last = self._credits is None or (inputs.credit_ready and len(self._credits.left) == 1)
         if inputs.run and self.ready and inputs.issue_ready and not self.issue_valid and last:
             return _lowest(self.ready)
         return None
@@ -262,28 +262,28 @@ class SequencerModel:
         if layout is FIRE:
             fire = FIRE.decode(word)
             actor.instruction, actor.armed = word, True
-            actor.need, actor.free, actor.produce = fire["need"], fire["free"], fire["produce"]
+            actor.need, actor.free, actor.take, actor.produce = (fire[k] for k in ("need", "free", "take", "produce"))
             self._dirty |= 1 << ctx
         else:
             actor.active = False
 
     def _send_credits(self, inputs: Inputs) -> None:
         if inputs.done and self.issue is not None:
-            words = FIRE.decode(self.issue.instruction)["free"]
-            if words:
-                self._credits = Credits(self.issue.ctx, 0, words)
-                return
-        if self._credits is not None and inputs.credit_ready:
-            self._credits.port += 1
-            if self._credits.port == self.actors[self._credits.ctx].ports:
+            fire = FIRE.decode(self.issue.instruction)
+            freed = [(0, fire["free"]), (1, fire["take"])][: self.actors[self.issue.ctx].ports]
+            left = [(port, words) for port, words in freed if words]
+            self._credits = Credits(self.issue.ctx, left) if left else None
+        elif self._credits is not None and inputs.credit_ready:
+            self._credits.left.pop(0)
+            if not self._credits.left:
                 self._credits = None
 
     def _fire(self, ctx: int) -> None:
         actor = self.actors[ctx]
         self.issue = Issue(ctx, actor.instruction, (actor.channels[0].ring(), actor.channels[1].ring()))
         self.issue_valid = True
-        for channel in actor.channels[: actor.ports]:
-            channel.release(actor.free)
+        for channel, words in zip(actor.channels[: actor.ports], (actor.free, actor.take), strict=False):
+            channel.release(words)
         for slot in actor.slots:
             slot.sent = (slot.sent + actor.produce) & WORDS_MASK
         actor.armed = False

@@ -32,6 +32,7 @@ CORNERS = (
     "ring wraps",
     "row wraps",
     "two-word read",
+    "part of a row released",
     "left padding",
     "right padding",
     "top padding",
@@ -188,7 +189,7 @@ class Actor:
             memory.update(_place(values, head, base, size, self.lanes))
         shape = (1, words * self.lanes, 1)
         out = self._golden(*(values.reshape(shape) for values in data), shape=shape)
-        instr = instruction("FIRE", need=words, free=words, produce=words, pixels=0)
+        instr = instruction("FIRE", need=words, free=words, take=words, produce=words, pixels=0)
         return Firing(self.ctx, instr, rings, memory, _words(out, self.lanes), add_timeline(words))
 
     def _fire_pool(self, node: Pool) -> Firing:
@@ -228,7 +229,18 @@ class Actor:
         taps = pixels * -(-channels // lanes) * rows * node.kernel[1]
         corners.hit("two-word read", timeline.slots > taps)
         corners.hit("flush", timeline.words[-1] - timeline.slots > 5)
-        instr = instruction("FIRE", need=rows * row_words, free=row_words, produce=len(values), top=top, **window)
+        offset = self.rng.randint(0, max(0, left * channels) // lanes)  # released before: no window reads it
+        corners.hit("part of a row released", offset > 0)
+        head = base + (head - base + offset) % size
+        instr = instruction(
+            "FIRE",
+            need=rows * row_words - offset,
+            free=row_words,
+            offset=offset,
+            produce=len(values),
+            top=top,
+            **window,
+        )
         return Firing(self.ctx, instr, [(head, base, size)], memory, values, timeline)
 
 

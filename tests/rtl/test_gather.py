@@ -119,7 +119,9 @@ async def random_firings(dut: Any, idle: str, sink: str) -> None:
 async def corners_of_geometry(dut: Any) -> None:
     """Many small firings; fails if a corner of padding, ring, alignment or tiling was not met."""
     rng = seeded("corners")
-    corners = Corners(*GEOMETRY_CORNERS, "kernel 1", "kernel 7", "stride over the kernel", "another context")
+    corners = Corners(
+        *GEOMETRY_CORNERS, "part of a row released", "kernel 1", "kernel 7", "stride over the kernel", "another context"
+    )
     await start(dut)
     bench = GatherBench(dut, rng, "none")
     for _ in range(25):

@@ -153,7 +153,7 @@ async def corners_of_layers(dut: Any) -> None:
     await start(dut)
     bench = EngineBench(dut, rng)
     timing: Pipeline | None = None
-    for _ in range(14):
+    for _ in range(20):
         actors = make_actors(dut, rng, corners)
         timing = timing or Pipeline(engine_of(actors[0].arch))
         await configure(bench, actors)

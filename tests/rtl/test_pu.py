@@ -83,7 +83,7 @@ class Pu:
         ctx = self.ctx
         destinations = int(self.dut.DESTINATIONS.value)
         program = [
-            instruction("FIRE", need=WORDS, free=WORDS, produce=WORDS),
+            instruction("FIRE", need=WORDS, free=WORDS, take=WORDS, produce=WORDS),
             instruction("LOOP", level=0, count=FIRINGS, target=2),
             instruction("HALT"),
         ]

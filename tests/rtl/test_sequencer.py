@@ -106,10 +106,11 @@ def random_task(rng: random.Random, ctx: int, destinations: int, large: bool) ->
 
     def fire() -> int:
         least = most // 4 if large else 0
-        need = rng.randint(least, min(sizes[:ports]))
+        need = rng.randint(least, sizes[0])
+        take = rng.choice((0, rng.randint(least, sizes[1]))) if ports == 2 else 0
         free = rng.choice((need, rng.randint(0, need), 0 if not large else need))
         return instruction(
-            "FIRE", need=need, free=free, produce=rng.randint(least, min(rooms)), pixels=rng.getrandbits(16)
+            "FIRE", need=need, free=free, take=take, produce=rng.randint(least, min(rooms)), pixels=rng.getrandbits(12)
         )
 
     level = rng.randint(0, 1)
@@ -357,7 +358,7 @@ async def random_programs(dut: Any, source: str, sink: str) -> None:
     corners = Corners(*MUST_REACH.get((source, sink), ("fired",)))
     world = World(dut, rng, source, sink, corners)
     await start(dut)
-    for _ in range(4 if (source, sink) in MUST_REACH else 1):
+    for _ in range(8 if (source, sink) in MUST_REACH else 1):
         await world.configure()
         await world.work(CYCLES)
         await world.reset()
@@ -394,7 +395,7 @@ async def counters_wrap(dut: Any) -> None:
 
 def simple(ctx: int, fires: int, ports: int = 1) -> Task:
     """`fires` firings that each read, free and send one word."""
-    return Task(ctx, ports, [4, 4], [64], [instruction("FIRE", need=1, free=1, produce=1)] * fires)
+    return Task(ctx, ports, [4, 4], [64], [instruction("FIRE", need=1, free=1, take=1, produce=1)] * fires)
 
 
 @cocotb.test
