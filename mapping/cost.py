@@ -18,7 +18,7 @@ SETTLED = 4
 def node_cycles(network: Network, node: Node, arch: Arch, firings: tuple[Firing, ...], destinations: int) -> int:
     """Cycles that a node keeps its engine per image: computing, or sending to all destinations if that is longer."""
     kind = network.tensors[node.output]
-    sending = destinations * kind.height * row_flits(kind, arch)
+    sending = destinations * tensor_flits(kind, arch)
     source = network.tensors[node.inputs[0]]
     if isinstance(node, Mvm):
         return max(sending, _mvm_cycles(node, source, arch, firings))
@@ -51,6 +51,18 @@ def _slots(node: Add | Pool, source: TensorType, arch: Arch, firing: Firing) -> 
         pixels=firing.pixels,
         rows=firing.rows,
     ).slots
+
+
+def tensor_flits(kind: TensorType, arch: Arch) -> int:
+    """Flits of one image's tensor on its way to one destination: cycles that it takes on a link."""
+    return kind.height * row_flits(kind, arch)
+
+
+def mean_hops(arch: Arch) -> int:
+    """Hops between two different nodes of the mesh, on average over all pairs, rounded down."""
+    columns, rows, nodes = arch.mesh.columns, arch.mesh.rows, arch.nodes
+    pairs = columns * (columns**2 - 1) * rows**2 + rows * (rows**2 - 1) * columns**2  # 3 times the hops of all pairs
+    return pairs // (3 * max(1, nodes * (nodes - 1)))
 
 
 def _mvm_cycles(node: Mvm, source: TensorType, arch: Arch, firings: tuple[Firing, ...]) -> int:

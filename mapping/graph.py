@@ -1,5 +1,6 @@
 """The deployment graph: the actors and channels of a network on an architecture, before they have a place."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mapping.cost import node_cycles
@@ -86,12 +87,20 @@ class Graph:
             found[name] = frozenset(parents).union(*(found[parent] for parent in parents))
         return found
 
-    def longest_path(self) -> tuple[str, ...]:
-        """The path with the largest sum of cycles, in order; the first in topological order among equals."""
+    def longest_path(self, transfer: Callable[[Edge], int] = lambda edge: 0) -> tuple[str, ...]:
+        """The path with the largest sum of cycles, in order; the first in topological order among equals.
+
+        Args:
+            transfer: Cycles that an edge between two nodes adds.
+        """
         best: dict[str, tuple[int, tuple[str, ...]]] = {}
         for name, node in self.nodes.items():
-            before = max(
-                (best[edge.producer] for edge in self.inputs(name) if edge.producer != HOST),
+            before: tuple[int, tuple[str, ...]] = max(
+                (
+                    (best[edge.producer][0] + transfer(edge), best[edge.producer][1])
+                    for edge in self.inputs(name)
+                    if edge.producer != HOST
+                ),
                 key=lambda path: path[0],
                 default=(0, ()),
             )

@@ -1,7 +1,8 @@
 """What a placement strategy gets to work with: demands, capacities, loads and options."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from mapping.graph import Graph
 from pyimc.arch import Arch
@@ -14,9 +15,25 @@ RESOURCES = ("planes", "activation words", "contexts", "parameter channels", "in
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Node id of the processing unit of every network node, by name."""
+    """Where everything goes.
+
+    Attributes:
+        nodes: Node id of the processing unit of every network node, by name.
+        bound: A largest load that no placement can be below, if the strategy has proven one, in cycles.
+        moved: Nodes that had to be placed before all others to find room, see `retry`.
+    """
 
     nodes: dict[str, int]
+    bound: int | None = None
+    moved: tuple[str, ...] = ()
+
+
+class NoRoom(CapacityError):
+    """A node that fits none of the processing units as they are filled."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 def units(arch: Arch, kind: Kind) -> tuple[int, ...]:
@@ -64,7 +81,7 @@ class Ledger:
         """Processing units that still have all that a node needs, ascending.
 
         Raises:
-            CapacityError: There is none.
+            NoRoom: There is none.
         """
         needs = self._demand[name]
         kind = self.graph.nodes[name].kind
@@ -74,8 +91,12 @@ class Ledger:
             if all(need <= left for need, left in zip(needs, self.left[node], strict=True))
         )
         if not found:
-            raise CapacityError(self._refusal(name, kind))
+            raise NoRoom(name, self._refusal(name, kind))
         return found
+
+    def least_loaded(self, nodes: Iterable[int]) -> int:
+        """Of some processing units the one with the fewest cycles; the lowest of equals."""
+        return min(nodes, key=lambda node: (self.load[node], node))
 
     def place(self, name: str, node: int) -> None:
         """Puts a network node on a processing unit."""
@@ -107,13 +128,74 @@ class Ledger:
         )
 
 
-def read_options(options: Options, where: str, allowed: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+def retry(order: Sequence[str], attempt: Callable[[Sequence[str]], Placement]) -> Placement:
+    """Places nodes in an order; one that finds no room goes to the front of it, and all starts again.
+
+    Args:
+        order: All nodes.
+        attempt: Places them in the order it is given.
+
+    Returns:
+        The first placement that succeeds, with the nodes that were moved.
+
+    Raises:
+        NoRoom: None has in as many attempts as there are nodes; the error is that of the first one.
+    """
+    moved: list[str] = []
+    first: NoRoom | None = None
+    for _ in order:
+        try:
+            placement = attempt([*moved, *(name for name in order if name not in moved)])
+        except NoRoom as refusal:
+            first = first or refusal
+            moved = [refusal.name, *(name for name in moved if name != refusal.name)]
+        else:
+            return replace(placement, moved=tuple(moved))
+    if first is None:
+        raise ValueError("there is nothing to place")
+    raise first
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An option that is a whole number: its default, and the least and the most that it can be."""
+
+    default: int
+    least: int
+    most: int
+
+    def __contains__(self, value: object) -> bool:
+        return type(value) is int and self.least <= value <= self.most
+
+    def __str__(self) -> str:
+        return f"a whole number from {self.least} to {self.most}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An option that is one of some words, the default first."""
+
+    words: tuple[str, ...]
+
+    @property
+    def default(self) -> str:
+        """The first word."""
+        return self.words[0]
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.words
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(self.words)}"
+
+
+def read_options(options: Options, where: str, allowed: Mapping[str, Whole | Choice]) -> dict[str, Any]:
     """Checks a strategy's options.
 
     Args:
         options: What the user gave.
         where: Name for error messages.
-        allowed: The choices of every option, the default first.
+        allowed: What every option can be.
 
     Returns:
         Every option with its value or default.
@@ -127,10 +209,10 @@ def read_options(options: Options, where: str, allowed: Mapping[str, tuple[str, 
         if name not in allowed
     ]
     faults += [
-        f"{name} is '{options[name]}', must be one of {', '.join(choices)}"
-        for name, choices in allowed.items()
-        if name in options and options[name] not in choices
+        f"{name} is '{options[name]}', must be {values}"
+        for name, values in allowed.items()
+        if name in options and options[name] not in values
     ]
     if faults:
         raise ConfigError(f"strategy {where}: {'; '.join(faults)}")
-    return {name: str(options.get(name, choices[0])) for name, choices in allowed.items()}
+    return {name: options.get(name, values.default) for name, values in allowed.items()}

@@ -11,21 +11,29 @@ steps below are our reconstruction of how, and what was a choice is an option:
 
 Feasible means planes, activation memory, contexts, parameters and instruction memory left.
 
-Options:
+Options, the default first:
     path_order, other_order: "cycles" (decreasing; equal ones in topological order) or "topological".
-    parallel: "exclude" (step 3) or "ignore" (step 3 without its condition).
+    parallel: "exclude" (step 3), "penalty" (in step 3 all feasible units, but the cycles of the parallel nodes that a
+        unit hosts count once more, `penalty` percent of them) or "ignore" (step 3 without its condition).
+    penalty: 100; 0 to 1000.
+    transfer: "none" or "mesh" (the longest path counts what its edges take on the mesh, too: flits and mean hops).
     tie: "lowest" or "highest" node id among equally loaded units.
 """
 
-from mapping.graph import Graph
-from mapping.placement import Ledger, Options, Placement, read_options
+from collections.abc import Sequence
+
+from mapping.cost import mean_hops, tensor_flits
+from mapping.graph import Edge, Graph
+from mapping.placement import Choice, Ledger, Options, Placement, Whole, read_options, retry
 from pyimc.arch import Arch
 
-OPTIONS = {
-    "path_order": ("cycles", "topological"),
-    "other_order": ("cycles", "topological"),
-    "parallel": ("exclude", "ignore"),
-    "tie": ("lowest", "highest"),
+OPTIONS: dict[str, Choice | Whole] = {
+    "path_order": Choice(("cycles", "topological")),
+    "other_order": Choice(("cycles", "topological")),
+    "parallel": Choice(("exclude", "penalty", "ignore")),
+    "penalty": Whole(100, 0, 1000),
+    "transfer": Choice(("none", "mesh")),
+    "tie": Choice(("lowest", "highest")),
 }
 
 
@@ -33,25 +41,41 @@ def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
     """Places all nodes; raises CapacityError, or ConfigError for a wrong option."""
     del seed  # nothing random
     chosen = read_options(options, "lblp", OPTIONS)
-    ledger = Ledger(graph, arch)
     ancestors = graph.ancestors()
     sign = 1 if chosen["tie"] == "lowest" else -1
+    percent = chosen["penalty"] if chosen["parallel"] == "penalty" else 0
+    hops = mean_hops(arch)
 
-    def least_loaded(nodes: tuple[int, ...]) -> int:
-        return min(nodes, key=lambda node: (ledger.load[node], sign * node))
+    def transfer(edge: Edge) -> int:
+        return tensor_flits(graph.network.tensors[edge.tensor], arch) + hops if chosen["transfer"] == "mesh" else 0
 
-    def parallel(one: str, other: str) -> bool:
-        return one not in ancestors[other] and other not in ancestors[one]
+    path = graph.longest_path(transfer)
 
-    path = graph.longest_path()
-    for name in _ordered(graph, path, chosen["path_order"]):
-        ledger.place(name, least_loaded(ledger.feasible(name)))
+    def attempt(order: Sequence[str]) -> Placement:
+        ledger = Ledger(graph, arch)
+
+        def parallel_cycles(name: str, node: int) -> int:
+            return sum(
+                graph.nodes[other].cycles
+                for other in ledger.hosted[node]
+                if name not in ancestors[other] and other not in ancestors[name]
+            )
+
+        def choose(name: str) -> int:
+            nodes = ledger.feasible(name)
+            if name in path:
+                return min(nodes, key=lambda node: (ledger.load[node], sign * node))
+            parallel = {node: parallel_cycles(name, node) for node in nodes}
+            if chosen["parallel"] == "exclude":
+                nodes = tuple(node for node in nodes if not parallel[node]) or nodes
+            return min(nodes, key=lambda node: (100 * ledger.load[node] + percent * parallel[node], sign * node))
+
+        for name in order:
+            ledger.place(name, choose(name))
+        return ledger.placement()
+
     rest = tuple(name for name in graph.nodes if name not in path)
-    for name in _ordered(graph, rest, chosen["other_order"]):
-        feasible = ledger.feasible(name)
-        apart = tuple(node for node in feasible if not any(parallel(name, other) for other in ledger.hosted[node]))
-        ledger.place(name, least_loaded(apart if apart and chosen["parallel"] == "exclude" else feasible))
-    return ledger.placement()
+    return retry(_ordered(graph, path, chosen["path_order"]) + _ordered(graph, rest, chosen["other_order"]), attempt)
 
 
 def _ordered(graph: Graph, names: tuple[str, ...], order: str) -> list[str]:

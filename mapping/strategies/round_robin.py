@@ -4,9 +4,10 @@ Nodes are taken in topological order; one that does not fit goes to the next uni
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 from mapping.graph import Graph
-from mapping.placement import Ledger, Options, Placement, read_options, units
+from mapping.placement import Ledger, Options, Placement, read_options, retry, units
 from pyimc.arch import Arch
 
 
@@ -14,12 +15,17 @@ def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
     """Places all nodes; raises CapacityError, or ConfigError for any option."""
     del seed  # nothing random
     read_options(options, "round_robin", {})
-    ledger = Ledger(graph, arch)
-    seen: Counter[str] = Counter()
-    for name, node in graph.nodes.items():
-        nodes = units(arch, node.kind)
-        turn = seen[node.kind] % max(1, len(nodes))
-        fitting = ledger.feasible(name)
-        ledger.place(name, next(unit for unit in nodes[turn:] + nodes[:turn] if unit in fitting))
-        seen[node.kind] += 1
-    return ledger.placement()
+
+    def attempt(order: Sequence[str]) -> Placement:
+        ledger = Ledger(graph, arch)
+        seen: Counter[str] = Counter()
+        for name in order:
+            kind = graph.nodes[name].kind
+            fitting = ledger.feasible(name)
+            nodes = units(arch, kind)
+            turn = seen[kind] % len(nodes)
+            ledger.place(name, next(unit for unit in nodes[turn:] + nodes[:turn] if unit in fitting))
+            seen[kind] += 1
+        return ledger.placement()
+
+    return retry(list(graph.nodes), attempt)

@@ -74,7 +74,8 @@ def test_options_of_lblp() -> None:
     assert place(graph, small_arch(), {"tie": "highest"}, 0).nodes["c.two"] == 5
     assert place(graph, small_arch(), {"path_order": "topological"}, 0).nodes["stem"] == 1
     message = (
-        "strategy lblp: unknown option 'x' (known: other_order, parallel, path_order, tie); tie is '1', must be one"
+        "strategy lblp: unknown option 'x' (known: other_order, parallel, path_order, penalty, tie, transfer); "
+        "tie is '1', must be one of lowest, highest"
     )
     with pytest.raises(ConfigError, match=re.escape(message)):
         place(graph, small_arch(), {"x": 1, "tie": 1}, 0)
@@ -104,7 +105,7 @@ def test_round_robin_counts_per_kind_and_skips_full_units() -> None:
 
 
 def test_unknown_strategy() -> None:
-    with pytest.raises(ConfigError, match="unknown strategy 'magic'; known: lblp, round_robin"):
+    with pytest.raises(ConfigError, match=r"unknown strategy 'magic'; known: .*lblp, .*round_robin"):
         find("magic")
 
 
@@ -114,7 +115,7 @@ def test_unknown_strategy() -> None:
         ({"crossbar": {"planes": 10}},
          "node c.two fits no imc PU of architecture tiny; on the nearest, node 1, planes: needed 12, "
          "available LEFT of 10; the network takes 28 planes, 4 PUs have 40"),
-        ({"dpus": []}, "node b.add: needs a PU of kind dpu, architecture tiny has none"),
+        ({"dpus": []}, ": needs a PU of kind dpu, architecture tiny has none"),
         ({"activation_words": 16}, "activation words: needed"),
         ({"contexts": 1}, "contexts: needed 1, available LEFT of 1"),
         ({"instructions": 4}, "instructions: needed 5, available LEFT of 4"),
