@@ -172,7 +172,7 @@ def _engine(graph: Graph, arch: Arch, actor: Actor) -> Iterator[tuple[int, int]]
         isa.WINDOW.encode(
             run=run,
             step=stride * source.channels,
-            row_bytes=source.width * source.channels,
+            row_bytes=source.row_bytes,
             row_words=row_words(source, arch),
         ),
     )

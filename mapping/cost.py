@@ -44,7 +44,7 @@ def _slots(node: Add | Pool, source: TensorType, arch: Arch, firing: Firing) -> 
     return pool_timeline(
         lanes=arch.lanes,
         channels=source.channels,
-        row_bytes=source.width * source.channels,
+        row_bytes=source.row_bytes,
         kernel_columns=node.kernel[1],
         x0=firing.x0,
         step=node.stride[1] * source.channels,
@@ -70,7 +70,7 @@ def _mvm_cycles(node: Mvm, source: TensorType, arch: Arch, firings: tuple[Firing
     layer = Layer(
         run_bytes=node.kernel[1] * source.channels,
         step_bytes=node.stride[1] * source.channels,
-        row_bytes=source.width * source.channels,
+        row_bytes=source.row_bytes,
         kernel_rows=node.kernel[0],
         channels=node.weights.shape[0],
     )

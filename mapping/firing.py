@@ -38,7 +38,7 @@ class Firing:
 
 def row_words(kind: TensorType, arch: Arch) -> int:
     """Words of one row of a map: dense bytes, padded to a whole word at the row's end."""
-    return arch.words(kind.width * kind.channels)
+    return arch.words(kind.row_bytes)
 
 
 def image_firings(network: Network, node: Node, arch: Arch) -> tuple[Firing, ...]:

@@ -94,7 +94,7 @@ def check_program(program: Program) -> None:
             faults.append(f"actor {actor.name}: {error}")
     _refuse(program.network.name, faults)
     kind = program.network.tensors[program.network.input]
-    rows = {channel.name: program.arch.words(kind.width * kind.channels) for channel in program.host_sources()}
+    rows = {channel.name: program.arch.words(kind.row_bytes) for channel in program.host_sources()}
     steps[HOST] = _host_steps(kind.height, rows)
     _refuse(program.network.name, _token_faults(program.channels, steps))
 

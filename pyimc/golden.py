@@ -5,6 +5,8 @@ integers and every partial sum is an integer below 2**31 (`pyimc.network.verify`
 which float64 holds every integer.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -13,7 +15,8 @@ from pyimc.errors import ConfigError
 from pyimc.network import Add, Mvm, Network, Node, Pads, Pair, Pool, valid_counts
 from pyimc.numerics import clamp, round_shift
 
-Map = NDArray[np.uint8]
+Map = NDArray[Any]
+"""uint8 [height, width, channels]; int32 if the tensor is partial."""
 
 
 def run(network: Network, image: Map) -> dict[str, Map]:
@@ -24,7 +27,7 @@ def run(network: Network, image: Map) -> dict[str, Map]:
         image: uint8 [height, width, channels], the value of `network.input`.
 
     Returns:
-        The uint8 map of every tensor, the input included, in the order of computation.
+        The map of every tensor, the input included, in the order of computation: uint8, int32 if it is partial.
 
     Raises:
         ConfigError: The image has another shape or type than the network's input.
@@ -47,13 +50,18 @@ def run_node(network: Network, node: Node, inputs: tuple[Map, ...]) -> Map:
     Args:
         network: The network of the node.
         node: One of its nodes.
-        inputs: uint8 [height, width, channels] maps in the order of `node.inputs`.
+        inputs: [height, width, channels] maps in the order of `node.inputs`, uint8 or int32 (partial).
 
     Returns:
-        uint8 [height, width, channels].
+        [height, width, channels], uint8, or int32 if the output is partial.
     """
     if isinstance(node, Mvm):
-        values = _mvm(node, inputs[0])
+        accumulators = accumulate(node, inputs[0])
+        for partial in inputs[1:]:
+            accumulators += partial
+        if network.tensors[node.output].partial:
+            return accumulators.astype(np.int32)
+        values = round_shift(accumulators * node.multiplier, node.shift)
     elif isinstance(node, Add):
         values = _add(node, inputs[0], inputs[1])
     else:
@@ -64,17 +72,13 @@ def run_node(network: Network, node: Node, inputs: tuple[Map, ...]) -> Map:
 
 
 def accumulate(node: Mvm, image: Map) -> NDArray[np.int64]:
-    """The accumulators of an Mvm before requantisation, int64 [height, width, Cout], each within 32 bits."""
+    """What an Mvm adds up itself: sum(x * w) + bias, int64 [height, width, Cout], each within 32 bits."""
     patches = _windows(image, node.kernel, node.stride, node.pads, node.input_zero_point)
     height, width = patches.shape[:2]
     rows = patches.reshape(height * width, -1).astype(np.float64)
     weights = node.weights.reshape(node.weights.shape[0], -1).astype(np.float64)
     sums = (rows @ weights.T).astype(np.int64)
     return (sums + node.bias).reshape(height, width, -1)
-
-
-def _mvm(node: Mvm, image: Map) -> NDArray[np.int64]:
-    return round_shift(accumulate(node, image) * node.multiplier, node.shift)
 
 
 def _add(node: Add, left: Map, right: Map) -> NDArray[np.int64]:

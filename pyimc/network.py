@@ -4,11 +4,14 @@ Activations are uint8 maps in height, width, channel order with one scale and ze
 is one. Weights are int8 per output channel without a zero point. `pyimc.golden` computes a network exactly;
 `docs/numerics.md` explains the formulas.
 
-    Mvm   y = clamp(zo + round_shift((sum(x * w) + bias) * m, shift))          m, shift, bias per output channel
+    Mvm   y = clamp(zo + round_shift(a * m, shift)), a = sum(x * w) + bias     m, shift, bias per output channel
     Add   y = clamp(zo + round_shift((a - za) * ma + (b - zb) * mb, shift))
     Pool  y = clamp(zo + round_shift((s - n * zi) * m[n], shift))
           average: s the sum and n the number of pixels of the window that lie inside the map
           max:     s the largest of them and n = 1
+
+A layer may be cut into a chain of Mvms: every one but the last gives its accumulators a as they are, an int32 map
+called partial, and every one but the first adds its predecessor's to its own.
 """
 
 from dataclasses import dataclass
@@ -22,24 +25,37 @@ from pyimc.numerics import MULTIPLIER_BITS, SHIFT_MAX, SHIFT_MIN, UINT8_MAX
 
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
+Range = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 ACCUMULATOR_MAX = 2**31 - 1
+PARTIAL_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """A uint8 map: real value = scale * (stored value - zero_point)."""
+    """A uint8 map: real value = scale * (stored value - zero_point); or int32 accumulators, a partial map."""
 
     height: int
     width: int
     channels: int
     scale: float
     zero_point: int
+    partial: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width, channels."""
         return self.height, self.width, self.channels
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of a pixel: one per channel, or four, the lowest first."""
+        return self.channels * (PARTIAL_BYTES if self.partial else 1)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row, whose pixels follow each other without a gap."""
+        return self.width * self.pixel_bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,14 +63,15 @@ class Mvm:
     """A convolution, or a fully connected layer (its kernel is the whole map).
 
     Attributes:
-        inputs: The one input tensor.
+        inputs: The input tensor; then, if it continues another Mvm, the partial map that it adds to.
         kernel: Height, width.
         pads: Top, left, bottom, right; padded pixels hold the input's zero point.
         weights: int8 [Cout, Kh, Kw, Cin].
         bias: int32 [Cout], with the input's zero point folded in: the accumulator is `sum(x * w) + bias`.
-        multiplier: int32 [Cout], 0..2**31-1.
-        shift: uint8 [Cout], 1..62.
-        clamp: Lowest and highest output (a fused Relu has the output's zero point as the lowest).
+        multiplier: int32 [Cout], 0..2**31-1; 0 if the output is partial.
+        shift: uint8 [Cout], 1..62; 1 if the output is partial.
+        clamp: Lowest and highest output (a fused Relu has the output's zero point as the lowest); 0 and 255 if it is
+            partial.
     """
 
     name: str
@@ -185,8 +202,14 @@ def verify(network: Network) -> None:
         ConfigError: Lists every fault: names, order, shapes, dtypes and ranges.
     """
     faults = [f"tensor {name}: {fault}" for name, kind in network.tensors.items() for fault in _type_faults(kind)]
+    faults += [
+        f"{name} is a partial map, which stays between Mvms"
+        for name in {network.input: None, **dict.fromkeys(network.outputs)}
+        if name in network.tensors and network.tensors[name].partial
+    ]
     known = {network.input}
     names: set[str] = set()
+    ranges: dict[str, Range] = {}
     if network.input not in network.tensors:
         faults.append(f"input {network.input} has no type")
     for node in network.nodes:
@@ -197,7 +220,7 @@ def verify(network: Network) -> None:
         found += ["a second node of this name"] if node.name in names else []
         found += [f"output {node.output} is computed twice"] if node.output in known else []
         if not missing:
-            found += _node_faults(network, node)
+            found += _node_faults(network, node) or _range_faults(node, ranges)
         faults += [f"node {node.name}: {fault}" for fault in found]
         names.add(node.name)
         known.add(node.output)
@@ -217,6 +240,8 @@ def _type_faults(kind: TensorType) -> list[str]:
         faults.append(f"zero point {kind.zero_point} must be 0..{UINT8_MAX}")
     if not 0 < kind.scale < float("inf"):
         faults.append(f"scale {kind.scale} must be positive and finite")
+    if kind.partial and (kind.scale, kind.zero_point) != (1.0, 0):
+        faults.append(f"scale {kind.scale} and zero point {kind.zero_point} must be 1.0 and 0 for a partial map")
     return faults
 
 
@@ -224,8 +249,12 @@ def _node_faults(network: Network, node: Node) -> list[str]:
     sources = [network.tensors[name] for name in node.inputs]
     target = network.tensors[node.output]
     arity = 2 if isinstance(node, Add) else 1
-    if len(sources) != arity:
+    if len(sources) != arity and not (isinstance(node, Mvm) and len(sources) == 2):
         return [f"has {len(sources)} inputs, needs {arity}"]
+    faults = _partial_faults(network, node)
+    if faults:
+        return faults
+    sources = sources[:arity]
     faults = _window_faults(sources[0], node)
     if not faults:
         faults = _operand_faults(sources, node)
@@ -239,6 +268,23 @@ def _node_faults(network: Network, node: Node) -> list[str]:
     if not 0 <= node.clamp[0] <= node.clamp[1] <= UINT8_MAX:
         faults.append(f"clamp {node.clamp} must be ordered and within 0..{UINT8_MAX}")
     return faults + _scale_faults(node)
+
+
+def _partial_faults(network: Network, node: Node) -> list[str]:
+    """Only Mvms give and take partial maps; what requantises has neutral values in one that gives."""
+    target = network.tensors[node.output]
+    faults = []
+    for port, name in enumerate(node.inputs):
+        kind, partial = network.tensors[name], isinstance(node, Mvm) and port == 1
+        if kind.partial != partial:
+            faults.append(f"input {name} is {'not ' if partial else ''}a partial map")
+        elif partial and kind.shape != target.shape:
+            faults.append(f"input {name} is {kind.shape}, must be {target.shape} as its output")
+    if not isinstance(node, Mvm):
+        return faults + [f"output {node.output} is a partial map"] * target.partial
+    if target.partial and (node.multiplier.any() or (node.shift != SHIFT_MIN).any() or node.clamp != (0, UINT8_MAX)):
+        faults.append(f"its output is partial: multiplier, shift and clamp must be 0, {SHIFT_MIN}, (0, {UINT8_MAX})")
+    return faults
 
 
 def _window_faults(source: TensorType, node: Node) -> list[str]:
@@ -275,10 +321,6 @@ def _operand_faults(sources: list[TensorType], node: Node) -> list[str]:
         faults.append(f"weights are {node.weights.shape}, must be {expected}")
     if not node.bias.shape == node.multiplier.shape == node.shift.shape == expected[:1]:
         faults.append("bias, multiplier and shift must have one value per output channel")
-    if not faults:
-        low, high = accumulator_range(node)
-        if low < -ACCUMULATOR_MAX or high > ACCUMULATOR_MAX:
-            faults.append(f"the accumulator can reach {low}..{high}, which needs more than 32 bits")
     return faults
 
 
@@ -293,9 +335,22 @@ def _pool_faults(source: TensorType, node: Pool) -> list[str]:
     return []
 
 
-def accumulator_range(node: Mvm) -> Pair:
-    """The lowest and highest accumulator that any input can cause, over all channels and any prefix of rows."""
+def _range_faults(node: Node, ranges: dict[str, Range]) -> list[str]:
+    """Notes the range of a sound node's accumulators under its output; that of a chain is the sum over its nodes."""
+    if not isinstance(node, Mvm):
+        return []
+    low, high = accumulator_range(node)
+    for name in (name for name in node.inputs[1:] if name in ranges):
+        low, high = low + ranges[name][0], high + ranges[name][1]
+    ranges[node.output] = low, high
+    if low.min() < -ACCUMULATOR_MAX or high.max() > ACCUMULATOR_MAX:
+        return [f"the accumulator can reach {low.min()}..{high.max()}, which needs more than 32 bits"]
+    return []
+
+
+def accumulator_range(node: Mvm) -> Range:
+    """The lowest and highest accumulator that any input can cause, over any prefix of rows, int64 [Cout] each."""
     weights = node.weights.reshape(node.bias.size, -1).astype(np.int64)
     low = UINT8_MAX * np.minimum(weights, 0).sum(axis=1) + np.minimum(node.bias, 0)
     high = UINT8_MAX * np.maximum(weights, 0).sum(axis=1) + np.maximum(node.bias, 0)
-    return int(low.min()), int(high.max())
+    return low, high

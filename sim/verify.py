@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapping.firing import row_words
+from pyimc.golden import Map
 from pyimc.network import Network
 from pyimc.program import Program
 from sim.job import Outcome
-
-Map = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +53,28 @@ def node_verdict(
     Args:
         program: The Program that ran.
         name: The actor.
-        goldens: Per image, golden values by tensor, uint8 [height, width, channels].
+        goldens: Per image, golden values by tensor.
         records: Captured words of the actor, uint32 [words, 2 + word_bits / 32]: cycle, context, data.
     """
     arch, network = program.arch, program.network
     tensor = next(node.output for node in network.nodes if node.name == name)
     kind = network.tensors[tensor]
     words = row_words(kind, arch)
-    expected = np.stack([golden[tensor] for golden in goldens]).reshape(-1, kind.width * kind.channels)
+    maps = np.stack([golden[tensor] for golden in goldens])
+    expected = maps.reshape(-1, kind.width * kind.channels)
     rows = min(len(records) // words, len(expected))
-    data = np.ascontiguousarray(records[: rows * words, 2:]).view(np.uint8).reshape(rows, words * arch.lanes)
+    values = words * arch.lanes // maps.itemsize
+    data = np.ascontiguousarray(records[: rows * words, 2:]).view(maps.dtype).reshape(rows, values)
     wrong = data[:, : expected.shape[1]] != expected[:rows]
     missing = expected.size - wrong.size + (0 if len(records) <= len(expected) * words else len(records))
     first = None
     if wrong.any():
-        row, byte = (int(index[0]) for index in np.nonzero(wrong))
+        row, value = (int(index[0]) for index in np.nonzero(wrong))
         first = Mismatch(
             node=name, pu=program.actor(name).node, image=row // kind.height, row=row % kind.height,
-            column=byte // kind.channels, channel=byte % kind.channels, got=int(data[row, byte]),
-            expected=int(expected[row, byte]), cycle=int(records[row * words + byte // arch.lanes, 0]),
+            column=value // kind.channels, channel=value % kind.channels, got=int(data[row, value]),
+            expected=int(expected[row, value]),
+            cycle=int(records[row * words + value * data.itemsize // arch.lanes, 0]),
         )  # fmt: skip
     return NodeVerdict(values_compared=int(wrong.size), mismatches=int(wrong.sum()) + missing, first=first)
 
@@ -99,7 +101,7 @@ def outputs(network: Network, program: Program, folder: Path, images: int) -> li
         raw = np.fromfile(folder / f"output_{index}.bin", np.uint8)
         whole = min(images, len(raw) // (size * kind.height))
         rows = raw[: whole * kind.height * size].reshape(whole, kind.height, size)
-        found.append(rows[:, :, : kind.width * kind.channels].reshape(whole, kind.height, kind.width, kind.channels))
+        found.append(rows[:, :, : kind.row_bytes].reshape(whole, kind.height, kind.width, kind.channels))
     return found
 
 

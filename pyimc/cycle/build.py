@@ -94,7 +94,7 @@ def build(program: Program, images: int, events: int = 0) -> Chip:
 def output_words(program: Program, name: str) -> int:
     """Words of one image of a network output."""
     kind = program.network.tensors[name]
-    return program.arch.words(kind.width * kind.channels) * kind.height
+    return program.arch.words(kind.row_bytes) * kind.height
 
 
 def _globals(program: Program, chip: Chip, images: int) -> None:
@@ -156,7 +156,7 @@ def _routers(program: Program, chip: Chip) -> None:
 def _host(program: Program, chip: Chip) -> None:
     kind = program.network.tensors[program.network.input]
     for slot in range(len(program.host_sources())):
-        words = program.arch.words(kind.width * kind.channels)
+        words = program.arch.words(kind.row_bytes)
         chip.write(chip.offset("source", slot), H_ROW_WORDS=words, H_ROWS=kind.height, H_SLOT=slot)
     for space, entry, value in program.host_tables:
         if space == isa.SPACES["DESTINATION"]:

@@ -1,6 +1,7 @@
 """Small quantised networks for the compiler's tests: built by hand, or drawn with every awkward shape."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -49,24 +50,39 @@ class Builder:
         kernel: Pair = (3, 3),
         stride: Pair = (1, 1),
         pads: Pads = (1, 1, 1, 1),
+        after: str | None = None,
+        partial: bool = False,
     ) -> str:
-        """A convolution; returns its output tensor."""
+        """A convolution, which adds to the partial map `after` and may give one; returns its output tensor."""
         kind = self.tensors[source]
         output = self._window(name, source, channels, kernel, stride, pads)
         shape = (channels, *kernel, kind.channels)
+        if partial:
+            self.tensors[output] = replace(self.tensors[output], zero_point=0, partial=True)
         scales = [
             quantise_multiplier(s / np.prod(shape[1:]) ** 0.5 / 70) for s in self.random.uniform(0.3, 1, channels)
         ]
         self.nodes.append(
             Mvm(
-                name, (source,), output, kernel, stride, pads,
+                name, (source,) if after is None else (source, after), output, kernel, stride, pads,
                 self.random.integers(-128, 128, shape).astype(np.int8),
                 self.random.integers(-9999, 9999, channels).astype(np.int32),
-                np.array([scale[0] for scale in scales], np.int32), np.array([scale[1] for scale in scales], np.uint8),
-                kind.zero_point, self.tensors[output].zero_point, self._clamp(),
+                np.array([0 if partial else scale[0] for scale in scales], np.int32),
+                np.array([1 if partial else scale[1] for scale in scales], np.uint8),
+                kind.zero_point, self.tensors[output].zero_point, (0, 255) if partial else self._clamp(),
             )
         )  # fmt: skip
         return output
+
+    def chain(self, name: str, source: str, channels: int, kernels: Sequence[Pair], stride: Pair = (1, 1)) -> str:
+        """The sum of convolutions with odd kernels, one behind the other; returns the last one's output tensor."""
+        partial = None
+        for index, kernel in enumerate(kernels):
+            pads = (kernel[0] // 2, kernel[1] // 2) * 2
+            last = index + 1 == len(kernels)
+            partial = self.conv(f"{name}.{index}", source, channels, kernel, stride, pads, partial, not last)
+        assert partial is not None
+        return partial
 
     def dense(self, name: str, source: str, channels: int) -> str:
         """A fully connected layer."""

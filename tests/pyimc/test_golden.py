@@ -2,6 +2,7 @@
 """The golden model against nested loops over Python's integers, and against values worked out by hand."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from pyimc import golden
 from pyimc.errors import ConfigError
 from pyimc.network import Add, Mvm, Network, Node, Pads, Pair, Pool, TensorType, window_shape
+from tests.mapping.networks import Builder
 from tests.pyimc.networks import random_image, residual_network
 
 
@@ -115,6 +117,22 @@ def _compare(
     network = Network("one", "x", ("y",), tensors, (node,))
     image = rng.integers(0, 256, source, np.uint8)
     assert golden.run(network, image)["y"].tolist() == plain(network, node, (image,))
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_a_chain_is_the_layer_with_the_sum_of_its_weights(parts: int) -> None:
+    net = Builder(5, 4, 3, seed=parts)
+    last = net.chain("conv", "x", 4, [(3, 3)] * parts)
+    network = net.finish(last)
+    nodes = [replace(node, weights=node.weights // parts) for node in network.nodes if isinstance(node, Mvm)]
+    sums = {name: sum(getattr(node, name) for node in nodes) for name in ("weights", "bias")}
+    whole = replace(nodes[-1], inputs=("x",), **sums)
+    image = random_image(network)
+    values = golden.run(replace(network, nodes=tuple(nodes)), image)
+    assert [values[node.output].dtype for node in nodes] == [np.int32] * (parts - 1) + [np.uint8]
+    assert len(np.unique(values[last])) > 20
+    assert values[last].tolist() == golden.run_node(network, whole, (image,)).tolist()
+    assert values["conv.0.y"].tolist() == golden.accumulate(nodes[0], image).tolist()
 
 
 def test_accumulators_are_exact_at_their_largest() -> None:

@@ -12,6 +12,7 @@ import pytest
 from pyimc.errors import ConfigError, EncodingError
 from pyimc.network import Add, Mvm, Network, Node, Pool, TensorType, macs, output_shape, valid_counts, verify
 from pyimc.network_file import ARRAYS, STRUCTURE, load, save
+from tests.mapping.networks import Builder
 from tests.pyimc.networks import residual_network
 
 
@@ -47,7 +48,9 @@ def _typed(name: str, kind: TensorType) -> Callable[[Network], Network]:
 WRONG: dict[str, Callable[[Network], Network]] = {
     "node conv: input sum is not computed before it": _with(0, inputs=("sum",)),
     "node conv: tensor nowhere has no type": _with(0, inputs=("nowhere",)),
-    "node conv: has 2 inputs, needs 1": _with(0, inputs=("image", "image")),
+    "node conv: has 3 inputs, needs 1": _with(0, inputs=("image", "image", "image")),
+    "node max: has 2 inputs, needs 1": _with(2, inputs=("sum", "sum")),
+    "node conv: input image is not a partial map": _with(0, inputs=("image", "image")),
     "node add: has 1 inputs, needs 2": _with(1, inputs=("image",)),
     "node add: a second node of this name": _with(2, name="add"),
     "output image is computed twice": _with(0, output="image"),
@@ -58,7 +61,7 @@ WRONG: dict[str, Callable[[Network], Network]] = {
     "a shift is outside 1..62": _with(0, shift=np.zeros(3, np.uint8)),
     r"a multiplier is outside 0\.\.2": _with(1, multipliers=(2**31, 0)),
     "node add: a shift is outside": _with(1, shift=63),
-    "the accumulator can reach": _with(0, bias=np.full(3, 2**31 - 1, np.int32)),
+    "conv: the accumulator can reach": _with(0, bias=np.full(3, 2**31 - 1, np.int32)),
     "must be ordered": _with(0, clamp=(9, 8)),
     "within 0..255": _with(1, clamp=(0, 256)),
     "input zero points .* are not those of its inputs": _with(1, input_zero_points=(10, 8)),
@@ -73,9 +76,52 @@ WRONG: dict[str, Callable[[Network], Network]] = {
     "tensor image: scale 0.0": _typed("image", TensorType(5, 4, 3, 0.0, 7)),
     "tensor spare is not computed": _typed("spare", TensorType(1, 1, 1, 1.0, 0)),
     "output spare is not computed": lambda network: replace(network, outputs=("spare",)),
+    "node add: input conv_out is a partial map": _typed("conv_out", TensorType(5, 4, 3, 1.0, 0, partial=True)),
+    "node add: output sum is a partial map": _typed("sum", TensorType(5, 4, 3, 1.0, 0, partial=True)),
+    "; image is a partial map, which stays between": _typed("image", TensorType(5, 4, 3, 0.5, 7, partial=True)),
+    "; logits is a partial map, which stays between": _typed("logits", TensorType(1, 1, 5, 1.0, 1, partial=True)),
+    "logits: scale 1.0 and zero point 1 must be 1.0 and 0": _typed("logits", TensorType(1, 1, 5, 1.0, 1, partial=True)),
     "there is no output": lambda network: replace(network, outputs=()),
     "input spare has no type": lambda network: replace(network, input="spare"),
 }
+
+
+def chain() -> Network:
+    """A partial map between two layers on one input."""
+    net = Builder(4, 5, 3)
+    return net.finish(net.chain("conv", "x", 8, [(3, 3), (1, 1)]))
+
+
+WRONG_CHAIN: dict[str, Callable[[Network], Network]] = {
+    r"node conv.1: input conv.0.y is \(4, 5, 7\), must be \(4, 5, 8\)": _typed(
+        "conv.0.y", TensorType(4, 5, 7, 1.0, 0, partial=True)
+    ),
+    "node conv.0: its output is partial: multiplier": _with(0, multiplier=np.ones(8, np.int32)),
+    "node conv.0: its output is partial: .*, shift": _with(0, shift=np.full(8, 2, np.uint8)),
+    "node conv.0: its output is partial: .* clamp": _with(0, clamp=(0, 254)),
+    "node conv.1: input x is not a partial map": _with(1, inputs=("x", "x")),
+    "node conv.1: input conv.0.y is a partial map": _with(1, inputs=("conv.0.y", "conv.0.y")),
+    "tensor conv.0.y: scale 1.0 and zero point 3": _typed("conv.0.y", TensorType(4, 5, 8, 1.0, 3, partial=True)),
+}
+
+
+@pytest.mark.parametrize("message", WRONG_CHAIN)
+def test_every_fault_of_a_chain_is_named(message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        verify(WRONG_CHAIN[message](chain()))
+
+
+def test_the_accumulators_of_a_chain_fit_32_bits_together() -> None:
+    """Weights of 1 and 0: the first reaches 27 * 255 plus its bias, the second its bias; per channel, not of all."""
+    network = chain()
+    for index, weight in enumerate((1, 0)):
+        network = _with(index, weights=np.full_like(network.nodes[index].weights, weight))(network)  # type: ignore[union-attr]
+    biases = np.array([[2**31 - 1 - 27 * 255 - 100, 0], [100, 2**31 - 1]]).repeat((1, 7), axis=1).astype(np.int32)
+    biases[1, 1:] -= 27 * 255
+    fitting = _with(1, bias=biases[1])(_with(0, bias=biases[0])(network))
+    verify(fitting)
+    with pytest.raises(ConfigError, match=r"node conv.1: the accumulator can reach \S+..2147483648, which needs more"):
+        verify(_with(1, bias=biases[1] + np.eye(1, 8, dtype=np.int32)[0])(fitting))
 
 
 @pytest.mark.parametrize("message", WRONG)
@@ -106,8 +152,9 @@ def same(left: Network, right: Network) -> bool:
 def test_files_hold_all_of_a_network(tmp_path: Path) -> None:
     network = residual_network()
     assert {type(node) for node in network.nodes} == {Mvm, Add, Pool}
-    save(network, tmp_path)
-    assert same(load(tmp_path), network)
+    for each in (chain(), network):
+        save(each, tmp_path)
+        assert same(load(tmp_path), each)
     assert not same(load(tmp_path), residual_network(seed=2))
 
 
