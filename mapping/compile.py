@@ -4,10 +4,11 @@ Passes, each a pure function: deployment graph, smallest channels, placement, ch
 schedule, code, validation of the code.
 """
 
+from mapping.bounds import bounds
 from mapping.buffers import SLACK_ROWS, allocate, size_edges
 from mapping.codegen import generate
 from mapping.graph import build_graph
-from mapping.placement import Options
+from mapping.placement import Options, Placement
 from mapping.strategies import find
 from mapping.validate import check_placement, check_program, check_schedule
 from pyimc.arch import Arch
@@ -47,10 +48,18 @@ def compile_network(
         raise ConfigError(f"option slack_rows is {slack_rows!r}, must be a number of rows, 0 or more")
     graph = size_edges(build_graph(network, arch))
     placement = place(graph, arch, given, seed)
+    if not isinstance(placement, Placement):
+        raise ConfigError(f"strategy {strategy}: place returned {type(placement).__name__}, must return a Placement")
     check_placement(graph, arch, placement)
     channels = allocate(graph, arch, placement, slack_rows)
     check_schedule(graph, arch, placement, channels)
-    origin = Origin(network.name, strategy, {**given, "slack_rows": slack_rows}, seed)
+    least = bounds(graph, arch)
+    origin = Origin(
+        model=network.name, strategy=strategy, options={**given, "slack_rows": slack_rows}, seed=seed,
+        moved=list(placement.moved), limit=least.limit,
+        bounds={"load": least.load, "interval": least.interval, "latency": least.latency}
+        | ({} if placement.bound is None else {"proven_load": placement.bound}),
+    )  # fmt: skip
     program = generate(graph, arch, placement, channels, origin)
     check_program(program)
     return program

@@ -5,11 +5,13 @@ sustain alone on its processing unit, from the timing formulas of the engines. A
 for a few cycles more, as each of their firings then fills an empty engine; the cycle model and the RTL say how many.
 """
 
+from typing import NamedTuple
+
 from mapping.firing import Firing, row_words, runs
 from pyimc.arch import Arch
 from pyimc.network import Add, Mvm, Network, Node, Pool, TensorType
-from pyimc.timing_dpu import add_timeline, pool_timeline
-from pyimc.timing_imc import Layer, Pipeline, Run, engine_of
+from pyimc.timing_dpu import Timeline, add_timeline, pool_timeline
+from pyimc.timing_imc import Layer, Pipeline, Run, convert_cycles, engine_of
 
 SETTLED = 4
 """Firings that fill the pipeline; then equal ones follow each other at a constant distance."""
@@ -22,8 +24,8 @@ def node_cycles(network: Network, node: Node, arch: Arch, firings: tuple[Firing,
     source = network.tensors[node.inputs[0]]
     if isinstance(node, Mvm):
         return max(sending, _mvm_cycles(node, source, arch, firings))
-    reissue = _reissue_cycles(node)
-    return max(sending, sum(count * (_slots(node, source, arch, firing) + reissue) for firing, count in runs(firings)))
+    fronts = ((_vector_timeline(node, source, arch, firing).slots, count) for firing, count in runs(firings))
+    return max(sending, sum(count * (slots + reissue_cycles(node)) for slots, count in fronts))
 
 
 def row_flits(kind: TensorType, arch: Arch) -> int:
@@ -32,15 +34,41 @@ def row_flits(kind: TensorType, arch: Arch) -> int:
     return words + -(-words // arch.packet_words)
 
 
-def _reissue_cycles(node: Node) -> int:
+class FiringTime(NamedTuple):
+    """What one firing takes on an empty engine.
+
+    Attributes:
+        front: From its issue to its `done`.
+        span: From its issue to its last word.
+        work: Between its last word and that of the firing before, at least.
+    """
+
+    front: int
+    span: int
+    work: int
+
+
+def firing_time(network: Network, node: Node, arch: Arch, firing: Firing) -> FiringTime:
+    """Cycles of a firing when nothing holds it up."""
+    source = network.tensors[node.inputs[0]]
+    if isinstance(node, Mvm):
+        layer, engine = _layer(node, source), engine_of(arch)
+        timeline = Pipeline(engine).fire(layer, _run(firing))
+        return FiringTime(
+            timeline.done, timeline.words[-1], len(timeline.takes) * convert_cycles(engine, layer.channels)
+        )
+    vector = _vector_timeline(node, source, arch, firing)
+    return FiringTime(vector.slots, vector.words[-1], vector.slots)
+
+
+def reissue_cycles(node: Node) -> int:
     """From the `done` of a firing to the next issue: the sequencer first offers a credit for every input."""
     return 1 + len(node.inputs)
 
 
-def _slots(node: Add | Pool, source: TensorType, arch: Arch, firing: Firing) -> int:
-    """From the issue of a firing of the vector engine to its `done`."""
+def _vector_timeline(node: Add | Pool, source: TensorType, arch: Arch, firing: Firing) -> Timeline:
     if isinstance(node, Add):
-        return add_timeline(firing.produce).slots
+        return add_timeline(firing.produce)
     return pool_timeline(
         lanes=arch.lanes,
         channels=source.channels,
@@ -50,7 +78,21 @@ def _slots(node: Add | Pool, source: TensorType, arch: Arch, firing: Firing) -> 
         step=node.stride[1] * source.channels,
         pixels=firing.pixels,
         rows=firing.rows,
-    ).slots
+    )
+
+
+def _layer(node: Mvm, source: TensorType) -> Layer:
+    return Layer(
+        run_bytes=node.kernel[1] * source.channels,
+        step_bytes=node.stride[1] * source.channels,
+        row_bytes=source.row_bytes,
+        kernel_rows=node.kernel[0],
+        channels=node.weights.shape[0],
+    )
+
+
+def _run(firing: Firing) -> Run:
+    return Run(firing.pixels, firing.x0, firing.top, firing.rows)
 
 
 def tensor_flits(kind: TensorType, arch: Arch) -> int:
@@ -67,20 +109,14 @@ def mean_hops(arch: Arch) -> int:
 
 def _mvm_cycles(node: Mvm, source: TensorType, arch: Arch, firings: tuple[Firing, ...]) -> int:
     """From the first firing of an image to that of the next, once the pipeline is full."""
-    layer = Layer(
-        run_bytes=node.kernel[1] * source.channels,
-        step_bytes=node.stride[1] * source.channels,
-        row_bytes=source.row_bytes,
-        kernel_rows=node.kernel[0],
-        channels=node.weights.shape[0],
-    )
+    layer = _layer(node, source)
     pipeline = Pipeline(engine_of(arch))
     request = 0
 
     def fire(firing: Firing) -> int:
         nonlocal request
-        timeline = pipeline.fire(layer, Run(firing.pixels, firing.x0, firing.top, firing.rows), request)
-        request = timeline.done + _reissue_cycles(node)
+        timeline = pipeline.fire(layer, _run(firing), request)
+        request = timeline.done + reissue_cycles(node)
         return timeline.issue
 
     def image() -> tuple[int, int]:

@@ -10,7 +10,7 @@ Numbering:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -115,12 +115,19 @@ class Origin:
         strategy: Name of the placement strategy.
         options: Options of the strategy and the compiler.
         seed: Seed of everything random in the compiler.
+        moved: Nodes that had to be placed before all others to find room.
+        bounds: What no placement can beat, in cycles: "load" of a processing unit, "interval", "latency"; and
+            "proven_load" if the strategy has proven one.
+        limit: What sets the bound of the interval.
     """
 
     model: str
     strategy: str
     options: dict[str, int | str]
     seed: int
+    moved: list[str] = field(default_factory=list)
+    bounds: dict[str, int] = field(default_factory=dict)
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

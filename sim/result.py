@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import resource
+from collections import Counter
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -101,6 +102,10 @@ def result(run: Run) -> dict[str, Any]:
         "strategy": program.origin.strategy,
         "options": program.origin.options,
         "seed": run.seed,
+        "moved": program.origin.moved,
+        "largest_load_cycles": largest_load(program),
+        "bounds": {f"{name}_cycles": cycles for name, cycles in program.origin.bounds.items()},
+        "interval_limit": program.origin.limit,
         "images": len(run.images),
         "macs_per_image": run.macs_per_image(),
         "host_tail": list(program.network.host_tail),
@@ -116,6 +121,14 @@ def result(run: Run) -> dict[str, Any]:
     if run.outcome:
         report |= _measured(run, run.outcome)
     return report
+
+
+def largest_load(program: Program) -> int:
+    """Cycles per image that the compiler expects of the busiest PU."""
+    loads = Counter[int]()
+    for actor in program.actors:
+        loads[actor.node] += actor.cycles
+    return max(loads.values())
 
 
 def _measured(run: Run, outcome: Outcome) -> dict[str, Any]:
@@ -156,6 +169,17 @@ def _measured(run: Run, outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _print_bounds(report: dict[str, Any], console: Console) -> None:
+    """What no placement can beat, and how far from it this one is."""
+    bounds, load = report["bounds"], report["largest_load_cycles"]
+    console.print(
+        f"bounds: interval {bounds['interval_cycles']} ({report['interval_limit']}), latency {bounds['latency_cycles']}"
+    )
+    if "proven_load_cycles" in bounds:
+        proven = bounds["proven_load_cycles"]
+        console.print(f"largest load {load}, proven lower bound {proven}: gap {(load - proven) / load:.2%}")
+
+
 def peak_memory_bytes() -> int:
     """The largest resident set of this process or of the simulator."""
     return 1024 * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -185,6 +209,7 @@ def print_table(run: Run, console: Console) -> None:
         f"{report['cycles_total']} in all for {report['images']} images; "
         f"{report['cycles_per_second']:.0f} cycles/s, {report['macs_per_second'] / 1e6:.1f} M MAC/s"
     )
+    _print_bounds(report, console)
     compared = sum(node["values_compared"] for node in report["nodes"].values())
     values = f"{compared} values compared with the golden model" if run.verdicts else "cycles only, no values"
     console.print(f"{values}; {run.folder / 'result.json'}")

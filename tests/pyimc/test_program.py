@@ -51,7 +51,9 @@ def test_files_of_a_program(tmp_path: Path) -> None:
     }
     assert files.keys() == shared | images
     manifest = json.loads(files[MANIFEST])
-    assert manifest["origin"] == {"model": "test", "options": {"slack_rows": 1}, "seed": 3, "strategy": "lblp"}
+    given = {"model": "test", "options": {"slack_rows": 1}, "seed": 3, "strategy": "lblp"}
+    assert {name: manifest["origin"][name] for name in given} == given
+    assert manifest["origin"].keys() - given.keys() == {"moved", "bounds", "limit"}
     assert manifest["files"].keys() == files.keys() - {MANIFEST}
 
 

@@ -18,7 +18,8 @@ from tests.sim.runs import enter, pyimc, read_result
 IMAGES = 6
 COMMON: dict[str, type | tuple[type, ...]] = {
     "schema_version": int, "model": str, "model_sha256": str, "program_sha256": str, "level": str, "simulator": str,
-    "array": str, "arch": str, "strategy": str, "options": dict, "seed": int, "images": int, "macs_per_image": int,
+    "array": str, "arch": str, "strategy": str, "options": dict, "seed": int, "moved": list,
+    "largest_load_cycles": int, "bounds": dict, "interval_limit": str, "images": int, "macs_per_image": int,
     "host_tail": list, "onnxruntime": list, "golden_top1": float, "wall_seconds": dict, "peak_memory_bytes": int,
     "tools": dict,
 }  # fmt: skip
@@ -101,6 +102,11 @@ def test_figures_agree(report: dict[str, Any], folder: Path) -> None:
     assert report["intervals_cycles"] == [
         after - before for before, after in zip(outcome["last_cycles"], outcome["last_cycles"][1:], strict=False)
     ]
+    bounds = report["bounds"]
+    assert bounds["load_cycles"] <= report["largest_load_cycles"]
+    assert bounds["interval_cycles"] <= report["interval_cycles"]
+    assert bounds["latency_cycles"] <= report["latency_cycles"] <= 1.05 * bounds["latency_cycles"]
+    assert report["interval_limit"] in report["nodes"]
     assert report["macs_per_image"] > 100_000
     seconds = report["wall_seconds"]["run"]
     assert report["cycles_per_second"] == pytest.approx(total / seconds, rel=0.05)
