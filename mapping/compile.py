@@ -13,7 +13,8 @@ from mapping.strategies import find
 from mapping.validate import check_placement, check_program, check_schedule
 from pyimc.arch import Arch
 from pyimc.errors import ConfigError
-from pyimc.network import Network, verify
+from pyimc.network import Network
+from pyimc.network_rules import verify
 from pyimc.program import Origin, Program
 
 STRATEGY = "lblp"

@@ -7,9 +7,9 @@ for a few cycles more, as each of their firings then fills an empty engine; the 
 
 from typing import NamedTuple
 
-from mapping.firing import Firing, row_words, runs
+from mapping.firing import Fired, Firing, row_words, runs
 from pyimc.arch import Arch
-from pyimc.network import Add, Mvm, Network, Node, Pool, TensorType
+from pyimc.network import Add, Mvm, Network, Pool, TensorType
 from pyimc.timing_dpu import Timeline, add_timeline, pool_timeline
 from pyimc.timing_imc import Layer, Pipeline, Run, convert_cycles, engine_of
 
@@ -17,7 +17,7 @@ SETTLED = 4
 """Firings that fill the pipeline; then equal ones follow each other at a constant distance."""
 
 
-def node_cycles(network: Network, node: Node, arch: Arch, firings: tuple[Firing, ...], destinations: int) -> int:
+def node_cycles(network: Network, node: Fired, arch: Arch, firings: tuple[Firing, ...], destinations: int) -> int:
     """Cycles that a node keeps its engine per image: computing, or sending to all destinations if that is longer."""
     kind = network.tensors[node.output]
     sending = destinations * tensor_flits(kind, arch)
@@ -48,7 +48,7 @@ class FiringTime(NamedTuple):
     work: int
 
 
-def firing_time(network: Network, node: Node, arch: Arch, firing: Firing) -> FiringTime:
+def firing_time(network: Network, node: Fired, arch: Arch, firing: Firing) -> FiringTime:
     """Cycles of a firing when nothing holds it up."""
     source = network.tensors[node.inputs[0]]
     if isinstance(node, Mvm):
@@ -61,7 +61,7 @@ def firing_time(network: Network, node: Node, arch: Arch, firing: Firing) -> Fir
     return FiringTime(vector.slots, vector.words[-1], vector.slots)
 
 
-def reissue_cycles(node: Node) -> int:
+def reissue_cycles(node: Fired) -> int:
     """From the `done` of a firing to the next issue: the sequencer first offers a credit for every input."""
     return 1 + len(node.inputs)
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 from pyimc.arch import Arch
 from pyimc.errors import UnsupportedOperator
-from pyimc.network import Add, Network, Node, TensorType, output_shape
+from pyimc.network import Add, Mvm, Network, Node, Pool, TensorType, output_shape
+
+Fired = Mvm | Add | Pool
+"""Nodes that an engine computes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,25 @@ def row_words(kind: TensorType, arch: Arch) -> int:
     return arch.words(kind.row_bytes)
 
 
+def fired(nodes: list[Node]) -> list[Fired]:
+    """The nodes themselves.
+
+    Raises:
+        UnsupportedOperator: No engine computes one of them.
+    """
+    others = [f"{type(node).__name__} ({node.name})" for node in nodes if not isinstance(node, Fired)]
+    if others:
+        raise UnsupportedOperator(f"no engine computes {', '.join(others)} yet")
+    return [node for node in nodes if isinstance(node, Fired)]
+
+
 def image_firings(network: Network, node: Node, arch: Arch) -> tuple[Firing, ...]:
     """All firings of a node for one image, in order.
 
     Raises:
-        UnsupportedOperator: An output row whose window lies wholly in the padding.
+        UnsupportedOperator: No engine computes it, or an output row's window lies wholly in the padding.
     """
+    (node,) = fired([node])
     source = network.tensors[node.inputs[0]]
     produce = row_words(network.tensors[node.output], arch)
     height, width, _ = output_shape(network, node)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mapping.cost import node_cycles
-from mapping.firing import Firing, image_firings, row_words, stream_length
+from mapping.firing import Fired, Firing, fired, image_firings, row_words, stream_length
 from mapping.tiling import plane_count
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, ConfigError
@@ -29,7 +29,7 @@ class GraphNode:
 
     name: str
     kind: Kind
-    operator: Node
+    operator: Fired
     firings: tuple[Firing, ...]
     cycles: int
     planes: int
@@ -122,9 +122,9 @@ def build_graph(network: Network, arch: Arch) -> Graph:
     Raises:
         CapacityError: A layer that no processing unit of this architecture can compute.
         ConfigError: A network that leaves the chip nothing to do.
-        UnsupportedOperator: A window wholly in the padding.
+        UnsupportedOperator: A node that no engine computes, or a window wholly in the padding.
     """
-    live = _live(network)
+    live = fired(_live(network))
     faults = [fault for node in live for fault in _limits(node, arch)]
     consumers: dict[str, list[tuple[str, int]]] = {network.input: [], **{node.output: [] for node in live}}
     for node in live:
@@ -165,13 +165,13 @@ def _live(network: Network) -> list[Node]:
     return live[::-1]
 
 
-def _limits(node: Node, arch: Arch) -> list[str]:
+def _limits(node: Fired, arch: Arch) -> list[str]:
     if isinstance(node, Mvm) and node.weights.shape[0] > arch.output_columns:
         return [f"node {node.name}: needs {node.weights.shape[0]} output columns, a PU has {arch.output_columns}"]
     return []
 
 
-def _graph_node(network: Network, node: Node, arch: Arch, destinations: int) -> GraphNode:
+def _graph_node(network: Network, node: Fired, arch: Arch, destinations: int) -> GraphNode:
     if isinstance(node, Mvm):
         planes, parameters = plane_count(node, arch.crossbar), node.bias.size
     else:

@@ -33,7 +33,8 @@ from mapping.values import (
     hwc,
 )
 from pyimc.errors import UnsupportedOperator
-from pyimc.network import Network, Node, TensorType, verify
+from pyimc.network import Network, Node, TensorType
+from pyimc.network_rules import verify
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """The golden model: every tensor of a quantised network, bit by bit.
 
 Integer arithmetic throughout. The one matrix product runs in float64 for speed and is still exact: operands are
-integers and every partial sum is an integer below 2**31 (`pyimc.network.verify`), far below the 2**53 up to
+integers and every partial sum is an integer below 2**31 (`pyimc.network_rules.verify`), far below the 2**53 up to
 which float64 holds every integer.
 """
 
@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from pyimc.errors import ConfigError
-from pyimc.network import Add, Mvm, Network, Node, Pads, Pair, Pool, valid_counts
+from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pads, Pair, Pool, Resize, valid_counts
 from pyimc.numerics import clamp, round_shift
 
 Map = NDArray[Any]
@@ -55,17 +55,24 @@ def run_node(network: Network, node: Node, inputs: tuple[Map, ...]) -> Map:
     Returns:
         [height, width, channels], uint8, or int32 if the output is partial.
     """
-    if isinstance(node, Mvm):
-        accumulators = accumulate(node, inputs[0])
-        for partial in inputs[1:]:
-            accumulators += partial
-        if network.tensors[node.output].partial:
-            return accumulators.astype(np.int32)
-        values = round_shift(accumulators * node.multiplier, node.shift)
-    elif isinstance(node, Add):
-        values = _add(node, inputs[0], inputs[1])
-    else:
-        values = _pool(node, inputs[0])
+    match node:
+        case Mvm():
+            accumulators = accumulate(node, inputs[0])
+            for partial in inputs[1:]:
+                accumulators += partial
+            if network.tensors[node.output].partial:
+                return accumulators.astype(np.int32)
+            values = round_shift(accumulators * node.multiplier, node.shift)
+        case Add():
+            values = _add(node, inputs[0], inputs[1])
+        case Pool():
+            values = _pool(node, inputs[0])
+        case Concat():
+            values = _concat(node, inputs)
+        case Lut():
+            return node.table[inputs[0]]
+        case Resize():
+            return inputs[0].repeat(node.factor, axis=0).repeat(node.factor, axis=1)
     result = clamp(values + node.output_zero_point, node.clamp)
     assert result.shape == network.tensors[node.output].shape, node.name
     return result
@@ -85,6 +92,14 @@ def _add(node: Add, left: Map, right: Map) -> NDArray[np.int64]:
     a = (left.astype(np.int64) - node.input_zero_points[0]) * node.multipliers[0]
     b = (right.astype(np.int64) - node.input_zero_points[1]) * node.multipliers[1]
     return round_shift(a + b, node.shift)
+
+
+def _concat(node: Concat, inputs: tuple[Map, ...]) -> NDArray[np.int64]:
+    scaled = [
+        (image.astype(np.int64) - zero_point) * multiplier
+        for image, zero_point, multiplier in zip(inputs, node.input_zero_points, node.multipliers, strict=True)
+    ]
+    return round_shift(np.concatenate(scaled, axis=2 if node.axis == "channels" else 1), node.shift)
 
 
 def _pool(node: Pool, image: Map) -> NDArray[np.int64]:

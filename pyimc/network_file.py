@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.errors import ConfigError, EncodingError
-from pyimc.network import Add, Mvm, Network, Node, Pool, TensorType, verify
+from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pool, Resize, TensorType
+from pyimc.network_rules import verify
 
 SCHEMA_VERSION = 1
 STRUCTURE = "network.json"
 ARRAYS = "network.npz"
-_KINDS: dict[str, Any] = {"Mvm": Mvm, "Add": Add, "Pool": Pool}
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Mvm, Add, Pool, Concat, Lut, Resize)}
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 

@@ -4,7 +4,7 @@ A real factor `r > 0` becomes `m0 / 2**shift` with `0 <= m0 < 2**31` and `1 <= s
 integer rounds half up, towards plus infinity: `(x * m0 + 2**(shift - 1)) >> shift` with an arithmetic shift.
 
 Why 64 bits suffice: an accumulator is below 2**31 in magnitude and a multiplier below 2**31, so a product is
-below 2**62; the rounding term is at most 2**61; the sum stays below 2**63. `pyimc.network.verify` checks the
+below 2**62; the rounding term is at most 2**61; the sum stays below 2**63. `pyimc.network_rules.verify` checks the
 accumulator bound for every node.
 """
 

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from pyimc.arch import Arch, arch_from_dict, load_arch
-from pyimc.network import Add, Mvm, Network, Node, Pads, Pair, Pool, TensorType, verify, window_shape
+from pyimc.network import Add, Mvm, Network, Node, Pads, Pair, Pool, TensorType, window_shape
+from pyimc.network_rules import verify
 from pyimc.numerics import quantise_multiplier, quantise_multipliers
 
 Choose = Callable[[int, int], int]

@@ -10,6 +10,7 @@ from mapping.graph import Graph, build_graph
 from pyimc.arch import load_arch
 from pyimc.errors import CapacityError, ConfigError, UnsupportedOperator
 from tests.mapping.networks import Builder, residual, resnet18, small_arch
+from tests.pyimc.networks import residual_network
 
 ARCH = small_arch()  # 8 bytes a word, crossbar 64 x 32, 8 adcs, 4 dac steps
 
@@ -50,6 +51,11 @@ def test_window_in_the_padding_is_refused() -> None:
     network = net.finish("c.y")
     with pytest.raises(UnsupportedOperator, match=r"node c: the window of output row 0 lies wholly in the padding"):
         image_firings(network, network.nodes[0], ARCH)
+
+
+def test_nodes_that_no_engine_computes_are_listed_at_once() -> None:
+    with pytest.raises(UnsupportedOperator, match=r"no engine computes Lut \(curve\), Concat \(stack\), .*, Resize"):
+        build_graph(residual_network(), ARCH)
 
 
 def test_what_no_unit_can_hold_is_listed_at_once() -> None:

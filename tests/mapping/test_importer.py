@@ -61,6 +61,7 @@ def test_limits_on_limits_meet() -> None:
     limited = write.op("Clip", "clip", write.op("Relu", "relu", conv), *limits)
     model = write.model(write.qdq("y", limited, 0.05, 100))
     (node,) = import_model(model, "net").nodes
+    assert isinstance(node, Mvm)
     assert node.clamp == (100, 180)
     check(model, import_model(model, "net"))
 
@@ -85,7 +86,9 @@ def test_a_relu_that_was_quantised_with_the_same_scale_fuses_too() -> None:
     conv = write.qdq("c", qdq_conv(write, "conv", write.qdq("x", "image", 0.02, 128), 3, 2), 0.05, 100)
     model = write.model(write.qdq("y", write.op("Relu", "relu", conv), 0.05, 100))
     network = import_model(model, "net")
-    assert [(node.name, node.output, node.clamp) for node in network.nodes] == [("conv", "y", (100, 255))]
+    (node,) = network.nodes
+    assert isinstance(node, Mvm)
+    assert (node.name, node.output, node.clamp) == ("conv", "y", (100, 255))
     assert list(network.tensors) == ["x", "y"]
     check(model, network)
 

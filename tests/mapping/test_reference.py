@@ -15,7 +15,7 @@ from mapping.onnx_model import image_shape
 from mapping.quantise import quantise
 from mapping.reference import compare
 from pyimc.errors import UnsupportedOperator
-from pyimc.network import Mvm, Network, Pool
+from pyimc.network import Add, Mvm, Network, Pool
 from tests.mapping.onnx_quantiser import quantised_as
 from tests.random_cnn import calibration, models, seeded
 
@@ -115,6 +115,7 @@ def _broken(network: Network, index: int) -> Network:
     elif isinstance(node, Pool):
         node = replace(node, output_zero_point=node.output_zero_point ^ 2)
     else:
+        assert isinstance(node, Add)
         node = replace(node, multipliers=(node.multipliers[0] // 2, node.multipliers[1]))
     return replace(network, nodes=(*network.nodes[:index], node, *network.nodes[index + 1 :]))
 

@@ -3,12 +3,12 @@
 
 import numpy as np
 
-from pyimc.network import Add, Mvm, Network, Pool, TensorType
+from pyimc.network import Add, Concat, Lut, Mvm, Network, Pool, Resize, TensorType
 from pyimc.numerics import quantise_multipliers
 
 
 def residual_network(seed: int = 1) -> Network:
-    """Convolution, residual sum, max pool, average pool and a fully connected layer on a 5x4x3 map."""
+    """Every kind of node on a 5x4x3 map: a residual block with a classifier, and moves of its sum."""
     rng = np.random.default_rng(seed)
 
     def mvm(
@@ -33,6 +33,10 @@ def residual_network(seed: int = 1) -> Network:
         Pool("mean", ("peak",), "mean_out", "average", (2, 2), (2, 2), (0, 0, 1, 0),
              np.array(average, np.int32), average_shift, 20, 3, (0, 200)),
         mvm("fc", "mean_out", "logits", (5, 2, 2, 3), 0, (3, 128)),
+        Lut("curve", ("sum",), "curved", rng.integers(0, 256, 256, np.uint8)),
+        Concat("stack", ("curved", "conv_out"), "stacked", "channels", (2**30, 2**28), 29, (90, 10), 30, (5, 240)),
+        Concat("extend", ("image", "sum"), "extended", "columns", (2**29, 2**30), 30, (7, 20), 0, (0, 255)),
+        Resize("enlarge", ("stacked",), "large", 2),
     )  # fmt: skip
     tensors = {
         "image": TensorType(5, 4, 3, 0.5, 7),
@@ -41,8 +45,12 @@ def residual_network(seed: int = 1) -> Network:
         "peak": TensorType(3, 4, 3, 0.2, 20),
         "mean_out": TensorType(2, 2, 3, 0.2, 3),
         "logits": TensorType(1, 1, 5, 0.3, 128),
+        "curved": TensorType(5, 4, 3, 0.2, 90),
+        "stacked": TensorType(5, 4, 6, 0.1, 30),
+        "extended": TensorType(5, 8, 3, 0.2, 0),
+        "large": TensorType(10, 8, 6, 0.1, 30),
     }
-    return Network("residual", "image", ("logits",), tensors, nodes, ("Softmax",))
+    return Network("residual", "image", ("logits", "extended", "large"), tensors, nodes, ("Softmax",))
 
 
 def random_image(network: Network, seed: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

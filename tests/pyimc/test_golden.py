@@ -11,7 +11,21 @@ from hypothesis import strategies as st
 
 from pyimc import golden
 from pyimc.errors import ConfigError
-from pyimc.network import Add, Mvm, Network, Node, Pads, Pair, Pool, TensorType, window_shape
+from pyimc.network import (
+    Add,
+    Concat,
+    Lut,
+    Mvm,
+    Network,
+    Node,
+    Pads,
+    Pair,
+    Pool,
+    Requantising,
+    Resize,
+    TensorType,
+    window_shape,
+)
 from tests.mapping.networks import Builder
 from tests.pyimc.networks import random_image, residual_network
 
@@ -20,6 +34,7 @@ def plain(network: Network, node: Node, inputs: tuple[golden.Map, ...]) -> list[
     """What the formulas in pyimc/network.py say, one value at a time."""
 
     def scaled(value: int, multiplier: int, shift: int) -> int:
+        assert isinstance(node, Requantising)
         rounded = (value * multiplier + (1 << (shift - 1))) >> shift
         return min(max(rounded + node.output_zero_point, node.clamp[0]), node.clamp[1])
 
@@ -28,6 +43,16 @@ def plain(network: Network, node: Node, inputs: tuple[golden.Map, ...]) -> list[
             (left, right), (left_zero, right_zero) = inputs, node.input_zero_points
             a, b = int(left[y, x, c]) - left_zero, int(right[y, x, c]) - right_zero
             return scaled(a * node.multipliers[0] + b * node.multipliers[1], 1, node.shift)
+        if isinstance(node, Lut):
+            return int(node.table[inputs[0][y, x, c]])
+        if isinstance(node, Resize):
+            return int(inputs[0][y // node.factor, x // node.factor, c])
+        if isinstance(node, Concat):
+            _, width, channels = inputs[0].shape
+            side = c >= channels if node.axis == "channels" else x >= width
+            u, channel = (x, c - side * channels) if node.axis == "channels" else (x - side * width, c)
+            value = int(inputs[side][y, u, channel]) - node.input_zero_points[side]
+            return scaled(value, node.multipliers[side], node.shift)
         window = list(_window(node, inputs[0], y, x))
         if isinstance(node, Pool):
             valid = [int(inputs[0][v, u, c]) for _, _, v, u, inside in window if inside]
@@ -156,6 +181,19 @@ def test_padding_counts_as_the_zero_point_and_relu_stops_there() -> None:
     tensors = {"x": TensorType(1, 1, 1, 1.0, 4), "y": TensorType(1, 1, 2, 1.0, 5)}
     network = Network("one", "x", ("y",), tensors, (node,))
     assert golden.run(network, np.full((1, 1, 1), 10, np.uint8))["y"].tolist() == [[[11, 5]]]
+
+
+def test_an_identity_multiplier_copies_into_a_concat() -> None:
+    """The first input keeps its 256 values, the second is halved about its zero point, halves rounded up."""
+    node = Concat("join", ("x", "z"), "y", "channels", (2, 1), 1, (7, 100), 7, (0, 255))
+    kinds = [TensorType(16, 16, 1, 1.0, 7), TensorType(16, 16, 1, 0.5, 100), TensorType(16, 16, 2, 1.0, 7)]
+    tensors = dict(zip("xzy", kinds, strict=True))
+    image = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    network = Network("one", "x", ("y",), tensors, (node,))
+    joined = golden.run_node(network, node, (image, image))
+    assert np.array_equal(joined[..., 0], image[..., 0])
+    assert joined[0, 0, 1] == 0
+    assert joined[6, 0:8, 1].tolist() == [5, 6, 6, 7, 7, 8, 8, 9]
 
 
 @pytest.mark.parametrize("image", [np.zeros((4, 5, 3), np.uint8), np.zeros((5, 4, 3), np.int8)])

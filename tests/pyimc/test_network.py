@@ -10,8 +10,22 @@ import numpy as np
 import pytest
 
 from pyimc.errors import ConfigError, EncodingError
-from pyimc.network import Add, Mvm, Network, Node, Pool, TensorType, macs, output_shape, valid_counts, verify
+from pyimc.network import (
+    Add,
+    Concat,
+    Lut,
+    Mvm,
+    Network,
+    Node,
+    Pool,
+    Resize,
+    TensorType,
+    macs,
+    output_shape,
+    valid_counts,
+)
 from pyimc.network_file import ARRAYS, STRUCTURE, load, save
+from pyimc.network_rules import verify
 from tests.mapping.networks import Builder
 from tests.pyimc.networks import residual_network
 
@@ -23,8 +37,9 @@ def test_the_example_is_well_formed() -> None:
 def test_shapes_and_work() -> None:
     network = residual_network()
     shapes = [output_shape(network, node) for node in network.nodes]
-    assert shapes == [(5, 4, 3), (5, 4, 3), (3, 4, 3), (2, 2, 3), (1, 1, 5)]
-    assert [macs(network, node) for node in network.nodes] == [5 * 4 * 3 * 27, 0, 0, 0, 60]
+    assert shapes[:5] == [(5, 4, 3), (5, 4, 3), (3, 4, 3), (2, 2, 3), (1, 1, 5)]
+    assert shapes[5:] == [(5, 4, 3), (5, 4, 6), (5, 8, 3), (10, 8, 6)]
+    assert [macs(network, node) for node in network.nodes] == [5 * 4 * 3 * 27, 0, 0, 0, 60, 0, 0, 0, 0]
 
 
 def test_valid_counts_of_an_asymmetrically_padded_window() -> None:
@@ -70,6 +85,14 @@ WRONG: dict[str, Callable[[Network], Network]] = {
     "does not fit the padded map": _with(3, kernel=(9, 9), multipliers=np.zeros(82, np.int32)),
     r"multipliers must be int32 \[3\]": _with(2, multipliers=np.zeros(4, np.int32)),
     "a window lies wholly in the padding": _with(2, pads=(0, 0, 3, 0)),
+    r"node curve: table must be uint8 \[256\]": _with(5, table=np.zeros(255, np.uint8)),
+    "node stack: has 1 inputs, needs 2": _with(6, inputs=("sum",)),
+    "node stack: its two inputs differ in more than channels": _with(6, inputs=("curved", "peak")),
+    "node extend: its two inputs differ in more than columns": _with(7, inputs=("image", "stacked")),
+    "node extend: input zero points": _with(7, input_zero_points=(20, 7)),
+    "node stack: a shift is outside": _with(6, shift=0),
+    "node enlarge: factor 1 must be 2 or more": _with(8, factor=1),
+    "node enlarge: its input and output differ in scale": _typed("large", TensorType(10, 8, 6, 0.2, 30)),
     r"computes \(5, 4, 3\) but conv_out is \(5, 4, 4\)": _typed("conv_out", TensorType(5, 4, 4, 0.1, 10)),
     "tensor image: shape .* must be positive": _typed("image", TensorType(5, 0, 3, 0.5, 7)),
     "tensor image: zero point 256": _typed("image", TensorType(5, 4, 3, 0.5, 256)),
@@ -151,7 +174,7 @@ def same(left: Network, right: Network) -> bool:
 
 def test_files_hold_all_of_a_network(tmp_path: Path) -> None:
     network = residual_network()
-    assert {type(node) for node in network.nodes} == {Mvm, Add, Pool}
+    assert {type(node) for node in network.nodes} == {Mvm, Add, Pool, Concat, Lut, Resize}
     for each in (chain(), network):
         save(each, tmp_path)
         assert same(load(tmp_path), each)

@@ -18,7 +18,8 @@ from mapping.tiling import matrix, spans, weight_image
 from pyimc import isa
 from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.golden import accumulate, run_node
-from pyimc.network import Mvm, Network, TensorType, verify, window_shape
+from pyimc.network import Mvm, Network, TensorType, window_shape
+from pyimc.network_rules import verify
 from pyimc.numerics import quantise_multiplier
 from pyimc.timing_imc import Engine, Layer, Run, engine_of, window_chunks
 from tests.rtl.bench import Corners, Sink, stalls, until
