@@ -61,7 +61,7 @@ def save(program: Program, directory: Path) -> str:
         fresh = scratch / "new"
         fresh.mkdir()
         _write(program, fresh)
-        digest = _write_manifest(fresh, asdict(program.origin))
+        digest = _write_manifest(fresh, asdict(program.origin), _digests(fresh)[ARCH])
         if directory.exists():
             directory.rename(scratch / "old")
         fresh.rename(directory)
@@ -74,7 +74,8 @@ def load(directory: Path) -> Program:
     """Reads a Program and checks every hash.
 
     Raises:
-        EncodingError: It is not a Program, of another schema version, or its bytes are not those of its manifest.
+        EncodingError: It is not a Program, of another schema version or architecture, or its bytes are not those of
+            its manifest.
     """
     manifest = _manifest(directory)
     found = _digests(directory)
@@ -86,6 +87,8 @@ def load(directory: Path) -> Program:
         faults.append("the Program's hash differs")
     if faults:
         raise EncodingError(f"{directory}: {'; '.join(faults)} (against {MANIFEST}); {_REMEDY}")
+    if found[ARCH] != manifest["arch"]:
+        raise EncodingError(f"{directory}: {ARCH} is not the architecture that it was compiled for; compile it again")
     try:
         return _read(directory, manifest)
     except (OSError, KeyError, TypeError, ValueError, struct.error) as error:
@@ -103,10 +106,13 @@ def program_hash(program: Program) -> str:
 def seal(directory: Path) -> str:
     """Makes the manifest agree with the files after a deliberate edit; returns the Program's hash.
 
+    The architecture cannot be edited: codes and images are for the one that the Program was compiled for.
+
     Raises:
         EncodingError: There is no manifest of this version.
     """
-    return _write_manifest(directory, _manifest(directory)["origin"])
+    manifest = _manifest(directory)
+    return _write_manifest(directory, manifest["origin"], manifest["arch"])
 
 
 def flip_bit(directory: Path, file: str, bit: int) -> str:
@@ -158,7 +164,7 @@ def write_stream(path: Path, stream: Iterable[int]) -> None:
 
 def _write(program: Program, directory: Path) -> None:
     network_file.save(program.network, directory)
-    _write_json(directory / "arch.json", program.arch.model_dump(mode="json"))
+    _write_json(directory / ARCH, program.arch.model_dump(mode="json"))
     schedule = {
         "actors": [asdict(actor) for actor in program.actors],
         "channels": [asdict(channel) for channel in program.channels],
@@ -176,7 +182,7 @@ def _write(program: Program, directory: Path) -> None:
 
 
 def _read(directory: Path, manifest: dict[str, Any]) -> Program:
-    arch = arch_from_dict(json.loads((directory / "arch.json").read_text()), str(directory / "arch.json"))
+    arch = arch_from_dict(json.loads((directory / ARCH).read_text()), str(directory / ARCH))
     schedule = json.loads((directory / "schedule.json").read_text())
     folders = {int(path.name.removeprefix("pu_")): path for path in directory.glob("pu_*") if path.is_dir()}
     return Program(
@@ -206,7 +212,7 @@ def _manifest(directory: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text())
         version = manifest["schema_version"]
-        complete = manifest.keys() >= {"files", "hash", "origin"}
+        complete = manifest.keys() >= {"arch", "files", "hash", "origin"}
     except OSError:
         raise EncodingError(f"{directory}: not a Program, it has no {MANIFEST}; name a compiled Program") from None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -216,10 +222,10 @@ def _manifest(directory: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def _write_manifest(directory: Path, origin: dict[str, Any]) -> str:
+def _write_manifest(directory: Path, origin: dict[str, Any], arch: str) -> str:
     files = _digests(directory)
-    manifest = {"schema_version": SCHEMA_VERSION, "tool": TOOL, "origin": origin, "files": files,
-                "hash": _overall(files)}  # fmt: skip
+    manifest = {"schema_version": SCHEMA_VERSION, "tool": TOOL, "origin": origin, "arch": arch,
+                "files": files, "hash": _overall(files)}  # fmt: skip
     _write_json(directory / MANIFEST, manifest)
     return str(manifest["hash"])
 

@@ -17,7 +17,6 @@ from pyimc.arch import load_arch
 from pyimc.errors import ConfigError, EncodingError, ImcError
 from sim.benchmark import benchmark
 from sim.flow import BUILD, Request, rerun, simulate
-from sim.prepare import model_name, prepare
 from sim.progress import progress_line
 from sim.result import Run, print_table
 from sim.validation import validate
@@ -62,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sim = commands.add_parser("sim", help="run a model on the chip and prove every value")
     _model_arguments(sim)
-    sim.add_argument("--level", default="rtl", help="rtl (the measurement), cycle (time only) or golden (values only)")
+    _level_argument(sim)
     sim.add_argument("--images", type=int, help="how many (default: enough for a steady interval)")
     sim.add_argument("--input", type=Path, help="a picture or .npy file (default: a photograph; digits: test set)")
     _rtl_arguments(sim)
@@ -70,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
     again = commands.add_parser("rerun", help="run the Program and images of an earlier run again, from disk")
     again.add_argument("run", type=Path, help="a directory such as build/digits-default-lblp-rtl")
+    _level_argument(again)
     _rtl_arguments(again)
     again.set_defaults(command=_rerun)
 
@@ -116,6 +116,10 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_natural, default=0)
 
 
+def _level_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--level", default="rtl", help="rtl (the measurement), cycle (time only), golden (values only)")
+
+
 def _rtl_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--array", default="verilog", help="who computes column sums: verilog or numpy")
     parser.add_argument("--front-door", action="store_true", help="send the weights as packets (slow, cycles counted)")
@@ -159,7 +163,7 @@ def _validate(parsed: argparse.Namespace) -> None:
 def _rerun(parsed: argparse.Namespace) -> None:
     console = Console(highlight=False, soft_wrap=True)
     with progress_line(console) as progress:
-        run = rerun(parsed.run, parsed.array, parsed.front_door, console.print, progress)
+        run = rerun(parsed.run, parsed.level, parsed.array, parsed.front_door, console.print, progress)
     _report(run, console)
 
 
@@ -169,6 +173,8 @@ def _report(run: Run, console: Console) -> None:
 
 
 def _compile(parsed: argparse.Namespace) -> None:
+    from sim.prepare import model_name, prepare  # ONNX and onnxruntime: only for what reads a model
+
     arch = load_arch(parsed.arch)
     prepared = prepare(parsed.model, 1, None)
     program = compile_network(prepared.network, arch, parsed.strategy, _options(parsed.option), parsed.seed)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,11 @@ from pyimc.errors import ConfigError, DeadlockError, EncodingError, MismatchErro
 from sim import simulator
 from sim.job import Job, Outcome
 from sim.packets import table_packets
-from sim.prepare import Prepared, model_name, prepare
 from sim.result import Run, write_result
 from sim.verify import deadlock_reason, outputs, verdicts
+
+if TYPE_CHECKING:
+    from sim.prepare import Prepared
 
 LEVELS = ("rtl", "cycle", "golden")
 DEFAULT_IMAGES = {"digits": 32}  # labelled, for an accuracy; all others 4: one interval with the chip full
@@ -57,9 +59,9 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     Raises:
         ImcError: A user's mistake, or MismatchError or DeadlockError after the result has been written.
     """
-    if request.level not in LEVELS:
-        raise ConfigError(f"unknown level '{request.level}'; known: {', '.join(LEVELS)}")
-    _check_array(request.array)
+    from sim.prepare import model_name, prepare  # ONNX and onnxruntime, 0.1 GB that a rerun does without
+
+    _check_names(request.level, request.array)
     arch = load_arch(request.arch)
     if request.level == "rtl":
         simulator.version()
@@ -85,13 +87,13 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     return _execute(run, request.front_door, say, progress)
 
 
-def rerun(folder: Path, array: str, front_door: bool, say: Say, progress: Progress) -> Run:
+def rerun(folder: Path, level: str, array: str, front_door: bool, say: Say, progress: Progress) -> Run:
     """Runs the Program and the images of an earlier run again, from disk.
 
     Raises:
         ImcError: As `simulate`; EncodingError if the Program is not what its manifest says.
     """
-    _check_array(array)
+    _check_names(level, array)
     program = program_file.load(folder / "program")
     try:
         for _ in table_packets(program):
@@ -100,14 +102,16 @@ def rerun(folder: Path, array: str, front_door: bool, say: Say, progress: Progre
         raise EncodingError(f"{folder / 'program'}: a table is out of range ({error}); compile it again") from None
     images, inputs = _inputs(folder)
     run = Run(
-        folder=folder, program=program, level="rtl", model_hash=inputs["model_sha256"], seed=program.origin.seed,
+        folder=folder, program=program, level=level, model_hash=inputs["model_sha256"], seed=program.origin.seed,
         array=array, images=images, labels=None if inputs["labels"] is None else tuple(inputs["labels"]), checks=(),
         seconds={},
     )  # fmt: skip
     return _execute(run, front_door, say, progress)
 
 
-def _check_array(array: str) -> None:
+def _check_names(level: str, array: str) -> None:
+    if level not in LEVELS:
+        raise ConfigError(f"unknown level '{level}'; known: {', '.join(LEVELS)}")
     if array not in simulator.ARRAYS:
         raise ConfigError(f"unknown array '{array}'; known: {', '.join(simulator.ARRAYS)}")
 

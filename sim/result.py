@@ -10,19 +10,21 @@ from collections import Counter
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from mapping.reference import LayerCheck
 from pyimc.network import macs
 from pyimc.program import Program
 from pyimc.program_file import program_hash
 from sim.job import Outcome
 from sim.verify import NodeVerdict
+
+if TYPE_CHECKING:  # it would import ONNX
+    from mapping.reference import LayerCheck
 
 SCHEMA_VERSION = 1
 PU_COUNTERS = ("busy", "input_wait", "room_wait", "idle")

@@ -74,7 +74,7 @@ def run_rtl(
 ) -> Run:
     """Runs a Program on the RTL; raises what the flow raises."""
     store(program, images, folder)
-    return rerun(folder, array, front_door, lambda line: None, lambda progress: None)
+    return rerun(folder, "rtl", array, front_door, lambda line: None, lambda progress: None)
 
 
 def read_result(folder: Path) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from pyimc.errors import MismatchError
 from pyimc.program_file import load
 from sim.job import Outcome
 from sim.validation import compare_events, compare_figures, rtl_events
-from tests.sim.runs import pyimc
+from tests.sim import small
+from tests.sim.runs import ROOT, pyimc
 
 RUN = Path("build/digits-tiny-lblp-rtl")
 
@@ -58,3 +61,25 @@ def test_the_cycle_level_reports_what_rtl_reports(workspace: Path) -> None:
         assert [node[field] for field in same] == [cycle["nodes"][name][field] for field in same]
     assert not any(node["values_compared"] for node in cycle["nodes"].values())
     assert rtl["images"] == cycle["images"] == 4
+
+
+def test_a_rerun_at_cycle_level_loads_no_onnx(workspace: Path) -> None:
+    """It would be half of the memory."""
+    run = small.prepared(Path("run"))
+    loaded = "{name.partition('.')[0] for name in sys.modules}"
+    script = f"""
+import sys
+from sim.cli import main
+assert main(["rerun", {str(run)!r}, "--level", "cycle"]) == 0
+print(sorted({loaded} & {{"onnx", "onnxruntime", "onnxslim", "numba"}}))
+"""
+    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}  # no simulator either
+    said = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.endswith("PASS\n['numba']\n")
+    report = json.loads((run / "result.json").read_text())
+    assert report["level"] == "cycle" and report["interval_cycles"] > 0
+
+
+def test_a_rerun_at_an_unknown_level(workspace: Path) -> None:
+    said = pyimc("rerun", small.prepared(Path("run")), "--level", "spice")
+    assert said.code == 2 and "unknown level 'spice'; known: rtl, cycle, golden" in said.err
