@@ -1,6 +1,6 @@
 """A Program on disk: a directory of plain files under a manifest with a hash of each of them.
 
-    manifest.json     versions, origin, sha256 of every other file, one hash over all of them
+    manifest.json     versions, origin, sha256 of its architecture and of every file, one hash over all of them
     arch.json         the architecture
     network.json/npz  the network (`pyimc.network_file`)
     schedule.json     actors and channels, for people and tools
@@ -32,9 +32,10 @@ from pyimc.errors import ConfigError, EncodingError
 from pyimc.isa import INSTRUCTION_BITS
 from pyimc.program import Actor, Channel, Origin, Program, PuImage, TableWrite
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 TOOL = "pyimc 0.1.0"
 MANIFEST = "manifest.json"
+ARCH = "arch.json"
 _INSTRUCTION_BYTES = INSTRUCTION_BITS // 8
 _ENTRY = struct.Struct("<IIQ")
 _REMEDY = "compile it again, or seal it if the edit was meant"
@@ -87,7 +88,7 @@ def load(directory: Path) -> Program:
         faults.append("the Program's hash differs")
     if faults:
         raise EncodingError(f"{directory}: {'; '.join(faults)} (against {MANIFEST}); {_REMEDY}")
-    if found[ARCH] != manifest["arch"]:
+    if found.get(ARCH) != manifest["arch"]:
         raise EncodingError(f"{directory}: {ARCH} is not the architecture that it was compiled for; compile it again")
     try:
         return _read(directory, manifest)

@@ -101,6 +101,9 @@ def rerun(folder: Path, level: str, array: str, front_door: bool, say: Say, prog
     except EncodingError as error:
         raise EncodingError(f"{folder / 'program'}: a table is out of range ({error}); compile it again") from None
     images, inputs = _inputs(folder)
+    shape = program.network.tensors[program.network.input].shape
+    if images.shape[1:] != shape:
+        raise ConfigError(f"{folder}: images are {images.shape[1:]}, the Program takes {shape}; run the model again")
     run = Run(
         folder=folder, program=program, level=level, model_hash=inputs["model_sha256"], seed=program.origin.seed,
         array=array, images=images, labels=None if inputs["labels"] is None else tuple(inputs["labels"]), checks=(),

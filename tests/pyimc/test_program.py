@@ -101,7 +101,7 @@ def test_edited_manifests_are_refused(tmp_path: Path) -> None:
     manifest = json.loads((path / MANIFEST).read_text())
     cases: list[tuple[object, str]] = [
         (manifest | {"hash": "0"}, "the Program's hash differs"),
-        (manifest | {"schema_version": 0}, "schema version 0, this is 2; compile the Program again"),
+        (manifest | {"schema_version": 0}, "schema version 0, this is 3; compile the Program again"),
         ({"schema_version": 2}, "compile the Program again"),
         ({}, "not a manifest"),
         ([], "not a manifest"),

@@ -18,6 +18,7 @@ from mapping.models import load_model
 from mapping.models.builder import GraphBuilder
 from pyimc import program_file
 from pyimc.arch import CONFIGS
+from sim import flow
 from tests.sim import small
 from tests.sim.runs import Said, pyimc, read_result
 
@@ -210,8 +211,13 @@ def test_a_missing_simulator(workspace: Path, monkeypatch: pytest.MonkeyPatch) -
 # ---------------------------------------------------------------------------------------------------- programs
 
 
-def test_a_program_that_is_not_what_its_manifest_says(workspace: Path) -> None:
+LEVELS = pytest.mark.parametrize("level", flow.LEVELS)
+
+
+@LEVELS
+def test_a_program_that_is_not_what_its_manifest_says(workspace: Path, level: str) -> None:
     run = small.prepared(Path("run"))
+    again = ("rerun", "--level", level)
     manifest = run / "program" / "manifest.json"
     intact = manifest.read_text()
 
@@ -219,18 +225,20 @@ def test_a_program_that_is_not_what_its_manifest_says(workspace: Path) -> None:
         manifest.write_text(json.dumps(json.loads(intact) | values))
 
     changed(schema_version=99)
-    refused("rerun", run, says=("schema version 99, this is 1",))
+    refused(
+        *again, run, says=(f"schema version 99, this is {program_file.SCHEMA_VERSION}", "compile the Program again")
+    )
     refused("seal", run / "program", says=("schema version 99",))
     changed(hash="0" * 64)
-    refused("rerun", run, says=("hash differs",))
+    refused(*again, run, says=("hash differs",))
     manifest.write_text(intact[:-20])
-    refused("rerun", run, says=("not a manifest",))
+    refused(*again, run, says=("not a manifest",))
     manifest.unlink()
-    refused("rerun", run, says=("not a Program",))
+    refused(*again, run, says=("not a Program",))
     manifest.write_text(intact)
     (run / "program" / "arch.json").unlink()
-    refused("rerun", run, says=("arch.json is missing",))
-    refused("rerun", "nowhere", says=("nowhere",))
+    refused(*again, run, says=("arch.json is missing",))
+    refused(*again, "nowhere", says=("nowhere",))
 
 
 def test_sealed_nonsense_is_refused(workspace: Path) -> None:
@@ -240,14 +248,28 @@ def test_sealed_nonsense_is_refused(workspace: Path) -> None:
     refused("rerun", run, says=("3 bytes, must be a multiple of 16",))
 
 
-def test_images_of_a_run_that_do_not_match(workspace: Path) -> None:
+@LEVELS
+def test_a_program_for_another_architecture(workspace: Path, level: str) -> None:
+    """Also when somebody has sealed it, and whether or not its images would fit."""
     run = small.prepared(Path("run"))
+    file = run / "program" / "arch.json"
+    intact = json.loads(file.read_text())
+    for changes in ({"dpus": [1]}, {"contexts": 1}, {"word_bits": 128}, {"mesh": {**intact["mesh"], "columns": 2}}):
+        file.write_text(json.dumps(intact | changes))
+        assert pyimc("seal", run / "program").code == 0
+        refused("rerun", run, "--level", level, says=("arch.json is not the architecture", "compile it again"))
+
+
+@LEVELS
+def test_images_of_a_run_that_do_not_match(workspace: Path, level: str) -> None:
+    run = small.prepared(Path("run"))
+    again = ("rerun", "--level", level)
     np.save(run / "images.npy", np.zeros((2, 5, 5, 3), np.uint8))
-    refused("rerun", run, says=("(6, 6, 3)", "(5, 5, 3)"))
+    refused(*again, run, says=("(6, 6, 3)", "(5, 5, 3)"))
     (run / "images.npy").write_bytes(b"nothing")
-    refused("rerun", run, says=("images.npy",))
+    refused(*again, run, says=("images.npy",))
     (run / "images.npy").unlink()
-    refused("rerun", run, says=("holds no images.npy",))
+    refused(*again, run, says=("holds no images.npy",))
 
 
 def test_a_table_entry_that_no_packet_can_carry(workspace: Path) -> None:
