@@ -12,7 +12,8 @@ PYTEST  = $(BIN)/python -m pytest -n $(JOBS) $(if $(K),-k '$(K)')
 # --flag value, only for what make was given (ARCH, say, may be in the environment for another reason).
 flag    = $(if $(filter-out undefined environment,$(origin $(1))),$(2) '$($(1))')
 OPTIONS = $(call flag,ARCH,--arch) $(call flag,STRATEGY,--strategy) $(call flag,LEVEL,--level) \
-          $(call flag,INPUT,--input) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array)
+          $(call flag,INPUT,--input) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array) \
+          $(if $(call flag,OPTION),$(foreach pair,$(OPTION),--option '$(pair)'))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sim validate test fast mutants lint format synth bench isa lock clean distclean
@@ -23,7 +24,7 @@ help: ## this list
 setup: ## install the environment, the simulator and the linter, and nothing else
 	$(SETUP) iverilog verilator
 
-sim: ## run MODEL= on the chip and prove every value (STRATEGY= LEVEL= ARCH= INPUT= IMAGES= SEED= ARRAY=)
+sim: ## run MODEL= on the chip and prove every value (STRATEGY= OPTION= LEVEL= ARCH= INPUT= IMAGES= SEED= ARRAY=)
 	$(SETUP) $(if $(filter golden cycle,$(LEVEL)),,iverilog)
 	@$(BIN)/pyimc sim --model '$(MODEL)' $(OPTIONS)
 

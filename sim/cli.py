@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
 def _model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="resnet18", help="resnet18, resnet8, digits or the path of an .onnx file")
     parser.add_argument("--arch", default="default", help="default, tiny or the path of a .yaml file")
-    parser.add_argument("--strategy", default=STRATEGY, help="how nodes are placed on PUs")
+    parser.add_argument("--strategy", default=STRATEGY, help="a name, or the path of a .py file with a function place")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
     parser.add_argument("--seed", type=_natural, default=0)
 
@@ -179,7 +179,7 @@ def _compile(parsed: argparse.Namespace) -> None:
     prepared = prepare(parsed.model, 1, None)
     program = compile_network(prepared.network, arch, parsed.strategy, _options(parsed.option), parsed.seed)
     name = model_name(parsed.model)
-    folder = parsed.output or BUILD / f"{name}-{arch.name}-{parsed.strategy}-program"
+    folder = parsed.output or BUILD / f"{name}-{arch.name}-{Path(parsed.strategy).stem}-program"
     digest = program_file.save(program, folder)
     for node in program.pus:
         hosted = [actor for actor in program.actors if actor.node == node]

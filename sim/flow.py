@@ -74,7 +74,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
         say(line)
     with _timed(seconds, "compile"):
         program = compile_network(prepared.network, arch, request.strategy, request.options, request.seed)
-    folder = BUILD / f"{name}-{arch.name}-{request.strategy}-{request.level}"
+    folder = BUILD / f"{name}-{arch.name}-{Path(request.strategy).stem}-{request.level}"
     with _timed(seconds, "save"):
         program_file.save(program, folder / "program")
         np.save(folder / "images.npy", prepared.images)

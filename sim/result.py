@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # it would import ONNX
 
 SCHEMA_VERSION = 1
 PU_COUNTERS = ("busy", "input_wait", "room_wait", "idle")
-TOOLS = ("cocotb", "numpy", "onnx", "onnxruntime", "pyimc")
+TOOLS = ("cocotb", "numpy", "onnx", "onnxruntime", "ortools", "pyimc")
 
 
 @dataclass(slots=True)

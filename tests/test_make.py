@@ -52,6 +52,8 @@ def test_sim_passes_on_only_what_was_set() -> None:
     line = make("sim", *(f"{name}=v{name}" for name in everything))
     for name, flag in everything.items():
         assert f"--{flag} 'v{name}'" in line
+    line = make("sim", "OPTION=tie=highest slack_rows=1").splitlines()[-1]
+    assert line.split()[-4:] == ["--option", "'tie=highest'", "--option", "'slack_rows=1'"]
 
 
 def test_golden_level_needs_no_simulator() -> None:

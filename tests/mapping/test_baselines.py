@@ -26,6 +26,30 @@ def test_lpt_reaches_its_guarantee() -> None:
     assert loads(graph, arch, placement) == {1: 7, 2: 5}
 
 
+def test_optimal_beats_lpt_and_proves_it() -> None:
+    graph, arch = graph_of({"a": 3, "b": 3, "c": 2, "d": 2, "e": 2}), row_of(2)
+    placement = find("optimal")(graph, arch, {}, 0)
+    assert placement.bound == 6 == max(loads(graph, arch, placement).values())
+    assert placement.nodes["a"] == placement.nodes["b"]
+
+
+def test_optimal_keeps_to_the_planes() -> None:
+    """Without them 6 and 6; but c, d and e take 63 of 64 planes, so that one of them goes with a, one with b."""
+    graph = graph_of({"a": 3, "b": 3, "c": 2, "d": 2, "e": 2}, planes={"c": 21, "d": 21, "e": 21, "a": 2, "b": 2})
+    placement = find("optimal")(graph, row_of(2, crossbar={"planes": 62}), {}, 0)
+    assert placement.bound == 7 == max(loads(graph, row_of(2), placement).values())
+
+
+def test_optimal_without_time_says_what_is_proven() -> None:
+    """ResNet-18 on four units: a second of search does not do, and takes the same steps again."""
+    arch = few_large(4, 54)
+    graph = size_edges(build_graph(resnet18(), arch))
+    placement = find("optimal")(graph, arch, {"seconds": 1}, 3)
+    largest = max(loads(graph, arch, placement).values())
+    assert 527718 <= (placement.bound or 0) < largest <= 546176  # the mean over four units; what LPT reaches
+    assert find("optimal")(graph, arch, {"seconds": 1}, 3) == placement
+
+
 def test_weight_balance_looks_at_planes_only() -> None:
     graph = graph_of({"a": 1, "b": 1, "c": 900, "d": 900}, planes={"a": 9, "b": 5, "c": 4, "d": 4})
     placement = find("weight_balance")(graph, row_of(2), {}, 0)
@@ -101,6 +125,7 @@ def test_resnet18_fits_few_large_units(strategy: str) -> None:
     graph = size_edges(build_graph(resnet18(), arch))
     placement = find(strategy)(graph, arch, {}, 0)
     assert placement.nodes.keys() == graph.nodes.keys()
+    assert strategy != "optimal" or placement.bound == 539904
     if strategy == "lblp":
         assert placement.moved == ("layer4.0.conv1", "layer4.1.conv2", "layer4.1.conv1", "layer4.0.conv2")
 

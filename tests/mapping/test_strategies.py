@@ -51,6 +51,23 @@ def test_resnet18_loads(strategy: str, period: int, digital: int) -> None:
     assert max(found[node] for node in arch.dpus) == digital
 
 
+@settings(max_examples=40)
+@given(networks(), st.integers(0, 3))
+def test_none_is_below_the_optimum(network: Network, seed: int) -> None:
+    """On a chip with little room; where a list strategy finds a placement, so does the search."""
+    arch = small_arch(destinations=8, host_words=256, instructions=512, crossbar={"planes": 24})
+    graph = sized(network, arch)
+    largest = {}
+    for strategy in names():
+        try:
+            largest[strategy] = max(loads(graph, arch, find(strategy)(graph, arch, {}, seed)).values())
+        except CapacityError:
+            continue
+    if largest:
+        assert largest["optimal"] == min(largest.values())
+        assert find("optimal")(graph, arch, {}, seed).bound == largest["optimal"]
+
+
 def test_lblp_on_a_known_graph() -> None:
     """Two parallel branches off the longest path go to units of their own."""
     graph = sized(residual(), small_arch())

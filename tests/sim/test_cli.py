@@ -20,7 +20,7 @@ from pyimc import program_file
 from pyimc.arch import CONFIGS
 from sim import flow
 from tests.sim import small
-from tests.sim.runs import Said, pyimc, read_result
+from tests.sim.runs import ROOT, Said, pyimc, read_result
 
 SIM = ("sim", "--arch", "tiny", "--level", "golden", "--images", "1")
 
@@ -162,6 +162,10 @@ def test_an_architecture_that_is_no_mapping(workspace: Path, text: str) -> None:
         (("--option", "slack_rows=-1"), ("slack_rows", "-1")),
         (("--option", "slack_rows=few"), ("slack_rows", "few")),
         (("--option", "nothing=1"), ("unknown option 'nothing'",)),
+        (("--strategy", "optimal", "--option", "seconds=0"), ("seconds is '0'", "a whole number from 1 to 3600")),
+        (("--strategy", "optimal", "--option", "seconds=long"), ("seconds is 'long'", "a whole number")),
+        (("--strategy", "lblp", "--option", "parallel=maybe"), ("parallel is 'maybe'", "exclude, penalty, ignore")),
+        (("--strategy", "mine.py"), ("strategy mine.py: no such file",)),
         (("--input", "missing.npy"), ("missing.npy: no such file",)),
         (("--frobnicate",), ("--frobnicate",)),
     ],
@@ -361,6 +365,39 @@ def test_sim_says_what_it_did(workspace: Path) -> None:
     assert f"top-1 on RTL {report['rtl_top1']:.2%}, golden {report['golden_top1']:.2%}" in said.out
     assert report["strategy"] == "round_robin" and report["rtl_top1"] == report["golden_top1"]
     assert said.out.endswith("PASS\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("def other(): pass", "mine.py: has no function place(graph, arch, options, seed)"),
+        ("place = 3", "mine.py: has no function place"),
+        ("import nothing_of_that_name", "mine.py: it cannot be loaded (ModuleNotFoundError: "),
+        ("def place(", "mine.py: it cannot be loaded (SyntaxError: "),
+        ("def place(graph, arch, options, seed): pass", "mine.py: place returned NoneType, must return a Placement"),
+    ],
+)
+def test_a_strategy_file_that_is_none(workspace: Path, text: str, says: str) -> None:
+    Path("mine.py").write_text(text)
+    refused(*SIM, "--model", "digits", "--strategy", "mine.py", says=(says,))
+
+
+def test_a_strategy_from_a_file(workspace: Path) -> None:
+    example = ROOT / "examples" / "first_fit.py"
+    run = ("sim", "--model", "digits", "--arch", "tiny", "--images", "2", "--strategy", example)
+    said = pyimc(*run, "--option", "percent=150")
+    assert said.code == 0 and said.out.endswith("PASS\n"), said
+    report = read_result(Path("build/digits-tiny-first_fit-rtl"))
+    assert report["options"] == {"percent": 150, "slack_rows": 2} and report["strategy"] == str(example)
+    assert report["bounds"]["load_cycles"] <= report["largest_load_cycles"]
+
+
+def test_optimal_says_what_it_has_proven(workspace: Path) -> None:
+    said = pyimc("sim", "--model", "digits", "--arch", "tiny", "--images", "4", "--strategy", "optimal")
+    assert "largest load 1280, proven lower bound 1280: gap 0.00%\n" in said.out
+    report = read_result(Path("build/digits-tiny-optimal-rtl"))
+    assert report["bounds"]["proven_load_cycles"] == report["largest_load_cycles"] == 1280
+    assert re.search(r"bounds: interval 1280 \(conv3\), latency \d+\n", said.out)
 
 
 def test_a_model_from_a_file(workspace: Path) -> None:
