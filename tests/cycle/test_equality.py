@@ -96,7 +96,7 @@ def test_digits(strategy: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", names())
+@pytest.mark.parametrize("strategy", ["lblp", "round_robin"])
 @pytest.mark.parametrize("slack_rows", [0, 2])
 def test_resnet8(strategy: str, slack_rows: int) -> None:
     network = prepare("resnet8", 1, None).network
