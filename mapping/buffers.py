@@ -30,16 +30,16 @@ def size_edges(graph: Graph) -> Graph:
     peak: Counter[Edge] = Counter()
     fired: Counter[str] = Counter()
 
-    def push(producer: str) -> None:
+    def push(producer: str, words: int) -> None:
         for edge in outputs[producer]:
-            fill[edge] += edge.row_words
+            fill[edge] += words
             peak[edge] = max(peak[edge], fill[edge])
             if edge.consumer == HOST:
                 fill[edge] = 0
 
     def fire(name: str) -> None:
         if name == HOST:
-            push(HOST)
+            push(HOST, outputs[HOST][0].row_words)
             return
         firing = graph.nodes[name].firings[fired[name]]
         for edge in inputs[name]:
@@ -48,7 +48,7 @@ def size_edges(graph: Graph) -> Graph:
         for edge in inputs[name]:
             fill[edge] -= firing.freed(edge.port)
         fired[name] += 1
-        push(name)
+        push(name, firing.produce)
 
     def progress(name: str) -> Fraction:
         return Fraction(fired[name], len(graph.nodes[name].firings))

@@ -1,18 +1,19 @@
 """Code generation: streams, tables, parameters and weights of every processing unit."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapping.firing import row_words, runs, stream_length
+from mapping.firing import Firing, row_words, runs, stream_length, stream_runs
 from mapping.graph import Graph, GraphNode
 from mapping.placement import Placement
 from mapping.tiling import matrix, spans, weight_image
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, EncodingError
-from pyimc.network import Add, Mvm, Pool
+from pyimc.network import Add, Mvm, Part, Pool, part_of
 from pyimc.program import HOST, Actor, Channel, Origin, Program, PuImage, TableWrite
 
 FOR_EVER = 0
@@ -59,7 +60,7 @@ def _actors(graph: Graph, placement: Placement, channels: tuple[Channel, ...]) -
                 inputs=tuple(edge.name for edge in graph.inputs(name)),
                 destinations=tuple(channel.name for channel in channels if channel.producer == name),
                 start=start,
-                length=stream_length(node.firings),
+                length=stream_length(node.firings, node.per_row),
                 plane=plane,
                 planes=node.planes,
                 parameter=parameter,
@@ -96,19 +97,28 @@ def _image(graph: Graph, arch: Arch, actors: dict[str, Actor], channels: tuple[C
 
 
 def _stream(node: GraphNode, start: int) -> Iterator[int]:
+    """Runs of equal firings in loops of level 0, runs of equal rows in loops of level 1, all in a loop without end."""
     address = start
-    for firing, count in runs(node.firings):
-        fire = isa.instruction(
-            "FIRE", need=firing.need, free=firing.free, take=firing.take, produce=firing.produce, offset=firing.offset,
-            pixels=firing.pixels, x0=firing.x0, top=firing.top, rows=firing.rows,
-        )  # fmt: skip
+    for row in stream_runs(node.firings, node.per_row):
+        body = list(_body(row.firings, address))
+        if row.count == 2 and len(body) == 1:
+            body *= 2
+        elif row.count > 1:
+            body.append(isa.instruction("LOOP", level=1, count=row.count, target=address))
+        yield from body
+        address += len(body)
+    yield isa.instruction("LOOP", level=0, count=FOR_EVER, target=start)
+
+
+def _body(firings: tuple[Firing, ...], address: int) -> Iterator[int]:
+    for firing, count in runs(firings):
+        fire = isa.instruction("FIRE", **asdict(firing))
         yield fire
         if count == 2:
             yield fire
         elif count > 2:
             yield isa.instruction("LOOP", level=0, count=count, target=address)
         address += min(count, 2)
-    yield isa.instruction("LOOP", level=1, count=FOR_EVER, target=start)
 
 
 def channel_number(channel: Channel, actors: dict[str, Actor]) -> int:
@@ -166,7 +176,10 @@ def _engine(graph: Graph, arch: Arch, actor: Actor) -> Iterator[tuple[int, int]]
     source = graph.network.tensors[node.inputs[0]]
     target = graph.network.tensors[node.output]
     kernel, stride = ((1, 1), 1) if isinstance(node, Add) else (node.kernel, node.stride[1])
-    run = source.channels * (kernel[1] if isinstance(node, Mvm) else 1)
+    run = source.channels
+    if isinstance(node, Mvm):
+        first, end = part_of(graph.network, node).run
+        run = end - first
     yield (
         0,
         isa.WINDOW.encode(
@@ -177,7 +190,7 @@ def _engine(graph: Graph, arch: Arch, actor: Actor) -> Iterator[tuple[int, int]]
         ),
     )
     if isinstance(node, Mvm):
-        yield from _crossbar(node, arch, actor)
+        yield from _crossbar(node, part_of(graph.network, node), arch, actor)
     else:
         zero_points = node.input_zero_points if isinstance(node, Add) else (node.input_zero_point, 0)
         yield (
@@ -203,12 +216,12 @@ def _engine(graph: Graph, arch: Arch, actor: Actor) -> Iterator[tuple[int, int]]
     )
 
 
-def _crossbar(node: Mvm, arch: Arch, actor: Actor) -> Iterator[tuple[int, int]]:
+def _crossbar(node: Mvm, part: Part, arch: Arch, actor: Actor) -> Iterator[tuple[int, int]]:
     rows, columns = (spans(size, step) for size, step in zip(matrix(node).shape, _sides(arch), strict=True))
     yield (
         1,
         isa.TILES.encode(
-            kernel_rows=node.kernel[0],
+            kernel_rows=part.rows[1] - part.rows[0],
             row_tiles=len(rows),
             last_rows=rows[-1][1],
             plane=actor.plane,

@@ -7,6 +7,7 @@ schedule, code, validation of the code.
 from mapping.bounds import bounds
 from mapping.buffers import SLACK_ROWS, allocate, size_edges
 from mapping.codegen import generate
+from mapping.firing import read_grain
 from mapping.graph import build_graph
 from mapping.placement import Options, Placement
 from mapping.strategies import find
@@ -29,7 +30,7 @@ def compile_network(
         network: What to compute.
         arch: The chip.
         strategy: Name of the placement strategy.
-        options: `slack_rows` (see `mapping.buffers`) and those of the strategy.
+        options: `slack_rows` (see `mapping.buffers`), `grain` (see `mapping.firing`) and those of the strategy.
         seed: For strategies that draw numbers.
 
     Returns:
@@ -47,7 +48,8 @@ def compile_network(
     slack_rows = given.pop("slack_rows", SLACK_ROWS)
     if not isinstance(slack_rows, int) or slack_rows < 0:
         raise ConfigError(f"option slack_rows is {slack_rows!r}, must be a number of rows, 0 or more")
-    graph = size_edges(build_graph(network, arch))
+    grain = read_grain(given.pop("grain", "row"))
+    graph = size_edges(build_graph(network, arch, grain))
     placement = place(graph, arch, given, seed)
     if not isinstance(placement, Placement):
         raise ConfigError(f"strategy {strategy}: place returned {type(placement).__name__}, must return a Placement")
@@ -56,7 +58,7 @@ def compile_network(
     check_schedule(graph, arch, placement, channels)
     least = bounds(graph, arch)
     origin = Origin(
-        model=network.name, strategy=strategy, options={**given, "slack_rows": slack_rows}, seed=seed,
+        model=network.name, strategy=strategy, options={**given, "slack_rows": slack_rows, "grain": grain}, seed=seed,
         moved=list(placement.moved), limit=least.limit,
         bounds={"load": least.load, "interval": least.interval, "latency": least.latency}
         | ({} if placement.bound is None else {"proven_load": placement.bound}),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mapping.firing import Fired, Firing, row_words, runs
 from pyimc.arch import Arch
-from pyimc.network import Add, Mvm, Network, Pool, TensorType
+from pyimc.network import Add, Mvm, Network, Pool, TensorType, part_of
 from pyimc.timing_dpu import Timeline, add_timeline, pool_timeline
 from pyimc.timing_imc import Layer, Pipeline, Run, convert_cycles, engine_of
 
@@ -19,18 +19,21 @@ SETTLED = 4
 
 def node_cycles(network: Network, node: Fired, arch: Arch, firings: tuple[Firing, ...], destinations: int) -> int:
     """Cycles that a node keeps its engine per image: computing, or sending to all destinations if that is longer."""
-    kind = network.tensors[node.output]
-    sending = destinations * tensor_flits(kind, arch)
+    sending = destinations * sum(packet_flits(firing.produce, arch) for firing in firings)
     source = network.tensors[node.inputs[0]]
     if isinstance(node, Mvm):
-        return max(sending, _mvm_cycles(node, source, arch, firings))
+        return max(sending, _mvm_cycles(network, node, arch, firings))
     fronts = ((_vector_timeline(node, source, arch, firing).slots, count) for firing, count in runs(firings))
     return max(sending, sum(count * (slots + reissue_cycles(node)) for slots, count in fronts))
 
 
 def row_flits(kind: TensorType, arch: Arch) -> int:
     """Flits of one row on its way to one destination: its words, and a head for every packet."""
-    words = row_words(kind, arch)
+    return packet_flits(row_words(kind, arch), arch)
+
+
+def packet_flits(words: int, arch: Arch) -> int:
+    """Flits of words that leave together: a head for every packet."""
     return words + -(-words // arch.packet_words)
 
 
@@ -52,7 +55,7 @@ def firing_time(network: Network, node: Fired, arch: Arch, firing: Firing) -> Fi
     """Cycles of a firing when nothing holds it up."""
     source = network.tensors[node.inputs[0]]
     if isinstance(node, Mvm):
-        layer, engine = _layer(node, source), engine_of(arch)
+        layer, engine = _layer(network, node), engine_of(arch)
         timeline = Pipeline(engine).fire(layer, _run(firing))
         return FiringTime(
             timeline.done, timeline.words[-1], len(timeline.takes) * convert_cycles(engine, layer.channels)
@@ -81,12 +84,13 @@ def _vector_timeline(node: Add | Pool, source: TensorType, arch: Arch, firing: F
     )
 
 
-def _layer(node: Mvm, source: TensorType) -> Layer:
+def _layer(network: Network, node: Mvm) -> Layer:
+    source, part = network.tensors[node.inputs[0]], part_of(network, node)
     return Layer(
-        run_bytes=node.kernel[1] * source.channels,
+        run_bytes=part.run[1] - part.run[0],
         step_bytes=node.stride[1] * source.channels,
         row_bytes=source.row_bytes,
-        kernel_rows=node.kernel[0],
+        kernel_rows=part.rows[1] - part.rows[0],
         channels=node.weights.shape[0],
     )
 
@@ -107,9 +111,9 @@ def mean_hops(arch: Arch) -> int:
     return pairs // (3 * max(1, nodes * (nodes - 1)))
 
 
-def _mvm_cycles(node: Mvm, source: TensorType, arch: Arch, firings: tuple[Firing, ...]) -> int:
+def _mvm_cycles(network: Network, node: Mvm, arch: Arch, firings: tuple[Firing, ...]) -> int:
     """From the first firing of an image to that of the next, once the pipeline is full."""
-    layer = _layer(node, source)
+    layer = _layer(network, node)
     pipeline = Pipeline(engine_of(arch))
     request = 0
 

@@ -1,19 +1,27 @@
 """The firings of an actor for one image: how a node is cut into the steps of its instruction stream.
 
-The grain is one output row per firing. For output row r the head of the input channel is the first image row of
-the window, max(0, r * stride - pad); `need` covers the kernel rows inside the image, `free` moves the head to the
-first row of the next window, and the last firing frees what is left of the image, rows that no window reads too.
+The grain says how much of an output row one firing computes: all of it ("row"), or a number of pixels, rounded up to
+whole words of output. "map" is row by row too, but the first firing of an image waits for the whole of it, which
+makes the chip work layer by layer.
+
+Positions in an input image are counted in words from its start. A firing needs the words up to the last one that any
+of its windows reads. The head of the channel then moves to the first word that a later firing reads, so a word is
+released as early as can be; the last firing releases what is left of the image, words that no window reads too.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import gcd
+from typing import Literal
 
 from pyimc.arch import Arch
-from pyimc.errors import UnsupportedOperator
-from pyimc.network import Add, Mvm, Network, Node, Pool, TensorType, output_shape
+from pyimc.errors import ConfigError, UnsupportedOperator
+from pyimc.network import Add, Mvm, Network, Node, Pool, TensorType, output_shape, part_of
 
 Fired = Mvm | Add | Pool
 """Nodes that an engine computes."""
+Grain = Literal["row", "map"] | int
+"""A number is output pixels per firing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,52 @@ class Firing:
         return self.take if port else self.free
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive firings that a stream writes once: `firings` as a body, executed `count` times."""
+
+    firings: tuple[Firing, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """How the windows of a node walk over its input.
+
+    Attributes:
+        rows: Kernel rows.
+        y0: Input row of the first window's first kernel row; negative is padding.
+        stride_y: Input rows from one output row to the next.
+        x0: Byte of an input row at which the first window of a row starts; negative is padding.
+        stride_x: Bytes from one window to the next.
+        run: Bytes of one kernel row.
+    """
+
+    rows: int
+    y0: int
+    stride_y: int
+    x0: int
+    stride_x: int
+    run: int
+
+
+def read_grain(value: int | str) -> Grain:
+    """The grain that a user asks for; "pixel" is one pixel.
+
+    Raises:
+        ConfigError: Neither a name nor a number of pixels.
+    """
+    if value == "pixel":
+        return 1
+    if value == "row":
+        return "row"
+    if value == "map":
+        return "map"
+    if isinstance(value, int) and value > 0:
+        return value
+    raise ConfigError(f"option grain is '{value}', must be pixel, row, map or a number of pixels, 1 or more")
+
+
 def row_words(kind: TensorType, arch: Arch) -> int:
     """Words of one row of a map: dense bytes, padded to a whole word at the row's end."""
     return arch.words(kind.row_bytes)
@@ -56,43 +110,99 @@ def fired(nodes: list[Node]) -> list[Fired]:
     return [node for node in nodes if isinstance(node, Fired)]
 
 
-def image_firings(network: Network, node: Node, arch: Arch) -> tuple[Firing, ...]:
+def image_firings(network: Network, node: Node, arch: Arch, grain: Grain = "row") -> tuple[Firing, ...]:
     """All firings of a node for one image, in order.
 
     Raises:
-        UnsupportedOperator: No engine computes it, or an output row's window lies wholly in the padding.
+        UnsupportedOperator: No engine computes it.
     """
     (node,) = fired([node])
-    source = network.tensors[node.inputs[0]]
-    produce = row_words(network.tensors[node.output], arch)
-    height, width, _ = output_shape(network, node)
     if isinstance(node, Add):
-        return (
-            Firing(need=produce, free=produce, take=produce, produce=produce, offset=0, pixels=0, x0=0, top=0, rows=1),
-        ) * height
-    words = row_words(source, arch)
-    starts = [row * node.stride[0] - node.pads[0] for row in range(height)]
-    heads = [max(0, start) for start in starts] + [source.height]
+        kind = network.tensors[node.output]
+        row = [_elementwise(pixels * kind.pixel_bytes, arch) for _, pixels in segments(kind, arch, grain)]
+        return tuple(row) * kind.height
+    firings = _windowed(network, node, arch, grain)
+    if grain == "map":
+        source = network.tensors[node.inputs[0]]
+        firings = (_replace_need(firings[0], row_words(source, arch) * source.height), *firings[1:])
+    return firings
+
+
+def segments(kind: TensorType, arch: Arch, grain: Grain) -> tuple[tuple[int, int], ...]:
+    """First pixel and length of the runs of output pixels that the firings of one row compute."""
+    if isinstance(grain, str):
+        return ((0, kind.width),)
+    whole = arch.lanes // gcd(kind.pixel_bytes, arch.lanes)  # pixels that fill whole words
+    size = -(-grain // whole) * whole
+    return tuple((first, min(size, kind.width - first)) for first in range(0, kind.width, size))
+
+
+def _elementwise(size: int, arch: Arch) -> Firing:
+    words = arch.words(size)
+    return Firing(
+        need=words, free=words, take=words, produce=words, offset=0, pixels=0, x0=0, top=0, rows=1
+    )  # fmt: skip
+
+
+def _replace_need(firing: Firing, need: int) -> Firing:
+    return Firing(
+        need=need, free=firing.free, take=firing.take, produce=firing.produce, offset=firing.offset,
+        pixels=firing.pixels, x0=firing.x0, top=firing.top, rows=firing.rows,
+    )  # fmt: skip
+
+
+def _window(network: Network, node: Mvm | Pool) -> _Window:
+    channels = network.tensors[node.inputs[0]].channels
+    if isinstance(node, Pool):
+        rows, columns, run = (0, node.kernel[0]), 0, (0, node.kernel[1] * channels)
+    else:
+        part = part_of(network, node)
+        rows, columns, run = part.rows, part.columns[0], part.run
+    return _Window(
+        rows=rows[1] - rows[0],
+        y0=rows[0] - node.pads[0],
+        stride_y=node.stride[0],
+        x0=(columns * node.stride[1] - node.pads[1]) * channels + run[0],
+        stride_x=node.stride[1] * channels,
+        run=run[1] - run[0],
+    )
+
+
+def _windowed(network: Network, node: Mvm | Pool, arch: Arch, grain: Grain) -> tuple[Firing, ...]:
+    source, target = network.tensors[node.inputs[0]], network.tensors[node.output]
+    window = _window(network, node)
+    words, row_bytes = row_words(source, arch), source.row_bytes
+    total = words * source.height
+    places = [(y, *piece) for y in range(output_shape(network, node)[0]) for piece in segments(target, arch, grain)]
+    spans = []  # first word read and the end, of each firing; of one that reads nothing, the end before its start
+    for y, first, pixels in places:
+        upper = y * window.stride_y + window.y0
+        above, below = max(0, upper), min(upper + window.rows, source.height)
+        left = max(0, window.x0 + first * window.stride_x)
+        right = min(row_bytes, window.x0 + (first + pixels - 1) * window.stride_x + window.run)
+        reads = below > above and right > left
+        spans.append((above * words + left // arch.lanes, (below - 1) * words + arch.words(right)) if reads else None)
+    heads = [total]
+    for span in reversed(spans):
+        heads.append(min(heads[-1], span[0]) if span else heads[-1])
+    heads.reverse()
+    heads[0] = 0
     firings = []
-    for row, start in enumerate(starts):
-        rows = min(start + node.kernel[0], source.height) - heads[row]
-        if rows < 1:
-            raise UnsupportedOperator(
-                f"node {node.name}: the window of output row {row} lies wholly in the padding (kernel {node.kernel}, "
-                f"pads {node.pads}); pad by less than the kernel"
-            )
-        free = heads[row + 1] - heads[row]
+    for (y, first, pixels), span, head, following in zip(places, spans, heads, heads[1:], strict=False):
+        upper = y * window.stride_y + window.y0
+        above, below = max(0, upper), min(upper + window.rows, source.height)
+        free = following - head
         firings.append(
             Firing(
-                need=max(rows, free) * words,
-                free=free * words,
+                need=max(span[1] - head if span else 0, free),
+                free=free,
                 take=0,
-                produce=produce,
-                offset=0,
-                pixels=width,
-                x0=-node.pads[1] * source.channels,
-                top=heads[row] - start,
-                rows=rows,
+                produce=arch.words(pixels * target.pixel_bytes),
+                offset=head - above * words if span else 0,
+                pixels=pixels,
+                x0=window.x0 + first * window.stride_x,
+                top=min(max(0, -upper), window.rows),
+                rows=max(0, below - above),
             )
         )
     return tuple(firings)
@@ -108,6 +218,26 @@ def runs(firings: tuple[Firing, ...]) -> Iterator[tuple[Firing, int]]:
             count = 0
 
 
-def stream_length(firings: tuple[Firing, ...]) -> int:
-    """Instructions of an actor: one or two per run, and the LOOP over the images."""
-    return sum(min(count, 2) for _, count in runs(firings)) + 1
+def stream_runs(firings: tuple[Firing, ...], per_row: int) -> Iterator[Run]:
+    """The runs of a stream: rows of equal firings, once with their count.
+
+    Args:
+        firings: Of one image.
+        per_row: Firings of one output row.
+    """
+    rows = [firings[at : at + per_row] for at in range(0, len(firings), per_row)]
+    count = 0
+    for row, following in zip(rows, (*rows[1:], None), strict=True):
+        count += 1
+        if row != following:
+            yield Run(row, count)
+            count = 0
+
+
+def stream_length(firings: tuple[Firing, ...], per_row: int) -> int:
+    """Instructions of an actor: one or two per run of firings, a LOOP per run of rows, the LOOP over the images."""
+    length = 1
+    for row in stream_runs(firings, per_row):
+        body = sum(min(count, 2) for _, count in runs(row.firings))
+        length += body if row.count == 1 else 2 if body == 1 else body + 1
+    return length

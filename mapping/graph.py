@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mapping.cost import node_cycles
-from mapping.firing import Fired, Firing, fired, image_firings, row_words, stream_length
+from mapping.firing import Fired, Firing, Grain, fired, image_firings, row_words, stream_length
 from mapping.tiling import plane_count
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, ConfigError
@@ -21,6 +21,7 @@ class GraphNode:
         kind: The kind of processing unit that it needs.
         operator: The network's node.
         firings: Its firings for one image.
+        per_row: How many of them compute one output row.
         cycles: Its engine time per image, in cycles (see `mapping.cost`).
         planes: Crossbar planes that it takes.
         parameters: Parameter entries that it takes, in channels, rounded up to whole words.
@@ -31,6 +32,7 @@ class GraphNode:
     kind: Kind
     operator: Fired
     firings: tuple[Firing, ...]
+    per_row: int
     cycles: int
     planes: int
     parameters: int
@@ -116,13 +118,13 @@ class Graph:
         return depths
 
 
-def build_graph(network: Network, arch: Arch) -> Graph:
+def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
     """Actors and channels of a network; nodes that no output depends on are left out.
 
     Raises:
         CapacityError: A layer that no processing unit of this architecture can compute.
         ConfigError: A network that leaves the chip nothing to do.
-        UnsupportedOperator: A node that no engine computes, or a window wholly in the padding.
+        UnsupportedOperator: A node that no engine computes.
     """
     live = fired(_live(network))
     faults = [fault for node in live for fault in _limits(node, arch)]
@@ -147,7 +149,7 @@ def build_graph(network: Network, arch: Arch) -> Graph:
         for tensor, entries in consumers.items()
         for consumer, port in entries
     )
-    nodes = {node.name: _graph_node(network, node, arch, len(consumers[node.output])) for node in live}
+    nodes = {node.name: _graph_node(network, node, arch, grain, len(consumers[node.output])) for node in live}
     return Graph(network, nodes, edges)
 
 
@@ -171,19 +173,21 @@ def _limits(node: Fired, arch: Arch) -> list[str]:
     return []
 
 
-def _graph_node(network: Network, node: Fired, arch: Arch, destinations: int) -> GraphNode:
+def _graph_node(network: Network, node: Fired, arch: Arch, grain: Grain, destinations: int) -> GraphNode:
     if isinstance(node, Mvm):
         planes, parameters = plane_count(node, arch.crossbar), node.bias.size
     else:
         planes, parameters = 0, 2 if isinstance(node, Add) else len(node.multipliers)
-    firings = image_firings(network, node, arch)
+    firings = image_firings(network, node, arch, grain)
+    per_row = len(firings) // network.tensors[node.output].height
     return GraphNode(
         name=node.name,
         kind="imc" if isinstance(node, Mvm) else "dpu",
         operator=node,
         firings=firings,
+        per_row=per_row,
         cycles=node_cycles(network, node, arch, firings, destinations),
         planes=planes,
         parameters=arch.words(parameters) * arch.lanes,
-        instructions=stream_length(firings),
+        instructions=stream_length(firings, per_row),
     )

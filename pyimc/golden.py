@@ -81,10 +81,13 @@ def run_node(network: Network, node: Node, inputs: tuple[Map, ...]) -> Map:
 def accumulate(node: Mvm, image: Map) -> NDArray[np.int64]:
     """What an Mvm adds up itself: sum(x * w) + bias, int64 [height, width, Cout], each within 32 bits."""
     patches = _windows(image, node.kernel, node.stride, node.pads, node.input_zero_point)
+    if node.part:
+        rows, run, columns = (slice(*limits) for limits in (node.part.rows, node.part.run, node.part.columns))
+        patches = patches[:, columns, rows].reshape(*patches[:, columns, rows].shape[:3], -1)[..., run]
     height, width = patches.shape[:2]
-    rows = patches.reshape(height * width, -1).astype(np.float64)
+    vectors = patches.reshape(height * width, -1).astype(np.float64)
     weights = node.weights.reshape(node.weights.shape[0], -1).astype(np.float64)
-    sums = (rows @ weights.T).astype(np.int64)
+    sums = (vectors @ weights.T).astype(np.int64)
     return (sums + node.bias).reshape(height, width, -1)
 
 

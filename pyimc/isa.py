@@ -96,7 +96,8 @@ FIRE = Layout(
         Field("free", 16, "words", "words released from the head of channel 0 when the firing has read them"),
         Field("produce", 16, "words", "words sent to each destination, reserved before the firing starts"),
         Field("take", 16, "words", "words that channel 1 must hold; all of them are released when they have been read"),
-        Field("offset", 16, "words", "words of the row at the head of channel 0 that were released before"),
+        Field("offset", 16, "words", "from the start of the first kernel row inside the image to the head of channel 0: "
+              "words of that row that were released before, or, negative, words in front of it", signed=True),
         Field("pixels", 12, "pixels", "output pixels of the run (0 for element-wise operators, which count words)"),
         Field("x0", 18, "bytes", "start of the first window relative to the start of its row; negative is left padding",
               signed=True),
@@ -106,7 +107,8 @@ FIRE = Layout(
 )
 LOOP = Layout(
     "LOOP", INSTRUCTION_BITS,
-    "Goes back to `target` until the body has run `count` times, then goes on; `count` 0 repeats for ever (images).",
+    "Goes back to `target` until the body has run `count` times, then goes on; `count` 0 repeats for ever (images) and "
+    "uses no counter.",
     (
         OPCODE,
         Field("level", 1, "", "which of the actor's two loop counters is used; nested loops use different ones"),

@@ -57,20 +57,39 @@ class TensorType:
         return self.width * self.pixel_bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a layer an Mvm computes; every range is (first, end).
+
+    Attributes:
+        rows: Rows of the kernel.
+        run: Bytes of a kernel row, within 0..Kw*Cin.
+        columns: Columns of the layer's output map.
+    """
+
+    rows: Pair
+    run: Pair
+    columns: Pair
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Mvm:
-    """A convolution, or a fully connected layer (its kernel is the whole map).
+    """A convolution, or a fully connected layer (its kernel is the whole map), or a part of one.
+
+    A part computes some output columns from some rows of the kernel and some bytes of each of these (a kernel row is
+    Kw * Cin contiguous bytes of the map); kernel, stride and pads stay those of the layer.
 
     Attributes:
         inputs: The input tensor; then, if it continues another Mvm, the partial map that it adds to.
         kernel: Height, width.
         pads: Top, left, bottom, right; padded pixels hold the input's zero point.
-        weights: int8 [Cout, Kh, Kw, Cin].
+        weights: int8 [Cout, Kh, Kw, Cin]; of a part, int8 [Cout, kernel rows, kernel bytes].
         bias: int32 [Cout], with the input's zero point folded in: the accumulator is `sum(x * w) + bias`.
         multiplier: int32 [Cout], 0..2**31-1; 0 if the output is partial.
         shift: uint8 [Cout], 1..62; 1 if the output is partial.
         clamp: Lowest and highest output (a fused Relu has the output's zero point as the lowest); 0 and 255 if it is
             partial.
+        part: None for the whole layer.
     """
 
     name: str
@@ -86,6 +105,7 @@ class Mvm:
     input_zero_point: int
     output_zero_point: int
     clamp: Pair
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +239,18 @@ def output_shape(network: Network, node: Node) -> tuple[int, int, int]:
                 return height, width, channels + other.channels
             return height, width + other.width, channels
     height, width = window_shape((height, width), node.kernel, node.stride, node.pads)
-    return height, width, (node.weights.shape[0] if isinstance(node, Mvm) else channels)
+    if isinstance(node, Pool):
+        return height, width, channels
+    if node.part:
+        width = node.part.columns[1] - node.part.columns[0]
+    return height, width, node.weights.shape[0]
+
+
+def part_of(network: Network, node: Mvm) -> Part:
+    """The part of its layer that a node computes; of a whole layer, all of it."""
+    source = network.tensors[node.inputs[0]]
+    width = window_shape((source.height, source.width), node.kernel, node.stride, node.pads)[1]
+    return node.part or Part((0, node.kernel[0]), (0, node.kernel[1] * source.channels), (0, width))
 
 
 def macs(network: Network, node: Node) -> int:

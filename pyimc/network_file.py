@@ -7,7 +7,7 @@ compression and with a fixed date.
 import io
 import json
 import zipfile
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.errors import ConfigError, EncodingError
-from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pool, Resize, TensorType
+from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Part, Pool, Resize, TensorType
 from pyimc.network_rules import verify
 
 SCHEMA_VERSION = 1
@@ -37,6 +37,8 @@ def save(network: Network, directory: Path) -> None:
                 key = f"{index}.{field.name}"
                 arrays[key] = value
                 value = {"array": key}
+            elif isinstance(value, Part):
+                value = {"part": asdict(value)}
             record[field.name] = value
         nodes.append(record)
     tensors = {
@@ -93,10 +95,14 @@ def _node(record: dict[str, Any], arrays: Any) -> Node:
     values: dict[str, Any] = {}
     for name, value in record.items():
         if isinstance(value, dict):
-            value = arrays[value["array"]]
+            value = _part(value["part"]) if "part" in value else arrays[value["array"]]
         values[name] = tuple(value) if isinstance(value, list) else value
     node: Node = _KINDS[values.pop("kind")](**values)
     return node
+
+
+def _part(record: dict[str, list[int]]) -> Part:
+    return Part(**{name: (first, end) for name, (first, end) in record.items()})
 
 
 def _archive(arrays: dict[str, NDArray[Any]]) -> bytes:

@@ -12,6 +12,7 @@ from pyimc.network import (
     Mvm,
     Network,
     Node,
+    Part,
     Pool,
     Requantising,
     Resize,
@@ -158,7 +159,12 @@ def _operand_faults(sources: list[TensorType], node: Node) -> list[str]:
 
 
 def _weight_faults(source: TensorType, node: Mvm) -> list[str]:
-    expected = (node.bias.size, *node.kernel, source.channels)
+    expected: tuple[int, ...] = (node.bias.size, *node.kernel, source.channels)
+    if node.part:
+        faults = _part_faults(source, node, node.part)
+        if faults:
+            return faults
+        expected = (node.bias.size, node.part.rows[1] - node.part.rows[0], node.part.run[1] - node.part.run[0])
     arrays = {"weights": np.int8, "bias": np.int32, "multiplier": np.int32, "shift": np.uint8}
     faults = [f"{name} must be {kind.__name__}" for name, kind in arrays.items() if getattr(node, name).dtype != kind]
     if node.weights.shape != expected:
@@ -166,6 +172,16 @@ def _weight_faults(source: TensorType, node: Mvm) -> list[str]:
     if not node.bias.shape == node.multiplier.shape == node.shift.shape == expected[:1]:
         faults.append("bias, multiplier and shift must have one value per output channel")
     return faults
+
+
+def _part_faults(source: TensorType, node: Mvm, part: Part) -> list[str]:
+    width = window_shape((source.height, source.width), node.kernel, node.stride, node.pads)[1]
+    limits = {"rows": node.kernel[0], "run": node.kernel[1] * source.channels, "columns": width}
+    return [
+        f"part.{name} {getattr(part, name)} must be a range within 0..{limit}"
+        for name, limit in limits.items()
+        if not 0 <= getattr(part, name)[0] < getattr(part, name)[1] <= limit
+    ]
 
 
 def _pool_faults(source: TensorType, node: Pool) -> list[str]:

@@ -86,8 +86,8 @@ module fetch #(
         if (start) ctx_q <= start_ctx;
         if (decode_q) begin
             pc[ctx_q] <= is_loop && again ? target[PC_BITS-1:0] : pc[ctx_q] + 1'b1;
-            if (is_loop && level) turns_1[ctx_q] <= again ? turns : 16'd0;
-            if (is_loop && !level) turns_0[ctx_q] <= again ? turns : 16'd0;
+            if (is_loop && level && count != 16'd0) turns_1[ctx_q] <= again ? turns : 16'd0;
+            if (is_loop && !level && count != 16'd0) turns_0[ctx_q] <= again ? turns : 16'd0;
             if (!is_loop) due_q[ctx_q] <= 1'b0;
             if (!is_loop && !is_fire) active_q[ctx_q] <= 1'b0;
         end

@@ -16,6 +16,7 @@ from pyimc.errors import DeadlockError
 from pyimc.program import Program, PuImage, table_writes
 
 GARBAGE = 0xA5
+MISSING = -2  # a byte that the channel does not hold
 Bytes = NDArray[np.uint8]
 Fields = dict[str, int]
 
@@ -129,10 +130,10 @@ class Interpreter:
         values = isa.INSTRUCTIONS[opcode].decode(word)
         if opcode == isa.OPCODES["LOOP"]:
             key = (context, values["level"])
-            unit.turns[key] += 1
+            unit.turns[key] += values["count"] != 0
             again = values["count"] == 0 or unit.turns[key] < values["count"]
             unit.pc[context] = values["target"] if again else unit.pc[context] + 1
-            unit.turns[key] = unit.turns[key] if again else 0
+            unit.turns[key] = unit.turns[key] if again else 0  # a loop without end left it alone
             return True
         assert opcode == isa.OPCODES["FIRE"]
         entry = unit.entry(isa.CONTEXT, "CONTEXT", context)
@@ -172,14 +173,19 @@ class Interpreter:
     def _windows(self, unit: Unit, context: int, fire: Fields, kernel_rows: int, length: int) -> NDArray[np.int64]:
         """Bytes of every window of the firing, int64 [pixels, kernel rows, length]; -1 outside the image."""
         window = unit.entry(isa.WINDOW, "ENGINE", 4 * context)
-        rows = np.full((kernel_rows, window["row_bytes"]), -1, np.int64)
+        rows = np.full((kernel_rows, window["row_words"] * self.arch.lanes), -1, np.int64)
         for index in range(fire["rows"]):
-            assert (index + 1) * window["row_words"] <= fire["need"]
-            row = self._read(unit, 2 * context, index * window["row_words"], window["row_words"])
-            rows[fire["top"] + index] = row[: window["row_bytes"]]
+            first = index * window["row_words"] - fire["offset"]  # of the row, from the head
+            start, end = max(0, first), min(fire["need"], first + window["row_words"])
+            row = rows[fire["top"] + index]
+            row[:] = MISSING
+            if start < end:
+                read = self._read(unit, 2 * context, start, end - start)
+                row[(start - first) * self.arch.lanes : (end - first) * self.arch.lanes] = read
         at = fire["x0"] + np.arange(fire["pixels"])[:, None] * window["step"] + np.arange(length)
         inside = (at >= 0) & (at < window["row_bytes"])
         picked = np.where(inside, rows[:, np.where(inside, at, 0)], -1)
+        assert (picked != MISSING).all(), "a window reads what has not arrived or was released"
         return picked.transpose(1, 0, 2)
 
     def _parameters(self, unit: Unit, first: int, count: int) -> tuple[Any, Any, Any]:

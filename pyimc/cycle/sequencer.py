@@ -62,7 +62,9 @@ def decode(s: Table, u: int, ctx: int, now: int) -> None:
     if opcode == LOOP:
         column = A_TURNS_1 if s[at + I_LEVEL] else A_TURNS_0
         turns = s[row + column] + 1 & 0xFFFF
-        if s[at + I_COUNT] == 0 or turns < s[at + I_COUNT]:
+        if s[at + I_COUNT] == 0:
+            s[row + A_PC] = s[at + I_TARGET]
+        elif turns < s[at + I_COUNT]:
             s[row + column] = turns
             s[row + A_PC] = s[at + I_TARGET]
         else:

@@ -40,6 +40,7 @@ ARCHES = CHIPS | {
         _arch("fat", (3, 3, 2), (256, 128, 16, 64, 8), dpus=[2, 6], host=4, word_bits=256, packet_words=3),
     )
 }
+GRAINS = ("row", "row", "map", 1, 2, 5)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,8 +63,10 @@ def drawn(seed: int, network: Network) -> Program | None:
     random = np.random.default_rng(seed)
     arch = ARCHES[str(random.choice(sorted(ARCHES)))]
     slack_rows = int(random.integers(0, 3)) if random.integers(0, 2) else 0
+    strategy = str(random.choice(names()))
+    grain = GRAINS[int(random.integers(0, len(GRAINS)))]
     try:
-        return compile_network(network, arch, str(random.choice(names())), {"slack_rows": slack_rows})
+        return compile_network(network, arch, strategy, {"slack_rows": slack_rows, "grain": grain})
     except CapacityError:
         return None
 

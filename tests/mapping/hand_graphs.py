@@ -29,7 +29,7 @@ def graph_of(
     network = Network("hand", "x", ("y",), tensors, ())
     operator = Add("any", ("x", "x"), "y", (1, 1), 0, (0, 0), 0, (0, 255))  # no strategy looks at it
     nodes = {
-        name: GraphNode(name, (kinds or {}).get(name, "imc"), operator, (), time, (planes or {}).get(name, 1), 0, 1)
+        name: GraphNode(name, (kinds or {}).get(name, "imc"), operator, (), 0, time, (planes or {}).get(name, 1), 0, 1)
         for name, time in cycles.items()
     }
     ports = {edge: [other for other in linked if other[1] == edge[1]].index(edge) for edge in linked}

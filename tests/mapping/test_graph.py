@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from mapping.firing import Firing, image_firings, runs, stream_length
+from mapping.firing import Firing, runs, stream_length
 from mapping.graph import Graph, build_graph
 from pyimc.arch import load_arch
 from pyimc.errors import CapacityError, ConfigError, UnsupportedOperator
@@ -42,15 +42,9 @@ def test_nodes_without_use_are_left_out() -> None:
 def test_runs_and_stream_length() -> None:
     one, two = (Firing(need, 1, 0, 1, 0, 1, 0, 0, 1) for need in (1, 2))
     assert list(runs((one, two, two, one, one, one))) == [(one, 1), (two, 2), (one, 3)]
-    assert stream_length((one, two, two, one, one, one)) == 1 + 2 + 2 + 1
-
-
-def test_window_in_the_padding_is_refused() -> None:
-    net = Builder(2, 2, 1)
-    net.conv("c", "x", 1, (1, 1), (1, 1), (1, 0, 0, 0))
-    network = net.finish("c.y")
-    with pytest.raises(UnsupportedOperator, match=r"node c: the window of output row 0 lies wholly in the padding"):
-        image_firings(network, network.nodes[0], ARCH)
+    assert stream_length((one, two, two, one, one, one), 1) == 1 + 2 + 2 + 1
+    assert stream_length((one, two, two, one, two, two), 3) == 3 + 1 + 1  # a loop over two rows
+    assert stream_length((one, two, two, one, one, one), 3) == 3 + 2 + 1
 
 
 def test_nodes_that_no_engine_computes_are_listed_at_once() -> None:

@@ -254,7 +254,8 @@ class SequencerModel:
             loop = LOOP.decode(word)
             turns = (actor.turns[loop["level"]] + 1) & WORDS_MASK
             again = loop["count"] == 0 or turns < loop["count"]
-            actor.turns[loop["level"]] = turns if again else 0
+            if loop["count"]:
+                actor.turns[loop["level"]] = turns if again else 0
             actor.pc = loop["target"] if again else after
             return
         self._due &= ~(1 << ctx)
