@@ -50,8 +50,11 @@ def _actors(graph: Graph, placement: Placement, channels: tuple[Channel, ...]) -
     for unit in sorted(set(placement.nodes.values())):
         names = priority(tuple(name for name in graph.nodes if placement.nodes[name] == unit))
         start = plane = parameter = 0
+        first_planes: dict[str, int] = {}  # by weights: equal ones share their planes
         for context, name in enumerate(names):
             node = graph.nodes[name]
+            shared = node.weights in first_planes
+            first = first_planes.setdefault(node.weights, plane) if node.planes else plane
             actors[name] = Actor(
                 name=name,
                 kind=node.kind,
@@ -61,14 +64,14 @@ def _actors(graph: Graph, placement: Placement, channels: tuple[Channel, ...]) -
                 destinations=tuple(channel.name for channel in channels if channel.producer == name),
                 start=start,
                 length=stream_length(node.firings, node.per_row),
-                plane=plane,
+                plane=first,
                 planes=node.planes,
                 parameter=parameter,
                 parameters=node.parameters,
                 cycles=node.cycles,
             )
             start += actors[name].length
-            plane += node.planes
+            plane += 0 if shared else node.planes
             parameter += node.parameters
     return {name: actors[name] for name in graph.nodes}
 
@@ -87,7 +90,7 @@ def _image(graph: Graph, arch: Arch, actors: dict[str, Actor], channels: tuple[C
             parameters.append(_parameters(node))
         except EncodingError as error:
             raise EncodingError(f"node {actor.name}: {error}") from None
-        if isinstance(node.operator, Mvm):
+        if isinstance(node.operator, Mvm) and actor.plane == sum(map(len, planes)):
             planes.append(weight_image(node.operator, arch))
     # Unused contexts are written too, so that no actor of an earlier Program stays active.
     tables += [(isa.SPACES["CONTEXT"], context, 0) for context in range(len(hosted), arch.contexts)]

@@ -10,6 +10,7 @@ from mapping.codegen import generate
 from mapping.firing import read_grain
 from mapping.graph import build_graph
 from mapping.placement import Options, Placement
+from mapping.split import read_cuts, split_network
 from mapping.strategies import find
 from mapping.validate import check_placement, check_program, check_schedule
 from pyimc.arch import Arch
@@ -30,7 +31,8 @@ def compile_network(
         network: What to compute.
         arch: The chip.
         strategy: Name of the placement strategy.
-        options: `slack_rows` (see `mapping.buffers`), `grain` (see `mapping.firing`) and those of the strategy.
+        options: `slack_rows` (see `mapping.buffers`), `grain` (see `mapping.firing`), `split` (see `mapping.split`) and
+            those of the strategy.
         seed: For strategies that draw numbers.
 
     Returns:
@@ -49,6 +51,7 @@ def compile_network(
     if not isinstance(slack_rows, int) or slack_rows < 0:
         raise ConfigError(f"option slack_rows is {slack_rows!r}, must be a number of rows, 0 or more")
     grain = read_grain(given.pop("grain", "row"))
+    network = split_network(network, read_cuts(str(given.get("split", ""))))
     graph = size_edges(build_graph(network, arch, grain))
     placement = place(graph, arch, given, seed)
     if not isinstance(placement, Placement):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mapping.cost import node_cycles
 from mapping.firing import Fired, Firing, Grain, fired, image_firings, row_words, stream_length
-from mapping.tiling import plane_count
+from mapping.tiling import plane_count, weights_digest
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Add, Mvm, Network, Node
@@ -26,6 +26,7 @@ class GraphNode:
         planes: Crossbar planes that it takes.
         parameters: Parameter entries that it takes, in channels, rounded up to whole words.
         instructions: Length of its stream.
+        weights: Digest of its weight matrix: nodes with equal ones share their planes on a processing unit.
     """
 
     name: str
@@ -37,6 +38,7 @@ class GraphNode:
     planes: int
     parameters: int
     instructions: int
+    weights: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,4 +192,5 @@ def _graph_node(network: Network, node: Fired, arch: Arch, grain: Grain, destina
         planes=planes,
         parameters=arch.words(parameters) * arch.lanes,
         instructions=stream_length(firings, per_row),
+        weights=weights_digest(node) if isinstance(node, Mvm) else "",
     )

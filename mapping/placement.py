@@ -53,6 +53,12 @@ def demand(graph: Graph, name: str) -> tuple[int, ...]:
     )
 
 
+def shares_planes(graph: Graph, name: str, hosted: Iterable[str]) -> bool:
+    """Some node that a unit hosts has the weights of this one."""
+    weights = graph.nodes[name].weights
+    return bool(weights) and any(graph.nodes[other].weights == weights for other in hosted)
+
+
 def capacity(arch: Arch) -> tuple[int, ...]:
     """What a processing unit has of each of `RESOURCES`."""
     return arch.crossbar.planes, arch.activation_words, arch.contexts, arch.parameters, arch.instructions
@@ -83,12 +89,11 @@ class Ledger:
         Raises:
             NoRoom: There is none.
         """
-        needs = self._demand[name]
         kind = self.graph.nodes[name].kind
         found = tuple(
             node
             for node in units(self.arch, kind)
-            if all(need <= left for need, left in zip(needs, self.left[node], strict=True))
+            if all(need <= left for need, left in zip(self._needs(name, node), self.left[node], strict=True))
         )
         if not found:
             raise NoRoom(name, self._refusal(name, kind))
@@ -100,9 +105,15 @@ class Ledger:
 
     def place(self, name: str, node: int) -> None:
         """Puts a network node on a processing unit."""
+        needs = self._needs(name, node)
+        self.left[node] = tuple(left - need for left, need in zip(self.left[node], needs, strict=True))
         self.hosted[node].append(name)
         self.load[node] += self.graph.nodes[name].cycles
-        self.left[node] = tuple(left - need for left, need in zip(self.left[node], self._demand[name], strict=True))
+
+    def _needs(self, name: str, node: int) -> tuple[int, ...]:
+        """What a node takes of a unit; no planes if a node with the same weights is there."""
+        planes, *rest = self._demand[name]
+        return (0 if shares_planes(self.graph, name, self.hosted[node]) else planes, *rest)
 
     def placement(self) -> Placement:
         """What has been placed, in the graph's order."""
@@ -115,12 +126,12 @@ class Ledger:
             return f"node {name}: needs a PU of kind {kind}, architecture {self.arch.name} has none"
 
         def met(node: int) -> int:
-            return sum(need <= left for need, left in zip(self._demand[name], self.left[node], strict=True))
+            return sum(need <= left for need, left in zip(self._needs(name, node), self.left[node], strict=True))
 
         best = max(nodes, key=met)
-        rows = zip(RESOURCES, self._demand[name], self.left[best], capacity(self.arch), strict=True)
+        rows = zip(RESOURCES, self._needs(name, best), self.left[best], capacity(self.arch), strict=True)
         short = [f"{what}: needed {need}, available {left} of {full}" for what, need, left, full in rows if need > left]
-        total = sum(self._demand[other][0] for other in self.graph.nodes)
+        total = sum(node.planes for node in self.graph.nodes.values())
         planes = f"; the network takes {total} planes, {len(nodes)} PUs have {len(nodes) * capacity(self.arch)[0]}"
         return (
             f"node {name} fits no {kind} PU of architecture {self.arch.name}; on the nearest, node {best}, "

@@ -5,6 +5,7 @@ The matrix has Kh*Kw*Cin rows in the order (ky, kx, c) and one column per output
 later; today every tile starts in the corner of a plane of its own.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,12 @@ def spans(length: int, step: int) -> tuple[tuple[int, int], ...]:
 def matrix(node: Mvm) -> NDArray[np.int8]:
     """The weight matrix of a layer, int8 [Kh*Kw*Cin, Cout]."""
     return node.weights.reshape(node.weights.shape[0], -1).T
+
+
+def weights_digest(node: Mvm) -> str:
+    """Names the contents of a layer's planes: equal weight matrices have equal digests."""
+    values = matrix(node)
+    return hashlib.sha256(repr(values.shape).encode() + values.tobytes()).hexdigest()
 
 
 def plane_count(node: Mvm, crossbar: Crossbar) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mapping.graph import Graph
-from mapping.placement import RESOURCES, Placement, capacity, demand, units
+from mapping.placement import RESOURCES, Placement, capacity, demand, shares_planes, units
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import EncodingError, ScheduleError
@@ -36,6 +36,7 @@ def check_placement(graph: Graph, arch: Arch, placement: Placement) -> None:
     faults = [f"node {name} is not placed" for name in graph.nodes if name not in placement.nodes]
     faults += [f"node {name} is not in the network" for name in placement.nodes if name not in graph.nodes]
     used: dict[int, list[int]] = {}
+    hosted: dict[int, list[str]] = {}
     for name, node in placement.nodes.items():
         if name not in graph.nodes:
             continue
@@ -43,8 +44,11 @@ def check_placement(graph: Graph, arch: Arch, placement: Placement) -> None:
         if node not in units(arch, kind):
             faults.append(f"node {name} is of kind {kind}, PU {node} is not")
         sums = used.setdefault(node, [0] * len(RESOURCES))
-        for index, need in enumerate(demand(graph, name)):
+        beside = hosted.setdefault(node, [])
+        planes, *rest = demand(graph, name)
+        for index, need in enumerate((0 if shares_planes(graph, name, beside) else planes, *rest)):
             sums[index] += need
+        beside.append(name)
     for node, sums in sorted(used.items()):
         for what, need, full in zip(RESOURCES, sums, capacity(arch), strict=True):
             if need > full:

@@ -1,0 +1,211 @@
+"""Cuts layers into parts that several processing units compute: a rewriting of the network.
+
+A layer can be cut in three ways, which combine:
+
+    copies      replication: every copy holds all weights and computes its share of the columns of each output row; the
+                shares are joined in order. Within rows, not in blocks of rows: consumers need rows in order, so copies
+                that took blocks of rows would work one after the other.
+    vertical    the rows of the weight matrix: each part multiplies its share of the kernel and passes the sums that it
+                has so far on to the next (Pelke et al., arXiv 2309.03805); the last one requantises. Parts are equal
+                rectangles of the kernel: its rows are divided first, then the bytes of a kernel row.
+    horizontal  the columns of the weight matrix: each part computes its share of the output channels, which are joined.
+
+The order of the vertical parts is `linear`: every output passes the parts first to last; or `cyclic`: the copies start
+at different parts, so that all parts are at work from the first output on and each ends some of the outputs. Copies of
+the same weights that are placed on the same processing unit share their planes.
+
+The tensors of the network stay what they were; the new ones are checked against the golden model like all others.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from math import gcd
+from typing import Literal
+
+import numpy as np
+
+from pyimc.errors import ConfigError
+from pyimc.network import Concat, Mvm, Network, Node, Part, TensorType, part_of
+from pyimc.numerics import UINT8_MAX
+
+IDENTITY = (1 << 30, 30)
+"""Multiplier and shift that leave a value as it is."""
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Into how many parts a layer is cut, each way."""
+
+    copies: int = 1
+    vertical: int = 1
+    horizontal: int = 1
+    order: Literal["linear", "cyclic"] = "linear"
+
+
+def read_cuts(text: str) -> dict[str, Cut]:
+    """Reads "conv1:copies=2;layer4.0.conv1:vertical=3,order=cyclic".
+
+    Raises:
+        ConfigError: It is not of that form.
+    """
+    cuts = {}
+    for item in filter(None, text.split(";")):
+        name, _, given = item.partition(":")
+        values: dict[str, int | str] = {}
+        for assignment in given.split(","):
+            key, _, value = assignment.partition("=")
+            allowed = {"order": ("linear", "cyclic")}.get(key)
+            known = key in {field.name for field in fields(Cut)}
+            if not known or not (value in allowed if allowed else value.isdigit() and int(value) > 0):
+                raise ConfigError(
+                    f"option split: '{item}' must be NODE:copies=N,vertical=N,horizontal=N,order=linear|cyclic "
+                    "(any of these); nodes are separated by ';'"
+                )
+            values[key] = value if allowed else int(value)
+        cuts[name] = Cut(**values)  # type: ignore[arg-type]
+    return cuts
+
+
+def split_network(network: Network, cuts: Mapping[str, Cut]) -> Network:
+    """The network with some of its layers cut into parts.
+
+    Args:
+        network: A verified network.
+        cuts: By node.
+
+    Raises:
+        ConfigError: A node that does not exist or is no whole layer, or a cut that does not divide it.
+    """
+    layers = {node.name for node in network.nodes if isinstance(node, Mvm) and not node.part and len(node.inputs) == 1}
+    unknown = [name for name in cuts if name not in layers]
+    if unknown:
+        raise ConfigError(f"option split: {', '.join(unknown)} not a layer of {network.name}; layers: "
+                          f"{', '.join(sorted(layers))}")  # fmt: skip
+    tensors = dict(network.tensors)
+    nodes: list[Node] = []
+    for node in network.nodes:
+        if isinstance(node, Mvm) and node.name in cuts:
+            nodes += _Cutter(network, node, cuts[node.name], tensors).parts()
+        else:
+            nodes.append(node)
+    return replace(network, tensors=tensors, nodes=tuple(nodes))
+
+
+def shares(size: int, count: int) -> list[Span]:
+    """`size` cut into `count` ranges (first, end) that differ by one at most, the longer ones first."""
+    edges = [-(-size * index // count) for index in range(count + 1)]
+    return list(pairwise(edges))
+
+
+class _Cutter:
+    """Cuts one layer; adds the types of the new tensors to `tensors`."""
+
+    def __init__(self, network: Network, node: Mvm, cut: Cut, tensors: dict[str, TensorType]) -> None:
+        self.node = node
+        self.tensors = tensors
+        self.target = network.tensors[node.output]
+        whole = part_of(network, node)
+        rows, run, channels = whole.rows[1], whole.run[1], node.bias.size
+        copies = max(cut.copies, cut.vertical) if cut.order == "cyclic" and cut.copies == 1 else cut.copies
+        if copies > self.target.width:
+            raise ConfigError(
+                f"option split: {node.name} has rows of {self.target.width} pixels, not {copies} copies' worth"
+            )
+        down = gcd(cut.vertical, rows)
+        across = cut.vertical // down
+        if run % across:
+            raise ConfigError(
+                f"option split: {node.name} has {rows} kernel rows of {run} bytes, which {cut.vertical} vertical parts "
+                "do not divide"
+            )
+        if channels % cut.horizontal:
+            raise ConfigError(
+                f"option split: {node.name} has {channels} output channels, which {cut.horizontal} horizontal parts do "
+                "not divide"
+            )
+        self.kernel = [(y, x) for y in shares(rows, down) for x in shares(run, across)]
+        self.columns = shares(self.target.width, copies)
+        self.channels = shares(channels, cut.horizontal)
+        self.cyclic = cut.order == "cyclic"
+
+    def parts(self) -> Iterator[Node]:
+        """All parts and joins, in topological order."""
+        joined = []
+        for index, channels in enumerate(self.channels):
+            output = self._name("h", index, len(self.channels))
+            pieces = []
+            for copy, columns in enumerate(self.columns):
+                pieces.append(self._name("c", copy, len(self.columns), output))
+                yield from self._chain(pieces[-1], copy, channels, columns)
+            yield from self._join(output, pieces, "columns")
+            joined.append(output)
+        yield from self._join(self.node.output, joined, "channels")
+
+    def _name(self, kind: str, index: int, count: int, base: str | None = None) -> str:
+        base = base or self.node.output
+        return f"{base}/{kind}{index}" if count > 1 else base
+
+    def _node_name(self, tensor: str) -> str:
+        return self.node.name + tensor.removeprefix(self.node.output)
+
+    def _chain(self, output: str, copy: int, channels: Span, columns: Span) -> Iterator[Node]:
+        """The vertical parts of one share of channels and columns."""
+        first, end = channels
+        count = len(self.kernel)
+        order = [(step + copy * self.cyclic) % count for step in range(count)]
+        weights = self.node.weights.reshape(self.node.bias.size, self.node.kernel[0], -1)
+        sums: tuple[str, ...] = ()
+        for step, index in enumerate(order):
+            last = step == count - 1
+            y, x = self.kernel[index]
+            tensor = output if last else f"{output}/v{step}"
+            height, width = self.target.height, columns[1] - columns[0]
+            if last:
+                self.tensors[tensor] = replace(self.target, width=width, channels=end - first)
+            else:
+                self.tensors[tensor] = TensorType(height, width, end - first, 1.0, 0, partial=True)
+            multiplier, shift = self.node.multiplier[first:end], self.node.shift[first:end]
+            bias = self.node.bias[first:end]
+            yield replace(
+                self.node,
+                name=self._node_name(tensor if not last or count == 1 else f"{output}/v{step}"),
+                inputs=(*self.node.inputs, *sums),
+                output=tensor,
+                weights=np.ascontiguousarray(weights[first:end, y[0] : y[1], x[0] : x[1]]),
+                bias=bias if step == 0 else np.zeros_like(bias),
+                multiplier=multiplier if last else np.zeros_like(multiplier),
+                shift=shift if last else np.ones_like(shift),
+                output_zero_point=self.node.output_zero_point if last else 0,
+                clamp=self.node.clamp if last else (0, UINT8_MAX),
+                part=Part(y, x, columns),
+            )
+            sums = (tensor,)
+
+    def _join(self, output: str, pieces: list[str], axis: Literal["columns", "channels"]) -> Iterator[Node]:
+        """A balanced tree of Concats."""
+        if len(pieces) == 1:
+            return
+        level = 0
+        while len(pieces) > 1:
+            following = []
+            for index in range(0, len(pieces) - 1, 2):
+                pair = (pieces[index], pieces[index + 1])
+                last = len(pieces) == 2
+                joined = output if last else f"{output}/j{level}.{index // 2}"
+                left, right = (self.tensors[name] for name in pair)
+                size = {axis_size: getattr(left, axis_size) for axis_size in ("width", "channels")}
+                grown = "width" if axis == "columns" else "channels"
+                size[grown] += getattr(right, grown)
+                self.tensors[joined] = replace(left, **size)
+                zero = left.zero_point
+                yield Concat(
+                    name=self._node_name(joined) + ("/join" if last else ""), inputs=pair, output=joined, axis=axis,
+                    multipliers=(IDENTITY[0], IDENTITY[0]), shift=IDENTITY[1], input_zero_points=(zero, zero),
+                    output_zero_point=zero, clamp=(0, UINT8_MAX),
+                )  # fmt: skip
+                following.append(joined)
+            pieces = following + pieces[len(pieces) - len(pieces) % 2 :]
+            level += 1

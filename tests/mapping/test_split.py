@@ -1,0 +1,98 @@
+"""mapping.split: a cut network computes what the whole one does, and cuts that make no sense are refused."""
+
+from math import gcd
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mapping.split import Cut, read_cuts, shares, split_network
+from pyimc.errors import ConfigError
+from pyimc.golden import run
+from pyimc.network import Concat, Mvm, Network
+from pyimc.network_rules import verify
+from tests.mapping.networks import Builder, networks
+from tests.pyimc.networks import random_image
+
+
+def one_layer(channels: int = 8, kernel: tuple[int, int] = (3, 3)) -> Network:
+    net = Builder(6, 7, 4)
+    return net.finish(net.conv("c", "x", channels, kernel))
+
+
+def assert_same_values(whole: Network, cut: Network, seed: int = 0) -> None:
+    """Every tensor of the whole network is in the cut one, with the same values."""
+    verify(cut)
+    image = random_image(whole, seed)
+    expected, got = run(whole, image), run(cut, image)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(got[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize("vertical", [1, 2, 3, 6])
+@pytest.mark.parametrize("copies", [1, 2, 3, 7])
+@pytest.mark.parametrize("horizontal", [1, 2, 4])
+def test_every_combination_computes_the_layer(vertical: int, copies: int, horizontal: int) -> None:
+    cut = split_network(one_layer(), {"c": Cut(copies, vertical, horizontal)})
+    assert_same_values(one_layer(), cut)
+    assert sum(isinstance(node, Mvm) for node in cut.nodes) == vertical * copies * horizontal
+    assert sum(isinstance(node, Concat) for node in cut.nodes) == copies * horizontal - 1
+
+
+def test_cyclic_rotates_the_parts() -> None:
+    cut = split_network(one_layer(), {"c": Cut(vertical=3, order="cyclic")})
+    assert_same_values(one_layer(), cut)
+    rows = {node.name: node.part.rows[0] for node in cut.nodes if isinstance(node, Mvm) and node.part}
+    assert [[rows[f"c/c{copy}/v{step}"] for step in range(3)] for copy in range(3)] == [[0, 1, 2], [1, 2, 0], [2, 0, 1]]
+
+
+@settings(max_examples=40)
+@given(networks(), st.data())
+def test_any_layers_of_any_network(network: Network, data: st.DataObject) -> None:
+    cuts = {}
+    for node in network.nodes:
+        if isinstance(node, Mvm) and data.draw(st.booleans()):
+            channels = node.bias.size
+            run_bytes = node.weights[0].size // node.kernel[0]
+            down = data.draw(st.sampled_from([n for n in (1, node.kernel[0]) if n]))
+            across = data.draw(st.sampled_from([n for n in range(1, 5) if run_bytes % n == 0]))
+            width, vertical = network.tensors[node.output].width, down * across
+            cuts[node.name] = Cut(
+                copies=data.draw(st.integers(1, min(3, width))),
+                vertical=vertical if vertical <= width and gcd(vertical, node.kernel[0]) == down else 1,
+                horizontal=data.draw(st.sampled_from([n for n in range(1, 4) if channels % n == 0])),
+                order=data.draw(st.sampled_from(["linear", "cyclic"])),
+            )
+    assert_same_values(network, split_network(network, cuts))
+
+
+def test_shares_differ_by_one_at_most() -> None:
+    assert shares(7, 3) == [(0, 3), (3, 5), (5, 7)]
+
+
+def test_cuts_are_read() -> None:
+    assert read_cuts("a:copies=2;b.c:vertical=3,order=cyclic") == {
+        "a": Cut(copies=2),
+        "b.c": Cut(vertical=3, order="cyclic"),
+    }
+
+
+@pytest.mark.parametrize("text", ["a", "a:copies", "a:copies=0", "a:pieces=2", "a:order=odd", "a:copies=two"])
+def test_unreadable_cuts_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="must be NODE:copies=N"):
+        read_cuts(text)
+
+
+@pytest.mark.parametrize(
+    ("cuts", "message"),
+    [
+        ({"d": Cut(2)}, "option split: d not a layer of test; layers: c"),
+        ({"c": Cut(copies=8)}, "c has rows of 7 pixels, not 8 copies' worth"),
+        ({"c": Cut(vertical=5)}, "c has 3 kernel rows of 12 bytes, which 5 vertical parts do not divide"),
+        ({"c": Cut(horizontal=3)}, "c has 8 output channels, which 3 horizontal parts do not divide"),
+    ],
+)
+def test_cuts_that_do_not_divide_are_refused(cuts: dict[str, Cut], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        split_network(one_layer(), cuts)
