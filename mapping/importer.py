@@ -12,9 +12,10 @@ import onnx
 from onnx import numpy_helper
 
 from mapping.fuse import fuse_clamps, prune
-from mapping.lowering import rescale
+from mapping.lowering import real_values, rescale
 from mapping.onnx_model import attributes, graph_input, inferred_shapes
 from mapping.operators import OPERATORS, QUANTISED
+from mapping.parts import compute_parts, part_of
 from mapping.scales import dequantised, quantisation_at, quantised, scale_at, stored_limit
 from mapping.values import (
     Activation,
@@ -33,7 +34,7 @@ from mapping.values import (
     hwc,
 )
 from pyimc.errors import UnsupportedOperator
-from pyimc.network import Network, Node, TensorType
+from pyimc.network import Lut, Network, Node, TensorType
 from pyimc.network_rules import verify
 
 
@@ -70,6 +71,8 @@ def import_model(model: onnx.ModelProto, name: str) -> Network:
     tail: list[str] = []
     for output in model.graph.output:
         value = state.values.get(output.name, Unknown())
+        if isinstance(value, Pending) and value.curve and value.curve.operators:
+            value = HostTail(value.curve.source, value.curve.operators)
         if isinstance(value, HostTail):
             tail += value.operators
             value = value.source
@@ -82,7 +85,7 @@ def import_model(model: onnx.ModelProto, name: str) -> Network:
     if entry is None or not state.nodes:
         raise UnsupportedOperator(f"model {name}: it holds no layer that the chip could compute")
     network = Network(name, entry, tuple(dict.fromkeys(outputs)), state.tensors, tuple(state.nodes), tuple(tail))
-    network = prune(fuse_clamps(network))
+    network = prune(fuse_clamps(compute_parts(network)))
     verify(network)
     return network
 
@@ -117,21 +120,22 @@ def _walk(state: _Import) -> _Import:
     for node in state.model.graph.node:
         name = node.name or node.output[0]
         arguments = tuple(state.values.get(entry) if entry else None for entry in node.input)
-        call = Call(name, node.op_type, attributes(node), arguments)
-        value: Value
+        call = Call(name, node.op_type, attributes(node), arguments, tuple(node.output))
+        values: tuple[Value, ...]
         try:
-            if len(node.output) > 1 and any(node.output[1:]) and node.op_type != "Dropout":
+            result = _evaluate(state, call)
+            values = result if isinstance(result, tuple) else (result,)
+            if any(node.output[len(values) :]) and node.op_type != "Dropout":
                 raise Unsupported("only its first output can be used")
-            value = _evaluate(state, call, node.output[0])
         except Unsupported as reason:
             if not isinstance(reason, Unresolved):
                 state.faults.setdefault(f"{node.op_type}: {reason}", []).append(name)
-            value = Unknown()
-        if isinstance(value, Unknown) or any(isinstance(argument, Unknown) for argument in arguments):
+            values = (Unknown(),)
+        if any(isinstance(value, Unknown) for value in (*values, *arguments)):
             shapes = inferred_shapes(state.model) if shapes is None else shapes
-            value = Unknown(shapes.get(node.output[0]))
+            values = tuple(Unknown(shapes.get(output)) for output in node.output)
         state.values.update(dict.fromkeys(node.output, Unknown()))
-        state.values[node.output[0]] = value
+        state.values.update(zip(node.output, values, strict=False))
     return state
 
 
@@ -142,8 +146,8 @@ def _constant(state: _Import, tensor: onnx.TensorProto) -> Constant:
     return Constant(values)
 
 
-def _evaluate(state: _Import, call: Call, output: str) -> Value:
-    """The value of a node's first output."""
+def _evaluate(state: _Import, call: Call) -> Value | tuple[Value, ...]:
+    """The value of a node's output, or the values of several."""
     if call.op_type == "Constant":
         if "value" not in call.attributes:
             raise Unsupported("only a tensor as its value is supported")
@@ -155,13 +159,14 @@ def _evaluate(state: _Import, call: Call, output: str) -> Value:
         call.require(block_size=0)
         if isinstance(call.argument(0), Constant):
             return quantised(call, call.attributes.get("axis", 1))
-        return _close(state, call, call.argument(0), quantisation_at(call, 1), output)
+        return _close(state, call, call.argument(0), quantisation_at(call, 1), call.outputs[0])
     if call.op_type in QUANTISED:
         operator = QUANTISED[call.op_type]
         layout = operator.quantised[call.op_type]
         operands = _operands(state, call, layout)
         value = operator.lower(replace(call, op_type=operator.op_type, arguments=operands))
-        return _close(state, call, value, quantisation_at(call, layout.output), output)
+        assert not isinstance(value, tuple), "no QOperator has several outputs"
+        return _close(state, call, value, quantisation_at(call, layout.output), call.outputs[0])
     if call.op_type not in OPERATORS:
         raise Unsupported("the operator is not supported")
     if state.dry:
@@ -169,14 +174,15 @@ def _evaluate(state: _Import, call: Call, output: str) -> Value:
         return OPERATORS[call.op_type].lower(replace(call, arguments=assumed))
     value = OPERATORS[call.op_type].lower(call)
     source = call.argument(0)
-    if isinstance(source, Activation) and not source.real:  # MaxPool and such take integers and keep their scale
-        return _close(state, call, value, source.quantisation, output)
+    if isinstance(source, Activation) and not source.real and not isinstance(value, tuple):
+        return _close(state, call, value, source.quantisation, call.outputs[0])  # MaxPool and such keep the scale
     return value
 
 
 def _assume_quantised(value: Value | None) -> Value | None:
     if isinstance(value, Pending):
-        return Activation(value.name, Quantisation(1.0, 0), value.shape, value.hwc)
+        curve = value.curve if value.curve and value.curve.operators else None
+        return Activation(value.name, Quantisation(1.0, 0), value.shape, value.hwc, curve=curve)
     if isinstance(value, RawInput):
         return Activation(value.name, Quantisation(1.0, 0), value.shape, hwc(value.shape))
     return value
@@ -185,7 +191,8 @@ def _assume_quantised(value: Value | None) -> Value | None:
 def _operands(state: _Import, call: Call, layout: Layout) -> tuple[Value | None, ...]:
     """The arguments of the float operator inside a QOperator."""
     axis = layout.channel_axis(call.attributes)
-    operands = [_dequantise(state, call, start, axis) for start in layout.operands]
+    starts = range(layout.operands[0], len(call.arguments), 3) if layout.repeated else layout.operands
+    operands = [_dequantise(state, call, start, axis) for start in starts]
     if layout.bias is not None and call.argument(layout.bias) is not None:
         left, right = (scale_at(call, start + 1) for start in layout.operands)
         operands.append(Constant(call.constant(layout.bias).values, left * right))
@@ -233,11 +240,18 @@ def _close(state: _Import, call: Call, value: Value | None, quantisation: Quanti
     kind = TensorType(*value.hwc, quantisation.scale, quantisation.zero_point)
     clamp = (stored_limit(value.low, quantisation), stored_limit(value.high, quantisation))
     try:
-        state.nodes.append(value.emit(Target(_unique(state, value.name), output, kind, clamp)))
+        nodes = value.emit(Target(_unique(state, value.name), output, kind, clamp))
     except Unsupported as reason:
         raise Unsupported(reason if call.name == value.name else f"{reason} (node {value.name})") from reason
+    state.nodes += nodes
+    for node in nodes[:-1]:
+        channels = part_of(node.output)[1]
+        state.tensors[node.output] = replace(kind, channels=channels.stop - channels.start)
     state.tensors[output] = kind
-    return Activation(output, quantisation, value.shape, value.hwc, real=False)
+    curve = None
+    if value.curve and isinstance(nodes[-1], Lut):
+        curve = replace(value.curve, values=real_values(quantisation)[nodes[-1].table])
+    return Activation(output, quantisation, value.shape, value.hwc, real=False, curve=curve)
 
 
 def _unique(state: _Import, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What several operators share: sliding windows, Mvm nodes, and rescaling 1x1 pools."""
+"""What several operators share: sliding windows, Mvm nodes, rescaling 1x1 pools, real values."""
 
 import math
 from dataclasses import replace
@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mapping.values import Activation, Call, Constant, Pending, Target, Unsupported
+from mapping.values import Activation, Call, Constant, Curve, Pending, Quantisation, Target, Unsupported
 from pyimc.network import ACCUMULATOR_MAX, Mvm, Pads, Pair, Pool, valid_counts, window_shape
-from pyimc.numerics import quantise_multipliers
+from pyimc.numerics import UINT8_MAX, quantise_multipliers
 
 
 def sliding_window(call: Call, source: Activation, kernel: Pair) -> tuple[Pair, Pads]:
@@ -84,7 +84,7 @@ def mvm(
     height, width = window_shape(source.hwc[:2], kernel, stride, pads)
     flat = len(source.shape) == 2
 
-    def emit(target: Target) -> Mvm:
+    def emit(target: Target) -> tuple[Mvm]:
         low, high = int(kernels.min()), int(kernels.max())
         if low < -128 or high > 127:
             raise Unsupported(f"weights {low}..{high} (only int8, -128..127)")
@@ -94,7 +94,7 @@ def mvm(
         if np.abs(folded).max() > ACCUMULATOR_MAX:
             raise Unsupported("its bias needs more than 32 bits at the scale of its weights and input")
         scales = [fixed_point([float(each) / target.kind.scale]) for each in accumulator_scale]
-        return Mvm(
+        node = Mvm(
             name=target.name,
             inputs=(source.tensor,),
             output=target.output,
@@ -109,6 +109,7 @@ def mvm(
             output_zero_point=target.kind.zero_point,
             clamp=target.clamp,
         )
+        return (node,)
 
     shape = (1, channels) if flat else (1, channels, height, width)
     return Pending(emit, shape, (height, width, channels), name=call.name)
@@ -185,13 +186,13 @@ def pool(
     if not counts.all():
         raise Unsupported(f"pads={list(pads)} put a whole window of {kernel} into the padding")
 
-    def emit(target: Target) -> Pool:
+    def emit(target: Target) -> tuple[Pool]:
         reals = [0.0] * (window + 1)
         for count in counts.tolist():
             divisor = 1 if mode == "max" else window if include_pads else count
             reals[count] = gain * source.quantisation.scale / (target.kind.scale * divisor)
         multipliers, shift = fixed_point(reals)
-        return Pool(
+        node = Pool(
             name=target.name,
             inputs=(source.tensor,),
             output=target.output,
@@ -205,6 +206,7 @@ def pool(
             output_zero_point=target.kind.zero_point,
             clamp=target.clamp,
         )
+        return (node,)
 
     channels = source.hwc[2]
     shape = source.shape if len(source.shape) == 2 else (1, channels, height, width)
@@ -214,4 +216,10 @@ def pool(
 def rescale(call: Call, source: Activation, gain: float = 1.0) -> Pending:
     """The pending result of an elementwise clamp or change of scale: a pool of 1x1 windows."""
     result = pool(call, source, "average", (1, 1), (1, 1), (0, 0, 0, 0), gain=gain)
-    return replace(result, limited=source if gain == 1 else None)
+    curve = Curve(source, gain * real_values(source.quantisation))
+    return replace(result, limited=source if gain == 1 else None, curve=curve)
+
+
+def real_values(quantisation: Quantisation) -> NDArray[np.float64]:
+    """The real value of every stored value, float64 [256]."""
+    return quantisation.scale * (np.arange(UINT8_MAX + 1, dtype=np.float64) - quantisation.zero_point)

@@ -23,7 +23,6 @@ from mapping.operators import OPERATORS
 from pyimc.errors import ConfigError, UnsupportedOperator
 
 _OLDEST_OPSET = 13  # the first with a scale per channel
-_HOST_OPERATORS = frozenset({"Softmax", "LogSoftmax"})
 
 
 class _Images(CalibrationDataReader):
@@ -63,7 +62,7 @@ def quantise(model: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -> o
             path,
             _Images(folded, images),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=sorted(set(OPERATORS) - _HOST_OPERATORS),
+            op_types_to_quantize=sorted(name for name, operator in OPERATORS.items() if operator.calibrated),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mapping.inputs import quantise_input
 from mapping.onnx_model import feed, graph_input, session
+from mapping.parts import part_of
 from pyimc import golden
 from pyimc.network import Network
 
@@ -73,19 +74,21 @@ def tensors(
         stored = quantise_input(network, image).transpose(2, 0, 1)
         if kind == onnx.TensorProto.INT8:
             stored = (stored.astype(np.int16) - 128).astype(np.int8)
-    names = [name for name in network.tensors if name != entry.name]
+    wholes = {name: part_of(name) for name in network.tensors}
+    names = sorted({whole for whole, _ in wholes.values()} - {entry.name})
     results = session(quantised_model, tuple(names)).run(names, feed(quantised_model, stored))
     raw = dict(zip(names, results, strict=True))
-    if entry.name in network.tensors:
-        raw[entry.name] = stored
-    return {name: _stored(raw[name], kind.shape) for name, kind in network.tensors.items()}
+    raw[entry.name] = stored
+    return {
+        name: _stored(raw[whole], kind.shape, channels)
+        for (name, kind), (whole, channels) in zip(network.tensors.items(), wholes.values(), strict=True)
+    }
 
 
-def _stored(values: NDArray[np.generic], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    height, width, channels = shape
+def _stored(values: NDArray[np.generic], shape: tuple[int, int, int], channels: slice) -> NDArray[np.uint8]:
     offset = 128 if values.dtype == np.int8 else 0
     shifted = (values.astype(np.int16) + offset).astype(np.uint8)
-    return shifted.reshape(channels, height, width).transpose(1, 2, 0)
+    return shifted.reshape(-1, *shape[:2])[channels].transpose(1, 2, 0)
 
 
 def _check(name: str, ours: NDArray[np.uint8], theirs: NDArray[np.uint8]) -> LayerCheck:

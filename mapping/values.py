@@ -70,6 +70,7 @@ class Activation:
         shape: The ONNX shape; differs from `hwc` after Flatten, in order of channel, row, column.
         hwc: Height, width, channels in the network.
         real: Dequantised; otherwise a consumer sees the integers.
+        curve: What it is of another activation, if a Lut computes it.
     """
 
     tensor: str
@@ -77,6 +78,22 @@ class Activation:
     shape: Shape
     hwc: tuple[int, int, int]
     real: bool = True
+    curve: "Curve | None" = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """A function of one activation, value by value.
+
+    Attributes:
+        source: The activation.
+        values: float64 [256], the real result for every stored value of the source.
+        operators: The ONNX operators that it consists of.
+    """
+
+    source: Activation
+    values: NDArray[np.float64]
+    operators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +120,24 @@ class Pending:
     """A real-valued result that waits for the scale of its output.
 
     Attributes:
-        emit: Makes the node once the target is known.
+        emit: Makes the nodes once the target is known; all but the last compute parts of the output (`mapping.parts`).
         shape: The ONNX shape.
         hwc: Height, width, channels in the network.
         low: Lower limit of a fused Relu or Clip.
         high: Upper limit of a fused Clip.
         name: Name of the ONNX node that computes it.
         limited: The activation of which it is only a clamped copy, if it is one.
+        curve: What it is, before its limits, of an activation whose values it treats one by one.
     """
 
-    emit: Callable[[Target], Node]
+    emit: Callable[[Target], tuple[Node, ...]]
     shape: Shape
     hwc: tuple[int, int, int]
     low: float = -np.inf
     high: float = np.inf
     name: str = ""
     limited: Activation | None = None
+    curve: Curve | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +164,17 @@ Value = Constant | Activation | RawInput | Pending | HostTail | Unknown
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """A float operator on its arguments; None stands for an optional argument left out."""
+    """A float operator on its arguments; None stands for an optional argument left out.
+
+    Attributes:
+        outputs: Names of the ONNX tensors that it computes.
+    """
 
     name: str
     op_type: str
     attributes: Mapping[str, Any]
     arguments: tuple[Value | None, ...]
+    outputs: tuple[str, ...]
 
     def argument(self, index: int) -> Value | None:
         """The argument at a position, None when it is left out."""
@@ -199,12 +223,14 @@ class Layout:
         output: Position of the output's scale, its zero point following it.
         bias: Position of an int32 bias whose scale is the product of the operands' scales.
         channel_axis: Axis of the weights along which they may have several scales, from the attributes.
+        repeated: More operands, as many as the node has, follow the one of `operands`.
     """
 
     operands: tuple[int, ...]
     output: int
     bias: int | None = None
     channel_axis: Callable[[Mapping[str, Any]], int] = lambda attributes: 0
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +239,12 @@ class Operator:
 
     Attributes:
         op_type: Its name.
-        lower: Turns a call into a value, or raises `Unsupported`.
+        lower: Turns a call into a value, or one for each of several outputs, or raises `Unsupported`.
         quantised: Layout of each QOperator form, by op type.
+        calibrated: Our quantiser gives its result a scale; otherwise it stays in float, up to an operator with one.
     """
 
     op_type: str
-    lower: Callable[[Call], Value]
+    lower: Callable[[Call], Value | tuple[Value, ...]]
     quantised: Mapping[str, Layout] = field(default_factory=dict)
+    calibrated: bool = True

@@ -15,10 +15,10 @@ def lower(call: Call) -> Pending:
     if left.tensor == right.tensor:
         return rescale(call, left, gain=2.0)
 
-    def emit(target: Target) -> Add:
+    def emit(target: Target) -> tuple[Add]:
         scales = [side.quantisation.scale / target.kind.scale for side in (left, right)]
         (left_multiplier, right_multiplier), shift = fixed_point(scales)
-        return Add(
+        node = Add(
             name=target.name,
             inputs=(left.tensor, right.tensor),
             output=target.output,
@@ -28,6 +28,7 @@ def lower(call: Call) -> Pending:
             output_zero_point=target.kind.zero_point,
             clamp=target.clamp,
         )
+        return (node,)
 
     return Pending(emit, left.shape, left.hwc, name=call.name)
 

@@ -9,6 +9,6 @@ def lower(call: Call) -> HostTail:
 
 
 OPERATORS = (
-    Operator("Softmax", lower, {"QLinearSoftmax": Layout((0,), output=3)}),
-    Operator("LogSoftmax", lower),
+    Operator("Softmax", lower, {"QLinearSoftmax": Layout((0,), output=3)}, calibrated=False),
+    Operator("LogSoftmax", lower, calibrated=False),
 )
