@@ -31,16 +31,16 @@ class _Map:
     width: int
 
 
-def seeded(seed: int) -> onnx.ModelProto:
-    """The float32 network of a seed."""
+def seeded(seed: int, *, detector: bool = False) -> onnx.ModelProto:
+    """The float32 network of a seed; with the blocks of a detector if wanted."""
     rng = np.random.default_rng(seed)
-    return draw_model(lambda low, high: int(rng.integers(low, high + 1)))
+    return draw_model(lambda low, high: int(rng.integers(low, high + 1)), detector=detector)
 
 
 @st.composite
-def models(draw: st.DrawFn) -> onnx.ModelProto:
-    """Float32 networks of at most 12x12 pixels and 40 channels."""
-    return draw_model(lambda low, high: draw(st.integers(low, high)))
+def models(draw: st.DrawFn, *, detector: bool = False) -> onnx.ModelProto:
+    """Float32 networks of at most 12x12 pixels and 40 channels; with the blocks of a detector if wanted."""
+    return draw_model(lambda low, high: draw(st.integers(low, high)), detector=detector)
 
 
 def calibration(model: onnx.ModelProto, count: int = 3) -> list[NDArray[np.float32]]:
@@ -49,7 +49,7 @@ def calibration(model: onnx.ModelProto, count: int = 3) -> list[NDArray[np.float
     return list(rng.standard_normal((count, *image_shape(model)), dtype=np.float32))
 
 
-def draw_model(choose: Choose) -> onnx.ModelProto:
+def draw_model(choose: Choose, *, detector: bool = False) -> onnx.ModelProto:
     """Draw a network: layers on a map, then an optional tail; one in eight is a pure multilayer perceptron."""
     seed = choose(0, 2**16 - 1)
     if choose(0, 7) == 7:
@@ -57,7 +57,7 @@ def draw_model(choose: Choose) -> onnx.ModelProto:
     shape = (choose(1, 5), choose(1, 12), choose(1, 12))
     graph = GraphBuilder("random", (1, *shape), seed)
     value = _Map(graph.input, *shape)
-    layers = (_conv, _conv, _residual, _pool, _pool)
+    layers = (_conv, _conv, _residual, _pool, _pool, *((_curve, _branches, _resize) if detector else ()))
     for index in range(choose(1, 5)):
         value = layers[choose(0, len(layers) - 1)](graph, choose, f"layer{index}", value)
     return _tail(graph, choose, value)
@@ -137,6 +137,54 @@ def _pool(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
     else:
         tensor = graph.op("AveragePool", name, [value.tensor], count_include_pad=choose(0, 1), **attributes)
     return _Map(tensor, value.channels, *_slid(value, kernel, stride, pads))
+
+
+def _curve(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    """A convolution and a function of its values."""
+    value = _conv(graph, choose, f"{name}.conv", value)
+    kinds = ("Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Elu")
+    kind = choose(0, len(kinds) + 1)
+    if kind == len(kinds) + 1:
+        half = graph.constant(f"{name}.half", np.array(-0.5, np.float32))
+        return replace(value, tensor=graph.op("Mul", name, [half, value.tensor]))
+    if kind == len(kinds):
+        return replace(value, tensor=graph.silu(name, value.tensor))
+    return replace(value, tensor=graph.op(kinds[kind], name, [value.tensor]))
+
+
+def _branches(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    """Some channels of a map bypass a convolution of the others; a part of the result goes on, or all of it."""
+    value = _curve(graph, choose, f"{name}.in", value)
+    if value.channels == 1:
+        return value
+    border = choose(1, value.channels - 1)
+    near, far = graph.split(f"{name}.split", value.tensor, (border, value.channels - border))
+    inner = graph.conv(f"{name}.conv", far, value.channels - border, border, (1, 1), bias=True)
+    inner = _activation(graph, choose, f"{name}.inner", inner)
+    parts = [near, inner, far][: choose(2, 3)]
+    joined = graph.op("Concat", f"{name}.concat", parts[:: choose(0, 1) * 2 - 1], axis=1)
+    channels = 2 * border + (value.channels - border) * (len(parts) - 2)
+    start = choose(0, channels - 1)
+    stop = choose(start + 1, channels)
+    if choose(0, 1):
+        limits = [graph.constant(f"{name}.{key}", np.array([each])) for key, each in
+                  (("start", start), ("stop", stop), ("axis", 1))]  # fmt: skip
+        return replace(value, tensor=graph.op("Slice", f"{name}.slice", [joined, *limits]), channels=stop - start)
+    return replace(value, tensor=joined, channels=channels)
+
+
+def _resize(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    factor = choose(2, 3)
+    if max(value.height, value.width) * factor > 12:
+        return value
+    scales = graph.constant(f"{name}.scales", np.array([1, 1, factor, factor], np.float32))
+    modes = (("asymmetric", "floor"), ("half_pixel", "round_prefer_floor"), ("pytorch_half_pixel", "round_prefer_ceil"))
+    place, rounding = modes[choose(0, len(modes) - 1)]
+    tensor = graph.op(
+        "Resize", name, [value.tensor, "", scales], mode="nearest", coordinate_transformation_mode=place,
+        nearest_mode=rounding,
+    )  # fmt: skip
+    return replace(value, tensor=tensor, height=value.height * factor, width=value.width * factor)
 
 
 def _tail(graph: GraphBuilder, choose: Choose, value: _Map) -> onnx.ModelProto:

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 
 from mapping.inputs import ImageShape, Inputs, Preprocess, default_inputs, load_digits, load_inputs
-from mapping.models import digits, resnet8, resnet18
+from mapping.models import digits, resnet8, resnet18, yolov8n
 from mapping.onnx_model import read
 from pyimc.errors import ConfigError
 
@@ -35,6 +35,7 @@ BUILTIN: dict[str, Builtin] = {
     "digits": Builtin(digits.build, labelled=True),
     "resnet18": Builtin(resnet18.build, IMAGENET),
     "resnet8": Builtin(resnet8.build),
+    "yolov8n": Builtin(yolov8n.build),
 }
 
 

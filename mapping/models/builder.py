@@ -65,6 +65,17 @@ class GraphBuilder:
         """A residual addition."""
         return self.op("Add", name, [left, right])
 
+    def silu(self, name: str, source: str) -> str:
+        """x * sigmoid(x)."""
+        return self.op("Mul", name, [source, self.op("Sigmoid", f"{name}.sigmoid", [source])])
+
+    def split(self, name: str, source: str, sizes: Sequence[int], axis: int = 1) -> list[str]:
+        """Parts of the given sizes along the channels or another axis."""
+        outputs = [f"{name}.{index}" for index in range(len(sizes))]
+        inputs = [source, self.constant(f"{name}.sizes", np.array(sizes, np.int64))]
+        self._nodes.append(helper.make_node("Split", inputs, outputs, name=name, axis=axis))
+        return outputs
+
     def gemm(self, name: str, source: str, inputs: int, outputs: int) -> str:
         """A fully connected layer with bias, weights [outputs, inputs]."""
         weights = self.constant(f"{name}.weight", self.normal((outputs, inputs), inputs**-0.5))
@@ -76,10 +87,11 @@ class GraphBuilder:
         """Normally distributed weights, float32."""
         return self.rng.standard_normal(shape, dtype=np.float32) * np.float32(deviation)
 
-    def finish(self, output: str) -> onnx.ModelProto:
-        """The checked model with inferred shapes and one output."""
+    def finish(self, *outputs: str) -> onnx.ModelProto:
+        """The checked model with inferred shapes."""
         entry = helper.make_tensor_value_info(self.input, onnx.TensorProto.FLOAT, self._shape)
-        graph = helper.make_graph(self._nodes, self.name, [entry], [onnx.ValueInfoProto(name=output)], self._constants)
+        results = [onnx.ValueInfoProto(name=output) for output in outputs]
+        graph = helper.make_graph(self._nodes, self.name, [entry], results, self._constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
         onnx.checker.check_model(model)

@@ -15,9 +15,7 @@ def lower(call: Call) -> Pending:
     rank = len(first.shape)
     if call.attributes["axis"] not in (1, 1 - rank):
         raise Unsupported(f"axis={call.attributes['axis']} (only 1, the channels)")
-    if any(len(source.shape) != rank or source.hwc[:2] != first.hwc[:2] for source in sources):
-        raise Unsupported(f"inputs of shapes {[source.shape for source in sources]} (only equal heights and widths)")
-    if rank == 2 and first.hwc[:2] != (1, 1):
+    if rank == 2 and any(source.hwc[:2] != (1, 1) for source in sources):
         raise Unsupported("its inputs are flattened maps (only vectors; join the maps, then flatten)")
     if len(sources) == 1:
         return rescale(call, first)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The built-in models have the sizes they claim, and loading refuses what is not a model."""
 
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from mapping.onnx_model import image_shape
 from mapping.quantise import quantise
 from pyimc import golden
 from pyimc.errors import ConfigError
-from pyimc.network import Add, Mvm, Network, Pool, macs
+from pyimc.network import Add, Concat, Lut, Mvm, Network, Pool, Resize, macs
 
 
 @cache
@@ -38,6 +39,7 @@ def weight_count(name: str) -> int:
         ("digits", (1, 8, 8), 24_464, 0.379),
         ("resnet8", (3, 32, 32), 77_360, 12.5),
         pytest.param("resnet18", (3, 224, 224), 11_678_912, 1814.07, marks=pytest.mark.slow),
+        pytest.param("yolov8n", (3, 320, 320), 3_146_160, 1092.86, marks=pytest.mark.slow),
     ],
 )
 def test_size_and_work_are_those_of_the_paper(
@@ -47,7 +49,8 @@ def test_size_and_work_are_those_of_the_paper(
     assert weight_count(name) == weights
     network = imported(name)
     assert sum(macs(network, node) for node in network.nodes) / 1e6 == pytest.approx(mega_macs, rel=1e-3)
-    assert {type(node) for node in network.nodes} == {Mvm, Add, Pool}
+    others = {Concat, Lut, Resize} if name == "yolov8n" else set()
+    assert {type(node) for node in network.nodes} == {Mvm, Add, Pool} | others
 
 
 def test_layers_keep_their_names_through_folding_and_quantisation() -> None:
@@ -63,14 +66,32 @@ def test_building_twice_gives_the_same_bytes(name: str) -> None:
     assert BUILTIN[name].build().SerializeToString() == BUILTIN[name].build().SerializeToString()
 
 
+def test_yolov8n_has_the_parameters_of_the_original() -> None:
+    """3,157,200 with batch normalisation, of which 16 are the constant weights that decode boxes."""
+    graph = load_model("yolov8n").graph
+    sizes = {entry.name: numpy_helper.to_array(entry).size for entry in graph.initializer}
+    trained = {"Conv": slice(1, None), "BatchNormalization": slice(1, 3)}  # without running mean and variance
+    read = [name for node in graph.node for name in node.input[trained.get(node.op_type, slice(0))]]
+    assert sum(sizes[name] for name in read) == 3_157_200 - 16
+
+
 @pytest.mark.slow
-def test_the_activations_of_resnet18_use_their_range() -> None:
+def test_yolov8n_ends_at_the_logits_of_three_scales() -> None:
+    network = imported("yolov8n")
+    shapes = [network.tensors[name].shape for name in network.outputs]
+    assert shapes == [(size, size, logits) for size in (40, 20, 10) for logits in (64, 80)]
+    assert Counter(type(node) for node in network.nodes) == {Mvm: 71, Lut: 65, Concat: 25, Add: 6, Pool: 3, Resize: 2}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet18", "yolov8n"])
+def test_activations_use_their_range(name: str) -> None:
     """Seeded weights with batch statistics must neither die out nor saturate."""
-    network = imported("resnet18")
-    image = model_inputs("resnet18", (3, 224, 224), 1).images[0]
-    for name, values in golden.run(network, quantise_input(network, image)).items():
-        assert len(np.unique(values)) > 60, name
-        assert np.mean(values == 255) < 0.05, name
+    network = imported(name)
+    image = model_inputs(name, image_shape(load_model(name)), 1).images[0]
+    for tensor, values in golden.run(network, quantise_input(network, image)).items():
+        assert len(np.unique(values)) > 60, tensor
+        assert np.mean(values == 255) < 0.05, tensor
 
 
 def test_digits_are_recognised_in_integers() -> None:
@@ -94,7 +115,9 @@ def test_a_model_is_loaded_from_a_path(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="model 'resnet19': unknown; built in are digits, resnet18, resnet8, or give"):
+    with pytest.raises(
+        ConfigError, match="unknown; built in are digits, resnet18, resnet8, yolov8n, or give"
+    ):
         load_model("resnet19")
 
 

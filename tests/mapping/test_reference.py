@@ -24,7 +24,13 @@ HALVES = 0.05
 
 
 @pytest.mark.parametrize(
-    ("name", "share"), [("digits", 1e-4), ("resnet8", 1e-4), pytest.param("resnet18", 1e-5, marks=pytest.mark.slow)]
+    ("name", "share"),
+    [
+        ("digits", 1e-4),
+        ("resnet8", 1e-4),
+        pytest.param("resnet18", 1e-5, marks=pytest.mark.slow),
+        pytest.param("yolov8n", 1e-5, marks=pytest.mark.slow),
+    ],
 )
 def test_a_built_in_model_is_within_one_step_everywhere(name: str, share: float) -> None:
     model = load_model(name)
@@ -41,6 +47,14 @@ def test_a_built_in_model_is_within_one_step_everywhere(name: str, share: float)
 @settings(max_examples=60)
 @given(models())
 def test_a_random_network_is_within_one_step_everywhere(model: onnx.ModelProto) -> None:
+    images = calibration(model)
+    quantised = quantise(model, images)
+    _check(quantised, import_model(quantised, "random"), images)
+
+
+@settings(max_examples=60)
+@given(models(detector=True))
+def test_a_random_detector_is_within_one_step_everywhere(model: onnx.ModelProto) -> None:
     images = calibration(model)
     quantised = quantise(model, images)
     _check(quantised, import_model(quantised, "random"), images)
@@ -94,10 +108,11 @@ def test_other_int8_forms_are_within_one_step_everywhere(form: str) -> None:
         assert set(covered) >= QOPERATORS
 
 
-def test_few_values_differ_at_all() -> None:
+@pytest.mark.parametrize("detector", [False, True])
+def test_few_values_differ_at_all(detector: bool) -> None:
     differing = values = 0
     for seed in range(40):
-        model = seeded(seed)
+        model = seeded(seed, detector=detector)
         images = calibration(model)
         quantised = quantise(model, images)
         for check in compare(quantised, import_model(quantised, "random"), images[0]):

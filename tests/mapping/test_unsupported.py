@@ -34,6 +34,16 @@ def _conv(
     return graph.op("Conv", name, [source, weights], **attributes)
 
 
+def _resize(graph: GraphBuilder, factors: tuple[float, float], **attributes: Any) -> str:
+    scales = graph.constant("scales", np.array([1, 1, *factors], np.float32))
+    return graph.op("Resize", "resize", [graph.input, "", scales], **attributes)
+
+
+def _slice(graph: GraphBuilder, start: int, stop: int, axis: int, step: int) -> str:
+    limits = [graph.constant(f"limit{index}", np.array([each])) for index, each in enumerate((start, stop, axis, step))]
+    return graph.op("Slice", "slice", [graph.input, *limits])
+
+
 ATTRIBUTES: dict[str, Callable[[GraphBuilder], str]] = {
     "Conv: group=2 (only 1) (conv)": lambda graph: _conv(graph, (2, 1, 3, 3), group=2),
     "Conv: dilations=[2, 1] (only 1) (conv)": lambda graph: _conv(graph, (2, 2, 3, 3), dilations=[2, 1]),
@@ -43,7 +53,7 @@ ATTRIBUTES: dict[str, Callable[[GraphBuilder], str]] = {
     "AveragePool: ceil_mode=1 with count_include_pad=1": lambda graph: graph.op(
         "AveragePool", "pool", [graph.input], kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1, count_include_pad=1
     ),
-    "Sigmoid: the operator is not supported (sigmoid)": lambda graph: graph.op("Sigmoid", "sigmoid", [graph.input]),
+    "Exp: the operator is not supported (exp)": lambda graph: graph.op("Exp", "exp", [graph.input]),
     "Gemm: alpha=0.5 (only 1.0) (fc)": lambda graph: graph.op(
         "Gemm", "fc", [graph.op("Flatten", "flatten", [graph.input]),
                        graph.constant("weights", graph.normal((72, 3), 0.1))], alpha=0.5
@@ -53,6 +63,31 @@ ATTRIBUTES: dict[str, Callable[[GraphBuilder], str]] = {
     ),
     "Reshape: shape (1, 2, 6, 6) becomes (1, 6, 2, 6) (only the vector (1, 72)) (reshape)": lambda graph: graph.op(
         "Reshape", "reshape", [graph.input, graph.constant("shape", np.array([1, 6, 2, 6]))]
+    ),
+    "Concat: axis=2 (only 1, the channels) (join)": lambda graph: graph.op(
+        "Concat", "join", [graph.input, graph.input], axis=2
+    ),
+    "Concat: its inputs are flattened maps (only vectors": lambda graph: graph.op(
+        "Concat", "join", [graph.op("Flatten", "flat", [graph.input])] * 2, axis=1
+    ),
+    "Resize: scales [1.0, 1.0, 2.0, 3.0] (only 1, 1 and twice one whole": lambda graph: _resize(graph, (2, 3)),
+    "Resize: scales [1.0, 1.0, 0.5, 0.5] (only": lambda graph: _resize(graph, (0.5, 0.5)),
+    "Resize: mode=linear (only nearest) (resize)": lambda graph: _resize(graph, (2, 2), mode="linear"),
+    "Resize: its modes do not repeat pixels": lambda graph: _resize(
+        graph, (2, 2), coordinate_transformation_mode="asymmetric", nearest_mode="ceil"
+    ),
+    "Resize: coordinate_transformation_mode=align_corners (only": lambda graph: _resize(
+        graph, (2, 2), coordinate_transformation_mode="align_corners"
+    ),
+    "Split: axis=2 (only 1, the channels) (split)": lambda graph: graph.split("split", graph.input, (3, 3), axis=2)[0],
+    "Slice: channels 1 to 0 in steps of 1 (only one or more": lambda graph: _slice(graph, 1, 0, 1, 1),
+    "Slice: channels 0 to 2 in steps of 2 (only one or more": lambda graph: _slice(graph, 0, 2, 1, 2),
+    "Slice: axis=3 (only 1, the channels) (slice)": lambda graph: _slice(graph, 0, 3, 3, 1),
+    "Mul: its factor has 2 values (only one) (mul)": lambda graph: graph.op(
+        "Mul", "mul", [graph.input, graph.constant("factor", graph.normal((1, 2, 1, 1), 1))]
+    ),
+    "Mul: its inputs are two maps (only a map and a function of it": lambda graph: graph.op(
+        "Mul", "mul", [graph.input, graph.op("Sigmoid", "gate", [graph.relu("relu", graph.input)])]
     ),
     "Add: one of its inputs is constant": lambda graph: graph.add(
         "add", graph.input, graph.constant("offset", graph.normal((1, 2, 1, 1), 0.1))
@@ -71,18 +106,18 @@ def test_an_operator_or_attribute_that_is_not_supported_is_named(message: str) -
 def test_all_unsupported_nodes_are_listed_at_once() -> None:
     def build(graph: GraphBuilder) -> str:
         value = _conv(graph, (2, 1, 3, 3), name="grouped", group=2)
-        value = graph.op("Sigmoid", "first", [value])
+        value = graph.op("Erf", "first", [value])
         value = _conv(graph, (4, 2, 3, 3), value, name="dilated", dilations=[1, 2], pads=[1, 2, 1, 2])
-        value = graph.op("Sigmoid", "second", [value])
+        value = graph.op("Erf", "second", [value])
         value = _conv(graph, (4, 4, 1, 1), value, name="fine")
-        return graph.op("Elu", "last", [value])
+        return graph.op("Exp", "last", [value])
 
     message = _refused(build)
     for part in (
         "group=2 (only 1) (grouped)",
-        "Sigmoid: the operator is not supported (first, second)",
+        "Erf: the operator is not supported (first, second)",
         "dilations=[1, 2] (only 1) (dilated)",
-        "Elu: the operator is not supported (last)",
+        "Exp: the operator is not supported (last)",
     ):
         assert part in message
     assert "fine" not in message
@@ -91,17 +126,17 @@ def test_all_unsupported_nodes_are_listed_at_once() -> None:
 def test_faults_of_an_int8_model_are_listed_at_once() -> None:
     write = Quantised((1, 2, 4, 4))
     x = write.qdq("x", "image", 0.02, 3)
-    one = write.qdq("a", write.op("Sigmoid", "sigmoid", x))
+    one = write.qdq("a", write.op("Erf", "erf", x))
     two = write.qdq("b", qdq_conv(write, "conv", one, 3, 2))
-    three = write.qdq("c", write.op("Elu", "elu", two))
+    three = write.qdq("c", write.op("Exp", "exp", two))
     mixed = write.op(
         "Relu", "relu", qdq_conv(write, "float_conv", write.op("MaxPool", "pool", three, kernel_shape=[1, 1]), 3, 3)
     )
     with pytest.raises(UnsupportedOperator) as caught:
         import_model(write.model(mixed), "net")
     message = str(caught.value)
-    assert "Sigmoid: the operator is not supported (sigmoid)" in message
-    assert "Elu: the operator is not supported (elu)" in message
+    assert "Erf: the operator is not supported (erf)" in message
+    assert "Exp: the operator is not supported (exp)" in message
     assert "(conv)" not in message
 
 
