@@ -115,9 +115,7 @@ def test_a_model_is_loaded_from_a_path(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(
-        ConfigError, match="unknown; built in are digits, resnet18, resnet8, yolov8n, or give"
-    ):
+    with pytest.raises(ConfigError, match="unknown; built in are digits, resnet18, resnet8, yolov8n, or give"):
         load_model("resnet19")
 
 
