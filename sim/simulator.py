@@ -1,4 +1,4 @@
-"""Builds the chip for an architecture and runs the bench on it: the only file that knows Icarus Verilog."""
+"""Builds the chip for an architecture and runs the bench on it, on any of the simulators."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from importlib.metadata import version as package_version
 from pathlib import Path
+from typing import Protocol
 
-from cocotb_tools.runner import Runner, get_runner
+from cocotb_tools.runner import get_runner
 
 from pyimc.arch import Arch
 from pyimc.errors import ToolError
+from sim import icarus, verilator
 from sim.chip_parameters import chip_parameters, literal
 from sim.job import Job, Outcome
 
@@ -28,22 +31,23 @@ ARRAYS = ("verilog", "numpy")
 POLL_SECONDS = 0.25
 
 
-def _runner() -> Runner:
-    runner = get_runner("icarus")
-    runner.log.setLevel(logging.WARNING)  # it prints every command line
-    return runner
+class Simulator(Protocol):
+    """What a simulator's file has."""
+
+    def version(self) -> str:
+        """Its name and version; raises ToolError, with what to run, if it is not installed."""
+
+    def compile_chip(
+        self, top: str, sources: Sequence[Path], parameters: Mapping[str, str], folder: Path, log: Path
+    ) -> None:
+        """Leaves in `folder` what cocotb's runner of this simulator starts, and in `log` what was said.
+
+        Raises:
+            RuntimeError, SystemExit, subprocess.CalledProcessError: The sources were refused.
+        """
 
 
-def version() -> str:
-    """First line of what Icarus Verilog says of itself.
-
-    Raises:
-        ToolError: It is not installed.
-    """
-    if not shutil.which("iverilog") or not shutil.which("vvp"):
-        raise ToolError("Icarus Verilog is not installed: apt-get install iverilog (make does it when it may)")
-    said = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False).stdout
-    return " ".join(said.splitlines()[0].split()[:4])
+SIMULATORS: dict[str, Simulator] = {"icarus": icarus, "verilator": verilator}  # by cocotb's names
 
 
 def sources(array: str) -> list[Path]:
@@ -53,42 +57,51 @@ def sources(array: str) -> list[Path]:
     return [*files, BENCH_RTL / "capture.v", BENCH_RTL / "events.v", BENCH_RTL / "tb.v"]
 
 
-def build(arch: Arch, array: str, cache: Path) -> Path:
-    """Compiles the chip, or finds it compiled; returns the build directory.
+def build(simulator: str, arch: Arch, array: str, cache: Path) -> Path:
+    """Compiles the chip for one of SIMULATORS, or finds it compiled; returns the build directory.
 
     Raises:
-        ToolError: Icarus Verilog is missing or refuses the sources.
+        ToolError: The simulator is not installed or refuses the sources.
     """
+    named = SIMULATORS[simulator].version()
     parameters = {name: literal(name, value) for name, value in chip_parameters(arch).items()}
-    digest = hashlib.sha256(json.dumps([parameters, version()], sort_keys=True).encode())
-    for path in [*sources(array), RTL / "imc_isa.vh"]:
+    depends = [parameters, named, package_version("cocotb"), str(ROOT)]
+    digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode())
+    for path in [*sources(array), RTL / "imc_isa.vh", ROOT / "sim" / f"{simulator}.py"]:
         digest.update(path.read_bytes())
-    directory = cache / f"{arch.name}-{array}-{digest.hexdigest()[:16]}"
-    if (directory / "sim.vvp").is_file():
+    directory = cache / f"{arch.name}-{array}-{simulator}-{digest.hexdigest()[:16]}"
+    if directory.is_dir():
         return directory
     cache.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".build.", dir=cache))
+    scratch = Path(tempfile.mkdtemp(prefix=".build.", dir=cache.resolve()))
+    log = scratch / "build.log"
     try:
-        _runner().build(
-            sources=sources(array), hdl_toplevel=TOP, parameters=parameters, build_dir=scratch, always=True,
-            build_args=["-g2005", f"-I{RTL}"], timescale=("1ns", "1ns"), log_file=scratch / "build.log",
-        )  # fmt: skip
-        if directory.exists():
-            shutil.rmtree(directory)
+        SIMULATORS[simulator].compile_chip(TOP, sources(array), parameters, scratch, log)
         scratch.rename(directory)
     except (SystemExit, RuntimeError, subprocess.CalledProcessError):
-        log = (scratch / "build.log").read_text() if (scratch / "build.log").is_file() else ""
-        first = next((line for line in log.splitlines() if "error" in line), "no message")
-        raise ToolError(f"Icarus Verilog cannot build {arch.name}: {first}") from None
+        lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+        first = next((line for line in lines if "error" in line.lower()), "no message")
+        raise ToolError(f"{named} cannot build {arch.name}: {first}") from None
+    except OSError:
+        if not directory.is_dir():  # else another process was quicker
+            raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return directory
 
 
-def run(build_dir: Path, folder: Path, job: Job, seed: int, progress: Callable[[dict[str, object]], None]) -> Outcome:
+def run(
+    simulator: str,
+    build_dir: Path,
+    folder: Path,
+    job: Job,
+    seed: int,
+    progress: Callable[[dict[str, object]], None],
+) -> Outcome:
     """Runs the bench in `folder`, which holds `images.npy`.
 
     Args:
+        simulator: As `build_dir` was built for.
         build_dir: From `build`.
         folder: Run directory: job, captures, logs and the outcome are written here.
         job: What to do.
@@ -113,7 +126,9 @@ def run(build_dir: Path, folder: Path, job: Job, seed: int, progress: Callable[[
 
     def simulate() -> None:
         python_path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        _runner().test(
+        runner = get_runner(simulator)
+        runner.log.setLevel(logging.WARNING)  # it prints every command line
+        runner.test(
             test_module="sim.bench", hdl_toplevel=TOP, hdl_toplevel_lang="verilog", build_dir=build_dir,
             test_dir=folder, seed=seed, plusargs=plusargs, results_xml=str(folder / "results.xml"), log_file=log,
             extra_env={"PYIMC_RUN": str(folder), "PYTHONPATH": python_path, "COCOTB_LOG_LEVEL": "WARNING"},

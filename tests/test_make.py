@@ -48,6 +48,7 @@ def test_sim_passes_on_only_what_was_set() -> None:
         "IMAGES": "images",
         "SEED": "seed",
         "ARRAY": "array",
+        "SIM": "sim",
     }
     line = make("sim", *(f"{name}=v{name}" for name in everything))
     for name, flag in everything.items():
@@ -59,6 +60,8 @@ def test_sim_passes_on_only_what_was_set() -> None:
 def test_golden_level_needs_no_simulator() -> None:
     assert "bootstrap.py iverilog" in make("sim")
     assert "iverilog" not in make("sim", "LEVEL=golden")
+    assert "bootstrap.py verilator-sim" in make("sim", "SIM=verilator")
+    assert "verilator-sim" not in make("sim", "SIM=verilator", "LEVEL=cycle")
 
 
 def test_help_lists_every_target() -> None:
@@ -101,7 +104,8 @@ def test_failed_apt_is_one_line(copy: Path) -> None:
 
 
 def test_locked_versions_are_exact_and_come_from_nowhere_else() -> None:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    names = ("requirements.lock", "requirements-verilator.lock")
+    lines = [line for name in names for line in (ROOT / name).read_text().splitlines()]
     packages = [line for line in lines if line and not line.startswith((" ", "#"))]
     assert len(packages) > 20
     assert all(re.match(r"[\w.-]+==[\w.]+( ;.*)? \\$", line) for line in packages)

@@ -29,12 +29,14 @@ module imc_array #(
 );
     localparam STEPS = 8 / DAC;
 
+    // verilator public_flat_rw_on
     reg [STEPS*COLS*LANE-1:0] slices;
     reg [ROWS*8-1:0]          x_q;
     reg [15:0]                plane_q, wplane_q, waddr_q;
     reg [WORD-1:0]            wdata_q;
-    reg [3:0]                 step_q;
     reg                       request, wrote;
+    // verilator public_off
+    reg [3:0]                 step_q;
 
     initial {request, wrote} = 2'b00;
 

@@ -31,9 +31,9 @@ class Word(NamedTuple):
 def run_rtl(program: Program, images: NDArray[np.uint8], folder: Path) -> Outcome:
     """Runs a Program on the RTL in `folder`; values are not looked at."""
     store(program, images, folder)
-    build_dir = simulator.build(program.arch, "verilog", Path("build/simulator"))
+    build_dir = simulator.build("icarus", program.arch, "verilog", Path("build/simulator"))
     job = Job(str((folder / "program").resolve()), "verilog", False)
-    return simulator.run(build_dir, folder.resolve(), job, 0, lambda progress: None)
+    return simulator.run("icarus", build_dir, folder.resolve(), job, 0, lambda progress: None)
 
 
 def rtl_words(program: Program, folder: Path, begin: int) -> Iterator[Word]:

@@ -70,11 +70,16 @@ def store(program: Program, images: NDArray[np.uint8], folder: Path) -> Path:
 
 
 def run_rtl(
-    program: Program, images: NDArray[np.uint8], folder: Path, array: str = "verilog", front_door: bool = False
+    program: Program,
+    images: NDArray[np.uint8],
+    folder: Path,
+    array: str = "verilog",
+    front_door: bool = False,
+    sim: str = "icarus",
 ) -> Run:
     """Runs a Program on the RTL; raises what the flow raises."""
     store(program, images, folder)
-    return rerun(folder, "rtl", array, front_door, lambda line: None, lambda progress: None)
+    return rerun(folder, "rtl", sim, array, front_door, lambda line: None, lambda progress: None)
 
 
 def read_result(folder: Path) -> dict[str, Any]:
