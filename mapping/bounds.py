@@ -1,14 +1,16 @@
 """What no placement can beat: lower bounds of the largest load, the interval between images and the latency.
 
 load      at least that of the largest node, and the mean over the processing units of a kind
-interval  at least the largest load, and the flits that one actor or the host sends or receives for an image
+interval  at least the cycles of the largest node, what all nodes of a kind take of their engines, spread evenly, and
+          the flits that one actor or the host sends or receives for an image
 latency   at least the longest path through the firings of one image: a firing follows the one before it on its actor,
           and the firings of its producers whose rows it needs, over a mesh that nothing else uses. The sum of cycles
           on the longest path of nodes, a bound where a node starts after its producers have finished, is none here:
           rows of one image pipeline from node to node.
 
-Cycles are those of `mapping.cost`. Where a unit hosts several actors, a firing may hide a few cycles of another one's
-start-up that the sum of their cycles counts: the load is exact for an actor alone, and nearly so for several.
+Cycles are those of `mapping.cost`. A node's load is exact for an actor alone. Where a unit hosts several, a firing may
+hide a few cycles of another one's start-up that the sum of their loads counts; the bound of the interval leaves them
+out (`engine_cycles`), and may thus be a little below that of the load.
 """
 
 from bisect import bisect_left
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from mapping.cost import firing_time, reissue_cycles, tensor_flits
+from mapping.cost import engine_cycles, firing_time, reissue_cycles, tensor_flits
 from mapping.graph import Edge, Graph
 from mapping.placement import units
 from pyimc.arch import Arch
@@ -47,9 +49,12 @@ class Bounds:
 
 def bounds(graph: Graph, arch: Arch) -> Bounds:
     """All bounds of a graph on an architecture."""
-    load, unit = max((load_bound(graph, arch, kind) for kind in ("imc", "dpu")), key=lambda found: found[0])
-    link, end = _link_bound(graph, arch)
-    return Bounds(load, max(load, link), unit if load >= link else end, latency_bound(graph, arch))
+    kinds: tuple[Kind, ...] = ("imc", "dpu")
+    load = max(load_bound(graph, arch, kind)[0] for kind in kinds)
+    largest = max(graph.nodes, key=lambda name: graph.nodes[name].cycles)
+    limits = [(graph.nodes[largest].cycles, largest), *(_engine_bound(graph, arch, kind) for kind in kinds)]
+    interval, limit = max([*limits, _link_bound(graph, arch)], key=lambda found: found[0])
+    return Bounds(load, interval, limit, latency_bound(graph, arch))
 
 
 def load_bound(graph: Graph, arch: Arch, kind: Kind) -> tuple[int, str]:
@@ -58,9 +63,24 @@ def load_bound(graph: Graph, arch: Arch, kind: Kind) -> tuple[int, str]:
     if not cycles:
         return 0, ""
     largest = max(cycles, key=lambda name: cycles[name])
+    mean, unit = _spread(sum(cycles.values()), arch, kind)
+    return (mean, unit) if mean > cycles[largest] else (cycles[largest], largest)
+
+
+def _spread(cycles: int, arch: Arch, kind: Kind) -> tuple[int, str]:
+    """The mean over the units of a kind, rounded up, and their name."""
     count = max(1, len(units(arch, kind)))  # without any, the strategy says so
-    mean = -(-sum(cycles.values()) // count)
-    return (mean, f"{count} {kind} PUs") if mean > cycles[largest] else (cycles[largest], largest)
+    return -(-cycles // count), f"{count} {kind} PUs"
+
+
+def _engine_bound(graph: Graph, arch: Arch, kind: Kind) -> tuple[int, str]:
+    """What all nodes of a kind take of the fronts, or of the converters, of their engines, spread evenly."""
+    taken = [
+        engine_cycles(graph.network, node.operator, arch, node.firings)
+        for node in graph.nodes.values()
+        if node.kind == kind
+    ]
+    return _spread(max((sum(stage) for stage in zip(*taken, strict=True)), default=0), arch, kind)
 
 
 def _link_bound(graph: Graph, arch: Arch) -> tuple[int, str]:

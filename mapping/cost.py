@@ -64,6 +64,20 @@ def firing_time(network: Network, node: Fired, arch: Arch, firing: Firing) -> Fi
     return FiringTime(vector.slots, vector.words[-1], vector.slots)
 
 
+def engine_cycles(network: Network, node: Fired, arch: Arch, firings: tuple[Firing, ...]) -> tuple[int, int]:
+    """The least that a node takes of an engine per image, whoever else uses it: of its front, and of its converter.
+
+    `node_cycles` is for an actor alone. Where others fire in between, the start of a firing hides behind the
+    conversions of the one before it, so that loads of several actors do not quite add up.
+    """
+    front = work = 0
+    for firing, count in runs(firings):
+        time = firing_time(network, node, arch, firing)
+        front += count * (time.front + reissue_cycles(node))
+        work += count * time.work
+    return front, work
+
+
 def reissue_cycles(node: Fired) -> int:
     """From the `done` of a firing to the next issue: the sequencer first offers a credit for every input."""
     return 1 + len(node.inputs)

@@ -41,7 +41,7 @@ def test_the_host_can_be_the_limit() -> None:
     assert found.load < found.interval
 
 
-@settings(max_examples=60)
+@settings(max_examples=200)
 @given(networks(), st.sampled_from(names()), st.integers(0, 3))
 def test_no_placement_beats_them(network: Network, strategy: str, seed: int) -> None:
     graph = size_edges(build_graph(network, LARGE))
@@ -49,4 +49,17 @@ def test_no_placement_beats_them(network: Network, strategy: str, seed: int) -> 
     assert max(loads(graph, LARGE, find(strategy)(graph, LARGE, {}, seed)).values()) >= least.load
     result = simulate(compile_network(network, LARGE, strategy, seed=seed), 16)
     assert result.last_cycles[0] - result.first_cycles[0] + 1 >= least.latency
-    assert (result.last_cycles[-1] - result.first_cycles[0]) / 16 >= 0.98 * least.interval
+    assert result.last_cycles[-1] - result.first_cycles[0] + 1 >= 16 * least.interval
+
+
+def test_a_shared_engine_may_be_faster_than_the_sum_of_its_loads() -> None:
+    """A gather-bound layer hides behind the conversions of another one: the load is no bound of the interval then."""
+    net = Builder(4, 8, 64)
+    narrow = net.conv("narrow", "x", 8, (1, 1), (1, 1), (0, 0, 0, 0))
+    wide = net.conv("wide", narrow, 64, (1, 1), (1, 1), (0, 0, 0, 0))
+    arch = row_of(1, 1)
+    network = net.finish(wide)
+    least = bounds(size_edges(build_graph(network, arch)), arch)
+    last = simulate(compile_network(network, arch), 16).last_cycles
+    interval = (last[-2] - last[1]) / 13
+    assert least.interval <= interval < least.load
