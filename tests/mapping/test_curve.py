@@ -74,9 +74,12 @@ def test_a_product_whose_steps_are_all_quantised_is_one_table() -> None:
 
 
 @pytest.mark.parametrize("form", ["QDQ", "QOperator"])
-def test_silu_as_onnxruntime_quantises_it_by_default(form: str) -> None:
+@pytest.mark.parametrize("function", ["SiLU", "Sigmoid", "LeakyRelu"])
+def test_a_function_as_onnxruntime_quantises_it_by_default(function: str, form: str) -> None:
     graph = GraphBuilder("net", (1, 3, 6, 6), seed=1)
-    model = graph.finish(graph.conv("b", graph.silu("silu", graph.conv("a", graph.input, 3, 8, (3, 3))), 8, 4, (1, 1)))
+    value = graph.conv("a", graph.input, 3, 8, (3, 3))
+    value = graph.silu("silu", value) if function == "SiLU" else graph.op(function, "curve", [value])
+    model = graph.finish(graph.conv("b", value, 8, 4, (1, 1)))
     quantised = quantised_as(model, form, "QUInt8")
     network = import_model(quantised, "net")
     assert [type(node) for node in network.nodes] == [Mvm, Lut, Mvm]

@@ -81,6 +81,11 @@ QOPERATORS = {
     "QLinearMatMul",
     "QLinearAveragePool",
     "QLinearGlobalAveragePool",
+    "QLinearConcat",
+    "QLinearSigmoid",
+    "QLinearMul",
+    "Split",
+    "Resize",
     "MaxPool",
     "Flatten",
     "Reshape",
@@ -93,8 +98,8 @@ def test_other_int8_forms_are_within_one_step_everywhere(form: str) -> None:
     kind, activation, symmetric, per_channel = FORMS[form]
     covered: Counter[str] = Counter()
     refused = 0
-    for seed in range(40):
-        model = seeded(seed)
+    for seed in range(80):
+        model = seeded(seed, detector=seed % 2 == 1)
         quantised = quantised_as(model, kind, activation, symmetric=symmetric, per_channel=per_channel)
         try:
             network = import_model(quantised, "random")
@@ -103,7 +108,7 @@ def test_other_int8_forms_are_within_one_step_everywhere(form: str) -> None:
             continue
         _check(quantised, network, calibration(model)[:1])
         covered.update(node.op_type for node in quantised.graph.node)
-    assert refused < 15
+    assert refused < 30
     if kind == "QOperator":
         assert set(covered) >= QOPERATORS
 
