@@ -19,7 +19,7 @@ SIMULATOR  = $(if $(findstring verilator,$(call flag,SIM,)),verilator-sim,iveril
 SIMULATORS = iverilog $(if $(filter x86_64,$(shell uname -m)),verilator-sim)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim validate test fast mutants lint format synth bench isa lock clean distclean
+.PHONY: help setup sim validate equality test fast mutants lint format synth bench isa lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ sim: ## run MODEL= on the chip and prove every value (STRATEGY= OPTION= LEVEL= A
 validate: ## run MODEL= on RTL and on the cycle model and compare every event and figure (variables as for sim)
 	$(SETUP) $(SIMULATOR)
 	@$(BIN)/pyimc validate --model '$(MODEL)' $(filter-out --level '$(LEVEL)',$(OPTIONS))
+
+equality: ## compare cycle model and RTL on every case (half an hour or more; K=digits picks some)
+	$(SETUP) iverilog
+	@$(BIN)/python -m tests.cycle.everything --jobs $(JOBS) $(K)
 
 test: ## all tests, on JOBS=2 cores (K=expression picks some)
 	$(SETUP) $(SIMULATORS) verilator

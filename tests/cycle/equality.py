@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +16,9 @@ from pyimc.program import Program
 from sim import simulator
 from sim.job import Job, Outcome
 from sim.validation import COMPARED, rtl_events
-from tests.sim.runs import store
+from tests.sim.runs import images_for, store
 
-EVENTS = 1 << 20
+EVENTS = 1 << 22
 
 
 class Word(NamedTuple):
@@ -28,12 +29,28 @@ class Word(NamedTuple):
     actor: str
 
 
-def run_rtl(program: Program, images: NDArray[np.uint8], folder: Path) -> Outcome:
-    """Runs a Program on the RTL in `folder`; values are not looked at."""
+class Comparison(NamedTuple):
+    """What was compared, and every difference, the earliest event first; none if the model is right."""
+
+    events: int
+    words: int
+    cycles: int
+    found: list[str]
+
+
+def run_rtl(program: Program, images: NDArray[np.uint8], folder: Path, chips: Path) -> Outcome:
+    """Runs a Program on the RTL in `folder`; values are not looked at. Compiled chips are kept in `chips`."""
     store(program, images, folder)
-    build_dir = simulator.build("icarus", program.arch, "verilog", Path("build/simulator"))
+    build_dir = simulator.build("icarus", program.arch, "verilog", chips)
     job = Job(str((folder / "program").resolve()), "verilog", False)
     return simulator.run("icarus", build_dir, folder.resolve(), job, 0, lambda progress: None)
+
+
+def compare(program: Program, images: int, chips: Path = Path("build/simulator")) -> Comparison:
+    """Runs a Program on the RTL and on the cycle model."""
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = run_rtl(program, images_for(program, images), Path(folder), chips)
+        return differences(program, images, outcome, Path(folder))
 
 
 def rtl_words(program: Program, folder: Path, begin: int) -> Iterator[Word]:
@@ -51,8 +68,8 @@ def model_words(result: CycleResult) -> list[Word]:
     return [Word(event.cycle, event.node, event.actor) for event in result.events if event.kind == "word"]
 
 
-def differences(program: Program, images: int, outcome: Outcome, folder: Path) -> list[str]:
-    """Every difference, the earliest event first; empty if the model is right."""
+def differences(program: Program, images: int, outcome: Outcome, folder: Path) -> Comparison:
+    """Compares a run on the RTL, in `folder`, with the cycle model."""
     result = simulate(program, images, events=EVENTS)
     assert len(result.events) < EVENTS, "the event log is too short for this run"
     begin = outcome.begin_cycle
@@ -85,4 +102,5 @@ def differences(program: Program, images: int, outcome: Outcome, folder: Path) -
             for what, count in counts.items():
                 figure = result.actors[name][what]
                 pairs[f"{name} {what}"] = (count - shift.get(what, 0) if counts["firings"] else count, figure)
-    return found + [f"{name}: RTL {said}, model {figure}" for name, (said, figure) in pairs.items() if said != figure]
+    found += [f"{name}: RTL {said}, model {figure}" for name, (said, figure) in pairs.items() if said != figure]
+    return Comparison(len(events), len(rtl), result.cycles_total, found)

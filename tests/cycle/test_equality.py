@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cycle model equals the RTL: every figure of a run, and the cycle of every word that leaves an engine.
 
-Random networks run on chips that differ in every parameter, among them one with the shortest fifos, two-word packets
-and the smallest buffers, one whose network is slower than its engines, and one whose link is wide. A seed decides
-network, chip, strategy and buffers.
+A part of the cases of `make equality`: every unit micro-benchmark, digits with every strategy on every chip, ResNet-8
+once on every chip, some random networks on random chips. Beyond them, random networks and graphs on chips that differ
+in every parameter, which are compiled once: one with the shortest fifos, two-word packets and the smallest buffers,
+one whose network is slower than its engines, one whose link is wide. A seed decides network, chip, strategy, buffers.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ from pyimc import isa
 from pyimc.arch import load_arch
 from pyimc.cycle import simulate
 from pyimc.errors import CapacityError
-from pyimc.network import Network
+from pyimc.network import Mvm, Network
 from pyimc.program import Program
+from pyimc.timing_imc import Layer, convert_cycles, drain_cycles, engine_of, window_chunks
 from sim.prepare import prepare
-from tests.cycle.equality import differences, run_rtl
+from tests.cycle.cases import Case, cases, network_program, unit_program
+from tests.cycle.chips import NETWORK_CHIPS
+from tests.cycle.equality import compare, differences, run_rtl
+from tests.cycle.units import SHARED_LINK, UNITS
 from tests.mapping.networks import seeded as seeded_network
 from tests.random_cnn import seeded as seeded_model
 from tests.sim.runs import enter, images_for
@@ -52,10 +57,9 @@ def _workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def assert_equal(program: Program, images: int) -> None:
     """Runs both and compares; the message starts with the earliest word that differs."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        outcome = run_rtl(program, images_for(program, images), Path(folder))
-        found = differences(program, images, outcome, Path(folder))
-    assert not found, "\n".join(found)
+    compared = compare(program, images)
+    assert not compared.found, "\n".join(compared.found)
+    assert compared.events > 0 and compared.words > 0
 
 
 def drawn(seed: int, network: Network) -> Program | None:
@@ -82,28 +86,83 @@ def seeds(fast: int, slow: int) -> list[Any]:
     return [*range(fast), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(fast, slow))]
 
 
-@pytest.mark.parametrize("seed", seeds(6, 60))
+@pytest.mark.parametrize("seed", seeds(6, 40))
 def test_random_cnn(seed: int) -> None:
     check_drawn(seed, from_onnx(seeded_model(seed))[0])
 
 
-@pytest.mark.parametrize("seed", seeds(6, 60))
+@pytest.mark.parametrize("seed", seeds(6, 40))
 def test_random_graph(seed: int) -> None:
     check_drawn(seed, seeded_network(seed))
 
 
-@pytest.mark.parametrize("strategy", names())
-def test_digits(strategy: str) -> None:
-    network = prepare("digits", 1, None).network
-    assert_equal(compile_network(network, load_arch("tiny"), strategy), 4)
+def in_make_test(case: Case) -> bool:
+    """Whether CI has the time for it."""
+    match case.name.split("/"):
+        case ["unit", _] | ["digits", *_]:
+            return True
+        case ["resnet8", chip, strategy]:
+            return strategy == names()[sorted(NETWORK_CHIPS).index(chip)]
+        case ["random", seed]:
+            return int(seed) < 10
+    return False
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["lblp", "round_robin"])
-@pytest.mark.parametrize("slack_rows", [0, 2])
-def test_resnet8(strategy: str, slack_rows: int) -> None:
-    network = prepare("resnet8", 1, None).network
-    assert_equal(compile_network(network, load_arch("default"), strategy, {"slack_rows": slack_rows}), 2)
+FAST = ("unit/row tiles", "unit/skip", "unit/add", "digits/starved/lblp")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=() if case.name in FAST else pytest.mark.slow)
+        for case in cases()
+        if in_make_test(case)
+    ],
+)
+def test_case(case: Case) -> None:
+    assert_equal(case.program(), case.images)
+
+
+@pytest.mark.parametrize("name", [name for name, unit in UNITS.items() if unit.bound])
+def test_unit_is_bound_by_what_its_name_says(name: str) -> None:
+    unit, program = UNITS[name], unit_program(name)
+    arch, layer, engine = program.arch, program.network.nodes[0], engine_of(program.arch)
+    source, result = (program.network.tensors[tensor] for tensor in (program.network.input, layer.output))
+    assert isinstance(layer, Mvm)
+    rows = layer.kernel[0]
+    shape = Layer(
+        layer.kernel[1] * source.channels, layer.stride[1] * source.channels, source.width * source.channels, rows,
+        result.channels,
+    )  # fmt: skip
+    inner = (layer.kernel[1] // 2) * source.channels
+    chunks = window_chunks(engine, shape, x=inner, top=0, rows=rows)
+    heads = 1 + 1 / arch.packet_words
+    cycles = {
+        "input": heads * source.channels / arch.lanes,
+        "gather": sum(chunks),
+        "convert": len(chunks) * convert_cycles(engine, result.channels),
+        "drain": drain_cycles(engine, result.channels),
+        "output": heads * result.channels / arch.lanes,
+    }
+    assert [step for step in cycles if cycles[step] == max(cycles.values())] == [unit.bound], cycles
+
+
+def test_shared_link_is_never_idle() -> None:
+    """While nothing else is busy for more than half of the time."""
+    program = unit_program(SHARED_LINK)
+    result = simulate(program, 50)
+    sum_node = program.actor("sum").node
+    assert result.counters[str(sum_node)]["flits_in"] > 0.95 * result.cycles_total
+    busy = [counts["busy"] for node, counts in result.counters.items() if int(node) != sum_node]
+    assert max(busy) < 0.6 * result.cycles_total
+
+
+def test_chips_are_what_their_names_say() -> None:
+    """ResNet-8's interval is three times that of its slowest actor if it is starved, and a slow network adds to it."""
+    for chip, least in (("starved", 3.0), ("slow_network", 1.05)):
+        program = network_program("resnet8", chip, "lblp")
+        last = simulate(program, 6).last_cycles
+        assert last[4] - last[3] > least * max(actor.cycles for actor in program.actors)
 
 
 def without_room(program: Program) -> Program:
@@ -131,6 +190,6 @@ def test_difference_is_seen() -> None:
     program = compile_network(network, load_arch("tiny"), "lblp")
     other = replace(program, arch=program.arch.model_copy(update={"packet_words": program.arch.packet_words - 1}))
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        outcome = run_rtl(program, images_for(program, 2), Path(folder))
-        assert not differences(program, 2, outcome, Path(folder))
-        assert differences(other, 2, outcome, Path(folder))
+        outcome = run_rtl(program, images_for(program, 2), Path(folder), Path("build/simulator"))
+        assert not differences(program, 2, outcome, Path(folder)).found
+        assert differences(other, 2, outcome, Path(folder)).found

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The unit micro-benchmarks: networks of one to six nodes, each for one operator or one regime of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pyimc.arch import Arch
+from pyimc.network import Network
+from tests.mapping.networks import Builder, small_arch
+
+FAST_ARRAY: Mapping[str, object] = {"crossbar": {"adcs": 32, "dac_bits": 8}}  # converts a row tile in one cycle
+SHARED_LINK = "link shared by two actors"
+SLOW_ARRAY: Mapping[str, object] = {"crossbar": {"adcs": 2, "dac_bits": 1}}  # in 8 cycles per two columns
+SHORT_PACKETS: Mapping[str, object] = {**FAST_ARRAY, "packet_words": 1}  # half of what the link carries is heads
+FEW_PUS: Mapping[str, object] = {
+    "mesh": {"columns": 3, "rows": 1, "fifo_depth": 2},
+    "dpus": [2],
+}  # one crossbar PU, one digital
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A network, the architecture `tiny` with changes, and what else matters.
+
+    Attributes:
+        network: Builds it.
+        changes: To the architecture, as `small_arch` takes them.
+        slack_rows: Of the rings.
+        images: How many run.
+        bound: The step of the pipeline that takes the most cycles per pixel: input, gather, convert, drain or output.
+    """
+
+    network: Callable[[], Network]
+    changes: Mapping[str, object] = field(default_factory=dict)
+    slack_rows: int = 2
+    images: int = 3
+    bound: str = ""
+
+    def arch(self) -> Arch:
+        """The chip."""
+        return small_arch(**self.changes)
+
+
+def conv(
+    height: int, width: int, channels: int, out: int, kernel: tuple[int, int] = (3, 3),
+    stride: tuple[int, int] = (1, 1), pads: tuple[int, int, int, int] = (1, 1, 1, 1),
+) -> Callable[[], Network]:  # fmt: skip
+    """One convolution."""
+
+    def build() -> Network:
+        net = Builder(height, width, channels)
+        return net.finish(net.conv("conv", "x", out, kernel, stride, pads))
+
+    return build
+
+
+def dense(inputs: int, outputs: int) -> Callable[[], Network]:
+    """One fully connected layer."""
+
+    def build() -> Network:
+        net = Builder(1, 1, inputs)
+        return net.finish(net.dense("dense", "x", outputs))
+
+    return build
+
+
+def pool(mode: str, kernel: int, stride: int, channels: int, pads: tuple[int, int, int, int]) -> Callable[[], Network]:
+    """One pooling."""
+
+    def build() -> Network:
+        net = Builder(9, 9, channels)
+        same = "max" if mode == "max" else "average"
+        return net.finish(net.pool("pool", "x", same, (kernel, kernel), (stride, stride), pads))  # type: ignore[arg-type]
+
+    return build
+
+
+def doubled() -> Network:
+    """A map added to itself."""
+    net = Builder(5, 7, 11)
+    return net.finish(net.add("sum", "x", "x"))
+
+
+def added() -> Network:
+    """The sum of two convolutions that take different times."""
+    net = Builder(6, 6, 9)
+    return net.finish(net.add("sum", net.conv("near", "x", 12, (1, 1), pads=(0, 0, 0, 0)), net.conv("far", "x", 12)))
+
+
+def shared_link() -> Network:
+    """Two pointwise convolutions whose maps enter the PU of their sum through the same link."""
+    net = Builder(8, 8, 8)
+    arms = [net.conv(name, "x", 8, (1, 1), pads=(0, 0, 0, 0)) for name in ("left", "right")]
+    return net.finish(net.add("sum", *arms))
+
+
+def skip() -> Network:
+    """A residual block: the shortcut waits for two convolutions."""
+    net = Builder(8, 8, 8)
+    stem = net.conv("stem", "x", 16)
+    return net.finish(net.add("sum", net.conv("two", net.conv("one", stem, 16), 16), stem))
+
+
+def fan_out() -> Network:
+    """One map for four consumers, which are outputs too."""
+    net = Builder(6, 6, 5)
+    stem = net.conv("stem", "x", 24)
+    return net.finish(*(net.conv(f"arm{index}", stem, 3 + 5 * index, (1, 1), pads=(0, 0, 0, 0)) for index in range(4)))
+
+
+def chain(length: int) -> Callable[[], Network]:
+    """Convolutions behind each other."""
+
+    def build() -> Network:
+        net = Builder(7, 7, 6)
+        value = "x"
+        for index in range(length):
+            value = net.conv(f"layer{index}", value, 10)
+        return net.finish(value)
+
+    return build
+
+
+def digital() -> Network:
+    """Four actors of the vector engine behind each other."""
+    net = Builder(10, 10, 7)
+    value = net.pool("max", net.add("one", "x", "x"), "max", (2, 2), (1, 1))
+    return net.finish(net.pool("mean", net.add("two", value, value), "average", (3, 3), (2, 2)))
+
+
+UNITS: dict[str, Unit] = {
+    # What bounds the crossbar engine: the three steps of its pipeline, and its surroundings.
+    "gather bound": Unit(conv(8, 8, 17, 8, (5, 5), pads=(2, 2, 2, 2)), FAST_ARRAY, bound="gather"),
+    "conversion bound": Unit(conv(6, 6, 2, 30), SLOW_ARRAY, bound="convert"),
+    "drain bound": Unit(conv(8, 8, 8, 9, (1, 1), pads=(0, 0, 0, 0)), FAST_ARRAY, bound="drain"),
+    "output bound": Unit(conv(8, 8, 8, 32, (1, 1), pads=(0, 0, 0, 0)), SHORT_PACKETS, bound="output"),
+    "input bound": Unit(conv(8, 8, 32, 1, (1, 1), pads=(0, 0, 0, 0)), SHORT_PACKETS, bound="input"),
+    SHARED_LINK: Unit(shared_link, SHORT_PACKETS),
+    # Tiles.
+    "one tile, full": Unit(dense(64, 32)),
+    "row tiles": Unit(conv(5, 5, 29, 7)),
+    "column tiles": Unit(conv(5, 4, 3, 125)),
+    "row and column tiles": Unit(conv(4, 4, 23, 77)),
+    "tiles, gather bound": Unit(conv(4, 4, 23, 77), FAST_ARRAY, bound="gather"),
+    "tiles, conversion bound": Unit(conv(3, 3, 23, 77), SLOW_ARRAY, bound="convert"),
+    "wide accumulators": Unit(dense(300, 128)),
+    # Windows.
+    "pointwise": Unit(conv(6, 6, 13, 21, (1, 1), pads=(0, 0, 0, 0))),
+    "stride": Unit(conv(11, 11, 5, 9, (3, 3), (2, 2), (1, 1, 1, 1))),
+    "stride that skips rows": Unit(conv(13, 13, 5, 9, (2, 2), (4, 3), (0, 0, 0, 0))),
+    "wide padding": Unit(conv(4, 4, 6, 9, (5, 5), pads=(4, 4, 4, 4))),
+    "one-sided padding": Unit(conv(7, 7, 6, 9, (3, 3), (2, 2), (0, 0, 2, 2))),
+    "tall kernel": Unit(conv(9, 5, 4, 6, (5, 1), pads=(0, 0, 0, 0))),
+    "flat kernel": Unit(conv(5, 9, 4, 6, (1, 5), pads=(0, 0, 0, 0))),
+    "one pixel": Unit(conv(1, 1, 3, 4)),
+    "long row": Unit(conv(2, 60, 7, 5)),
+    # Fully connected.
+    "dense": Unit(dense(37, 10)),
+    "dense on a map": Unit(conv(4, 4, 20, 10, (4, 4), pads=(0, 0, 0, 0))),
+    # Vector engine.
+    "add": Unit(added),
+    "add to itself": Unit(doubled),
+    "max pool": Unit(pool("max", 2, 2, 16, (0, 0, 0, 0))),
+    "max pool, overlapping, padded": Unit(pool("max", 3, 2, 19, (1, 1, 1, 1))),
+    "average pool": Unit(pool("average", 3, 3, 8, (0, 0, 0, 0))),
+    "average pool, padded": Unit(pool("average", 3, 1, 5, (1, 1, 1, 1))),
+    "global average pool": Unit(pool("average", 9, 1, 33, (0, 0, 0, 0))),
+    # Several actors.
+    "chain": Unit(chain(4)),
+    "fan-out": Unit(fan_out, slack_rows=1),
+    "skip": Unit(skip),
+    "skip without slack": Unit(skip, slack_rows=0),
+    "several actors on one crossbar PU": Unit(chain(6), FEW_PUS),
+    "several actors on one digital PU": Unit(digital, FEW_PUS),
+    "both on one PU of each kind": Unit(skip, FEW_PUS, slack_rows=0),
+    # Flow.
+    "a single image": Unit(chain(3), images=1),
+    "many images": Unit(chain(2), images=12),
+    "rings without slack": Unit(chain(4), slack_rows=0),
+    "longest packets": Unit(chain(3), {"packet_words": 64}),
+    "shortest fifos and packets": Unit(skip, {"packet_words": 1, "mesh": {"columns": 3, "rows": 2, "fifo_depth": 2}}),
+    "slow result buffer": Unit(conv(8, 8, 8, 32), {**FAST_ARRAY, "host_words": 32}, slack_rows=0),
+}
