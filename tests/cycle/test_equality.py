@@ -86,12 +86,12 @@ def seeds(fast: int, slow: int) -> list[Any]:
     return [*range(fast), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(fast, slow))]
 
 
-@pytest.mark.parametrize("seed", seeds(6, 40))
+@pytest.mark.parametrize("seed", seeds(6, 30))
 def test_random_cnn(seed: int) -> None:
     check_drawn(seed, from_onnx(seeded_model(seed))[0])
 
 
-@pytest.mark.parametrize("seed", seeds(6, 40))
+@pytest.mark.parametrize("seed", seeds(6, 30))
 def test_random_graph(seed: int) -> None:
     check_drawn(seed, seeded_network(seed))
 
