@@ -19,7 +19,7 @@ SIMULATOR  = $(if $(findstring verilator,$(call flag,SIM,)),verilator-sim,iveril
 SIMULATORS = iverilog $(if $(filter x86_64,$(shell uname -m)),verilator-sim)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim validate equality test fast mutants lint format synth bench isa lock clean distclean
+.PHONY: help setup sim validate equality test fast mutants lint format synth bench growth isa lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,9 +64,13 @@ synth: ## cells of every RTL module, through Yosys
 	$(SETUP) yosys
 	@$(BIN)/python -m sim.synth
 
-bench: ## measure what docs/results.md quotes
-	$(SETUP) iverilog
+bench: ## measure the speeds in docs/results.md: RTL on every simulator, cycle level, their ratios
+	$(SETUP) $(SIMULATORS)
 	@$(BIN)/pyimc bench
+
+growth: ## measure how time and memory grow with the network and with the number of PUs
+	$(SETUP) iverilog
+	@$(BIN)/pyimc growth
 
 isa: ## regenerate rtl/imc_isa.vh and docs/isa.md from pyimc/isa.py
 	$(SETUP)

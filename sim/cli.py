@@ -17,6 +17,7 @@ from pyimc.arch import load_arch
 from pyimc.errors import ConfigError, EncodingError, ImcError
 from sim.benchmark import benchmark
 from sim.flow import BUILD, Request, rerun, simulate
+from sim.growth import growth
 from sim.progress import progress_line
 from sim.result import Run, print_table
 from sim.validation import validate
@@ -103,8 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     breaker.add_argument("bit", type=_natural)
     breaker.set_defaults(command=lambda parsed: print(program_file.flip_bit(parsed.program, parsed.file, parsed.bit)))
 
-    bench = commands.add_parser("bench", help="measure what docs/results.md quotes")
-    bench.set_defaults(command=_bench)
+    bench = commands.add_parser("bench", help="measure the speeds in docs/results.md")
+    bench.set_defaults(command=lambda parsed: benchmark())
+
+    growing = commands.add_parser("growth", help="measure how time and memory grow with the network and the chip")
+    growing.set_defaults(command=lambda parsed: growth())
     return parser
 
 
@@ -204,10 +208,6 @@ def _asm(parsed: argparse.Namespace) -> None:
     except UnicodeDecodeError:
         raise EncodingError(f"{parsed.text}: not a text; give assembler text as `pyimc disasm` prints it") from None
     program_file.write_stream(parsed.stream, isa.assemble(text))
-
-
-def _bench(parsed: argparse.Namespace) -> None:
-    benchmark()
 
 
 if __name__ == "__main__":

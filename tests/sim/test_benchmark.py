@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `make bench` and `make growth` do with their measurements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyimc.arch import load_arch
+from pyimc.errors import ToolError
+from sim import growth
+from sim.benchmark import _check_same, _ratio_row
+from sim.measure import Process, measure
+
+
+def figures(**changes: Any) -> dict[str, Any]:
+    """Of a run."""
+    intact = {
+        "model": "net",
+        "program_sha256": "a",
+        "latency_cycles": 5,
+        "cycles_per_second": 2e3,
+        "macs_per_second": 3e6,
+    }
+    return intact | changes
+
+
+@pytest.mark.parametrize("changes", [{"program_sha256": "b"}, {"latency_cycles": 6}])
+def test_runs_of_different_programs_are_not_compared(changes: dict[str, Any]) -> None:
+    _check_same([figures(), figures()])
+    with pytest.raises(ToolError, match=f"runs of net cannot be compared: {next(iter(changes))}"):
+        _check_same([figures(), figures(**changes)])
+
+
+def test_a_ratio_is_to_icarus() -> None:
+    runs = {"icarus": figures(), "verilator": figures(cycles_per_second=50e3)}
+    assert _ratio_row("net, lblp", "verilator", runs) == "| net, lblp | verilator | 50000 | 3.0 | 25 |"
+
+
+def test_a_command_that_fails_is_not_measured() -> None:
+    with pytest.raises(ToolError, match="pyimc compile --arch nowhere exited with 2"):
+        measure("compile", "--arch", "nowhere")
+
+
+def test_a_measured_command_has_a_size_and_a_time() -> None:
+    """It is a process of its own, whose memory is not ours."""
+    small = measure("disasm", "--help")
+    assert 10e6 < small.peak_bytes < 1e9 and small.seconds > 0.01
+
+
+@pytest.mark.parametrize("mesh", growth.MESHES)
+def test_a_mesh_has_room_for_every_kind(workspace: Path, mesh: tuple[int, int]) -> None:
+    arch = load_arch(growth._mesh(*mesh))
+    assert arch.nodes == mesh[0] * mesh[1] == len(arch.imcs) + len(arch.dpus) + 1
+    assert len(arch.dpus) == arch.nodes // 4
+
+
+def test_growth_is_tabled_and_plotted(tmp_path: Path) -> None:
+    process = Process(2.0, 300_000_000)
+    point = growth.Point(4, "4", 0.5, process, 0.25, 1000, process, None, None, None)
+    measured = growth.Point(8, "8", 1.0, process, 0.5, 1000, process, 4.0, 400, process)
+    rows = growth._table("nodes", [point, measured], "net")
+    assert rows[2] == "| 4 | 0.50 | 2.0 | 300 | 0.250 | 4000 | 300 | - | - | - |"
+    assert rows[3] == "| 8 | 1.00 | 2.0 | 300 | 0.500 | 2000 | 300 | 4.00 | 100 | 300 |"
+    paths = [tmp_path / "one.svg", tmp_path / "two" / "one.svg"]
+    paths[1].parent.mkdir()
+    for path in paths:
+        growth._plot([point, measured], "nodes", path)
+    assert paths[0].read_bytes() == paths[1].read_bytes() and paths[0].read_text().count("<svg") == 1
