@@ -10,14 +10,14 @@ from mapping.firing import Firing, row_words, runs, stream_length, stream_runs
 from mapping.graph import Graph, GraphNode
 from mapping.placement import Placement
 from mapping.tiling import matrix, spans, weight_image
+from mapping.vector import Task, task
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, EncodingError
-from pyimc.network import Add, Mvm, Part, Pool, part_of
+from pyimc.network import Mvm, Pair, part_of
 from pyimc.program import HOST, Actor, Channel, Origin, Program, PuImage, TableWrite
 
 FOR_EVER = 0
-_POOLS = {"max": 1, "average": 2}
 
 
 def priority(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -87,14 +87,14 @@ def _image(graph: Graph, arch: Arch, actors: dict[str, Actor], channels: tuple[C
         try:
             stream += _stream(node, actor.start)
             tables += _actor_tables(graph, arch, actors, channels, actor)
-            parameters.append(_parameters(node))
+            parameters.append(_parameters(graph, arch, node))
         except EncodingError as error:
             raise EncodingError(f"node {actor.name}: {error}") from None
         if isinstance(node.operator, Mvm) and actor.plane == sum(map(len, planes)):
             planes.append(weight_image(node.operator, arch))
     # Unused contexts are written too, so that no actor of an earlier Program stays active.
     tables += [(isa.SPACES["CONTEXT"], context, 0) for context in range(len(hosted), arch.contexts)]
-    order = [isa.SPACES[name] for name in ("ENGINE", "CHANNEL", "DESTINATION", "CONTEXT")]
+    order = [isa.SPACES[name] for name in ("ENGINE", "LUT", "CHANNEL", "DESTINATION", "CONTEXT")]
     tables.sort(key=lambda entry: (order.index(entry[0]), entry[1]))
     return PuImage(tuple(stream), tuple(tables), np.concatenate(parameters), np.concatenate(planes))
 
@@ -169,57 +169,55 @@ def _actor_tables(
         yield _ring(named[name], arch, actors, channels)
     for name in actor.destinations:
         yield _destination(named[name], arch, actors, channels)
-    for entry, value in _engine(graph, arch, actor):
+    node = graph.nodes[actor.name].operator
+    if isinstance(node, Mvm):
+        entries = _crossbar(graph, node, arch, actor)
+    else:
+        vector = task(graph.network, node, arch)
+        entries = _vector(vector, row_words(graph.network.tensors[node.inputs[0]], arch), actor)
+        for entry in range(len(vector.table) // 8):
+            value = int.from_bytes(vector.table[8 * entry : 8 * entry + 8], "little")
+            yield isa.SPACES["LUT"], actor.context * isa.LUT_ENTRIES + entry, value
+    for entry, value in entries:
         yield isa.SPACES["ENGINE"], actor.context * isa.ENGINE_ENTRIES + entry, value
 
 
-def _engine(graph: Graph, arch: Arch, actor: Actor) -> Iterator[tuple[int, int]]:
-    """The ENGINE entries of an actor as (index, value)."""
-    node = graph.nodes[actor.name].operator
-    source = graph.network.tensors[node.inputs[0]]
-    target = graph.network.tensors[node.output]
-    kernel, stride = ((1, 1), 1) if isinstance(node, Add) else (node.kernel, node.stride[1])
-    run = source.channels
-    if isinstance(node, Mvm):
-        first, end = part_of(graph.network, node).run
-        run = end - first
+def _vector(vector: Task, row: int, actor: Actor) -> Iterator[tuple[int, int]]:
+    """The ENGINE entries of an actor without weights as (index, value); `row`: words of a row of input 0."""
+    walk = vector.walk
+    yield 0, isa.WINDOW.encode(run=walk.run, step=walk.step, row_bytes=walk.row_bytes, row_words=row)
+    yield (
+        1,
+        isa.VECTOR.encode(
+            operation=walk.operation,
+            zero_point_0=vector.zero_points[0],
+            zero_point_1=vector.zero_points[1],
+            shift=vector.shift,
+            kernel_rows=vector.kernel_rows,
+            kernel_columns=walk.kernel_columns,
+            repeat=walk.repeat,
+        ),
+    )
+    yield 3, _output(actor, vector.output_zero_point, vector.clamp)
+
+
+def _output(actor: Actor, zero_point: int, clamp: Pair, columns: int = 0) -> int:
+    low, high = clamp
+    return isa.OUTPUT.encode(columns=columns, parameters=actor.parameter, zero_point=zero_point, low=low, high=high)
+
+
+def _crossbar(graph: Graph, node: Mvm, arch: Arch, actor: Actor) -> Iterator[tuple[int, int]]:
+    """The ENGINE entries of a layer as (index, value)."""
+    source, part = graph.network.tensors[node.inputs[0]], part_of(graph.network, node)
     yield (
         0,
         isa.WINDOW.encode(
-            run=run,
-            step=stride * source.channels,
+            run=part.run[1] - part.run[0],
+            step=node.stride[1] * source.channels,
             row_bytes=source.row_bytes,
             row_words=row_words(source, arch),
         ),
     )
-    if isinstance(node, Mvm):
-        yield from _crossbar(node, part_of(graph.network, node), arch, actor)
-    else:
-        zero_points = node.input_zero_points if isinstance(node, Add) else (node.input_zero_point, 0)
-        yield (
-            1,
-            isa.POOL.encode(
-                operation=_POOLS[node.mode] if isinstance(node, Pool) else 0,
-                kernel_rows=kernel[0],
-                kernel_columns=kernel[1],
-                zero_point_0=zero_points[0],
-                zero_point_1=zero_points[1],
-                shift=node.shift,
-            ),
-        )
-    yield (
-        3,
-        isa.OUTPUT.encode(
-            columns=target.channels,
-            parameters=actor.parameter,
-            zero_point=node.output_zero_point,
-            low=node.clamp[0],
-            high=node.clamp[1],
-        ),
-    )
-
-
-def _crossbar(node: Mvm, part: Part, arch: Arch, actor: Actor) -> Iterator[tuple[int, int]]:
     rows, columns = (spans(size, step) for size, step in zip(matrix(node).shape, _sides(arch), strict=True))
     yield (
         1,
@@ -239,20 +237,23 @@ def _crossbar(node: Mvm, part: Part, arch: Arch, actor: Actor) -> Iterator[tuple
             last_groups=-(-columns[-1][1] // arch.crossbar.adcs),
         ),
     )
+    yield 3, _output(actor, node.output_zero_point, node.clamp, node.bias.size)
 
 
 def _sides(arch: Arch) -> tuple[int, int]:
     return arch.crossbar.rows, arch.crossbar.columns
 
 
-def _parameters(node: GraphNode) -> NDArray[np.uint64]:
+def _parameters(graph: Graph, arch: Arch, node: GraphNode) -> NDArray[np.uint64]:
     """uint64 [channels, 2]: PARAM_0, PARAM_1; what no channel uses is 0."""
     operator = node.operator
     table = np.zeros((node.parameters, 2), np.uint64)
     if isinstance(operator, Mvm):
+        multipliers = operator.multiplier.tolist()
         for channel, (bias, shift) in enumerate(zip(operator.bias.tolist(), operator.shift.tolist(), strict=True)):
             table[channel, 0] = isa.PARAM_0.encode(bias=bias, shift=shift)
-    multipliers = operator.multiplier if isinstance(operator, Mvm) else operator.multipliers
-    for entry, multiplier in enumerate(np.asarray(multipliers).tolist()):
+    else:
+        multipliers = task(graph.network, operator, arch).multipliers
+    for entry, multiplier in enumerate(multipliers):
         table[entry, 1] = isa.PARAM_1.encode(multiplier=multiplier)
     return table

@@ -7,23 +7,23 @@ for a few cycles more, as each of their firings then fills an empty engine; the 
 
 from typing import NamedTuple
 
-from mapping.firing import Fired, Firing, row_words, runs
+from mapping.firing import Firing, row_words, runs
+from mapping.vector import VectorNode, task
 from pyimc.arch import Arch
-from pyimc.network import Add, Mvm, Network, Pool, TensorType, part_of
-from pyimc.timing_dpu import Timeline, add_timeline, pool_timeline
+from pyimc.network import Mvm, Network, Node, TensorType, part_of
+from pyimc.timing_dpu import Timeline, timeline
 from pyimc.timing_imc import Layer, Pipeline, Run, convert_cycles, engine_of
 
 SETTLED = 4
 """Firings that fill the pipeline; then equal ones follow each other at a constant distance."""
 
 
-def node_cycles(network: Network, node: Fired, arch: Arch, firings: tuple[Firing, ...], destinations: int) -> int:
+def node_cycles(network: Network, node: Node, arch: Arch, firings: tuple[Firing, ...], destinations: int) -> int:
     """Cycles that a node keeps its engine per image: computing, or sending to all destinations if that is longer."""
     sending = destinations * sum(packet_flits(firing.produce, arch) for firing in firings)
-    source = network.tensors[node.inputs[0]]
     if isinstance(node, Mvm):
         return max(sending, _mvm_cycles(network, node, arch, firings))
-    fronts = ((_vector_timeline(node, source, arch, firing).slots, count) for firing, count in runs(firings))
+    fronts = ((_vector_timeline(network, node, arch, firing).slots, count) for firing, count in runs(firings))
     return max(sending, sum(count * (slots + reissue_cycles(node)) for slots, count in fronts))
 
 
@@ -51,20 +51,17 @@ class FiringTime(NamedTuple):
     work: int
 
 
-def firing_time(network: Network, node: Fired, arch: Arch, firing: Firing) -> FiringTime:
+def firing_time(network: Network, node: Node, arch: Arch, firing: Firing) -> FiringTime:
     """Cycles of a firing when nothing holds it up."""
-    source = network.tensors[node.inputs[0]]
     if isinstance(node, Mvm):
         layer, engine = _layer(network, node), engine_of(arch)
-        timeline = Pipeline(engine).fire(layer, _run(firing))
-        return FiringTime(
-            timeline.done, timeline.words[-1], len(timeline.takes) * convert_cycles(engine, layer.channels)
-        )
-    vector = _vector_timeline(node, source, arch, firing)
+        fired = Pipeline(engine).fire(layer, _run(firing))
+        return FiringTime(fired.done, fired.words[-1], len(fired.takes) * convert_cycles(engine, layer.channels))
+    vector = _vector_timeline(network, node, arch, firing)
     return FiringTime(vector.slots, vector.words[-1], vector.slots)
 
 
-def engine_cycles(network: Network, node: Fired, arch: Arch, firings: tuple[Firing, ...]) -> tuple[int, int]:
+def engine_cycles(network: Network, node: Node, arch: Arch, firings: tuple[Firing, ...]) -> tuple[int, int]:
     """The least that a node takes of an engine per image, whoever else uses it: of its front, and of its converter.
 
     `node_cycles` is for an actor alone. Where others fire in between, the start of a firing hides behind the
@@ -78,24 +75,14 @@ def engine_cycles(network: Network, node: Fired, arch: Arch, firings: tuple[Firi
     return front, work
 
 
-def reissue_cycles(node: Fired) -> int:
+def reissue_cycles(node: Node) -> int:
     """From the `done` of a firing to the next issue: the sequencer first offers a credit for every input."""
     return 1 + len(node.inputs)
 
 
-def _vector_timeline(node: Add | Pool, source: TensorType, arch: Arch, firing: Firing) -> Timeline:
-    if isinstance(node, Add):
-        return add_timeline(firing.produce)
-    return pool_timeline(
-        lanes=arch.lanes,
-        channels=source.channels,
-        row_bytes=source.row_bytes,
-        kernel_columns=node.kernel[1],
-        x0=firing.x0,
-        step=node.stride[1] * source.channels,
-        pixels=firing.pixels,
-        rows=firing.rows,
-    )
+def _vector_timeline(network: Network, node: VectorNode, arch: Arch, firing: Firing) -> Timeline:
+    walk = task(network, node, arch).walk
+    return timeline(walk, arch.lanes, pixels=firing.pixels, x0=firing.x0, rows=firing.rows)
 
 
 def _layer(network: Network, node: Mvm) -> Layer:

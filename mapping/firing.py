@@ -7,19 +7,18 @@ makes the chip work layer by layer.
 Positions in an input image are counted in words from its start. A firing needs the words up to the last one that any
 of its windows reads. The head of the channel then moves to the first word that a later firing reads, so a word is
 released as early as can be; the last firing releases what is left of the image, words that no window reads too.
+Resize, and maps that are joined side by side, are row by row at every grain.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from typing import Literal
 
 from pyimc.arch import Arch
-from pyimc.errors import ConfigError, UnsupportedOperator
-from pyimc.network import Add, Mvm, Network, Node, Pool, TensorType, output_shape, part_of
+from pyimc.errors import ConfigError
+from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pool, Resize, TensorType, output_shape, part_of
 
-Fired = Mvm | Add | Pool
-"""Nodes that an engine computes."""
 Grain = Literal["row", "map"] | int
 """A number is output pixels per firing."""
 
@@ -98,57 +97,78 @@ def row_words(kind: TensorType, arch: Arch) -> int:
     return arch.words(kind.row_bytes)
 
 
-def fired(nodes: list[Node]) -> list[Fired]:
-    """The nodes themselves.
-
-    Raises:
-        UnsupportedOperator: No engine computes one of them.
-    """
-    others = [f"{type(node).__name__} ({node.name})" for node in nodes if not isinstance(node, Fired)]
-    if others:
-        raise UnsupportedOperator(f"no engine computes {', '.join(others)} yet")
-    return [node for node in nodes if isinstance(node, Fired)]
-
-
 def image_firings(network: Network, node: Node, arch: Arch, grain: Grain = "row") -> tuple[Firing, ...]:
-    """All firings of a node for one image, in order.
-
-    Raises:
-        UnsupportedOperator: No engine computes it.
-    """
-    (node,) = fired([node])
-    if isinstance(node, Add):
-        kind = network.tensors[node.output]
-        row = [_elementwise(pixels * kind.pixel_bytes, arch) for _, pixels in segments(kind, arch, grain)]
-        return tuple(row) * kind.height
-    firings = _windowed(network, node, arch, grain)
+    """All firings of a node for one image, in order."""
+    source = network.tensors[node.inputs[0]]
+    match node:
+        case Add() | Concat():
+            return _rows(network, node, arch, grain)
+        case Lut():
+            firings = _rows(network, node, arch, grain)
+        case Resize():
+            firings = _repeated_rows(network, node, arch)
+        case _:
+            firings = _windowed(network, node, arch, grain)
     if grain == "map":
-        source = network.tensors[node.inputs[0]]
-        firings = (_replace_need(firings[0], row_words(source, arch) * source.height), *firings[1:])
+        return (replace(firings[0], need=row_words(source, arch) * source.height), *firings[1:])
     return firings
 
 
-def segments(kind: TensorType, arch: Arch, grain: Grain) -> tuple[tuple[int, int], ...]:
-    """First pixel and length of the runs of output pixels that the firings of one row compute."""
+def repetition(network: Network, node: Node) -> int:
+    """How often the firings of an image do the same, but for its borders: once for an output row, or a read one."""
+    return network.tensors[node.inputs[0] if isinstance(node, Resize) else node.output].height
+
+
+def segments(
+    kind: TensorType, arch: Arch, grain: Grain, inputs: tuple[TensorType, ...] = ()
+) -> tuple[tuple[int, int], ...]:
+    """First pixel and length of the runs of output pixels that the firings of one row compute.
+
+    All but the last are whole words of the output, and of `inputs`, whose pixels are those of the output.
+    """
     if isinstance(grain, str):
         return ((0, kind.width),)
-    whole = arch.lanes // gcd(kind.pixel_bytes, arch.lanes)  # pixels that fill whole words
+    whole = max(arch.lanes // gcd(each.pixel_bytes, arch.lanes) for each in (kind, *inputs))  # powers of two
     size = -(-grain // whole) * whole
     return tuple((first, min(size, kind.width - first)) for first in range(0, kind.width, size))
 
 
-def _elementwise(size: int, arch: Arch) -> Firing:
-    words = arch.words(size)
-    return Firing(
-        need=words, free=words, take=words, produce=words, offset=0, pixels=0, x0=0, top=0, rows=1
-    )  # fmt: skip
+def _rows(network: Network, node: Add | Concat | Lut, arch: Arch, grain: Grain) -> tuple[Firing, ...]:
+    """Firings that read every input from its head on; maps side by side only row by row."""
+    kind, sources = network.tensors[node.output], [network.tensors[name] for name in node.inputs]
+    if isinstance(node, Concat) and node.axis == "columns":
+        pieces = [([row_words(source, arch) for source in sources], row_words(kind, arch), 1)]
+    else:
+        pieces = []
+        for _, pixels in segments(kind, arch, grain, tuple(sources)):
+            reads = [arch.words(pixels * source.pixel_bytes) for source in sources]
+            words = arch.words(pixels * kind.pixel_bytes)
+            pieces.append((reads, words, pixels if isinstance(node, Concat) else words))
+    row = tuple(
+        Firing(
+            need=reads[0],
+            free=reads[0],
+            take=sum(reads[1:]),
+            produce=words,
+            offset=0,
+            pixels=pixels,
+            x0=0,
+            top=0,
+            rows=1,
+        )
+        for reads, words, pixels in pieces
+    )
+    return row * kind.height
 
 
-def _replace_need(firing: Firing, need: int) -> Firing:
-    return Firing(
-        need=need, free=firing.free, take=firing.take, produce=firing.produce, offset=firing.offset,
-        pixels=firing.pixels, x0=firing.x0, top=firing.top, rows=firing.rows,
+def _repeated_rows(network: Network, node: Resize, arch: Arch) -> tuple[Firing, ...]:
+    """Firings of whole rows, of which the last one of a kind releases what they read."""
+    source, target = network.tensors[node.inputs[0]], network.tensors[node.output]
+    words, produce = row_words(source, arch), row_words(target, arch)
+    last = Firing(
+        need=words, free=words, take=0, produce=produce, offset=0, pixels=target.width, x0=0, top=0, rows=1
     )  # fmt: skip
+    return (*[replace(last, free=0)] * (node.factor - 1), last) * source.height
 
 
 def _window(network: Network, node: Mvm | Pool) -> _Window:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mapping.cost import node_cycles
-from mapping.firing import Fired, Firing, Grain, fired, image_firings, row_words, stream_length
+from mapping.firing import Firing, Grain, image_firings, repetition, row_words, stream_length
 from mapping.tiling import plane_count, weights_digest
+from mapping.vector import parameter_count
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, ConfigError
-from pyimc.network import Add, Mvm, Network, Node
+from pyimc.network import Mvm, Network, Node
 from pyimc.program import HOST, HOST_SLOTS, Kind
 
 
@@ -21,7 +22,7 @@ class GraphNode:
         kind: The kind of processing unit that it needs.
         operator: The network's node.
         firings: Its firings for one image.
-        per_row: How many of them compute one output row.
+        per_row: How many of them compute one output row; resize: the output rows of one row read.
         cycles: Its engine time per image, in cycles (see `mapping.cost`).
         planes: Crossbar planes that it takes.
         parameters: Parameter entries that it takes, in channels, rounded up to whole words.
@@ -31,7 +32,7 @@ class GraphNode:
 
     name: str
     kind: Kind
-    operator: Fired
+    operator: Node
     firings: tuple[Firing, ...]
     per_row: int
     cycles: int
@@ -126,9 +127,8 @@ def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
     Raises:
         CapacityError: A layer that no processing unit of this architecture can compute.
         ConfigError: A network that leaves the chip nothing to do.
-        UnsupportedOperator: A node that no engine computes.
     """
-    live = fired(_live(network))
+    live = _live(network)
     faults = [fault for node in live for fault in _limits(node, arch)]
     consumers: dict[str, list[tuple[str, int]]] = {network.input: [], **{node.output: [] for node in live}}
     for node in live:
@@ -169,19 +169,15 @@ def _live(network: Network) -> list[Node]:
     return live[::-1]
 
 
-def _limits(node: Fired, arch: Arch) -> list[str]:
+def _limits(node: Node, arch: Arch) -> list[str]:
     if isinstance(node, Mvm) and node.weights.shape[0] > arch.output_columns:
         return [f"node {node.name}: needs {node.weights.shape[0]} output columns, a PU has {arch.output_columns}"]
     return []
 
 
-def _graph_node(network: Network, node: Fired, arch: Arch, grain: Grain, destinations: int) -> GraphNode:
-    if isinstance(node, Mvm):
-        planes, parameters = plane_count(node, arch.crossbar), node.bias.size
-    else:
-        planes, parameters = 0, 2 if isinstance(node, Add) else len(node.multipliers)
+def _graph_node(network: Network, node: Node, arch: Arch, grain: Grain, destinations: int) -> GraphNode:
     firings = image_firings(network, node, arch, grain)
-    per_row = len(firings) // network.tensors[node.output].height
+    per_row = len(firings) // repetition(network, node)
     return GraphNode(
         name=node.name,
         kind="imc" if isinstance(node, Mvm) else "dpu",
@@ -189,8 +185,8 @@ def _graph_node(network: Network, node: Fired, arch: Arch, grain: Grain, destina
         firings=firings,
         per_row=per_row,
         cycles=node_cycles(network, node, arch, firings, destinations),
-        planes=planes,
-        parameters=arch.words(parameters) * arch.lanes,
+        planes=plane_count(node, arch.crossbar) if isinstance(node, Mvm) else 0,
+        parameters=arch.words(parameter_count(node)) * arch.lanes,
         instructions=stream_length(firings, per_row),
         weights=weights_digest(node) if isinstance(node, Mvm) else "",
     )

@@ -98,7 +98,7 @@ FIRE = Layout(
         Field("take", 16, "words", "words that channel 1 must hold; all of them are released when they have been read"),
         Field("offset", 16, "words", "from the start of the first kernel row inside the image to the head of channel 0: "
               "words of that row that were released before, or, negative, words in front of it", signed=True),
-        Field("pixels", 12, "pixels", "output pixels of the run (0 for element-wise operators, which count words)"),
+        Field("pixels", 12, "pixels", "output pixels of the run (element-wise operators: words)"),
         Field("x0", 18, "bytes", "start of the first window relative to the start of its row; negative is left padding",
               signed=True),
         Field("top", 7, "rows", "kernel rows above the first row of the image: the head of the channel is the row after"),
@@ -204,7 +204,7 @@ CREDIT = Layout(
 
 SPACES = {
     "CONTROL": 0, "INSTRUCTION": 1, "CONTEXT": 2, "CHANNEL": 3, "DESTINATION": 4, "ENGINE": 5, "PARAMETER": 6,
-    "WEIGHT": 7, "COUNTER": 8, "ACTOR": 9, "STATUS": 10,
+    "WEIGHT": 7, "COUNTER": 8, "ACTOR": 9, "STATUS": 10, "LUT": 11,
 }
 SPACE_TEXT = {
     "CONTROL": "entry 0: bit 0 starts the PU and its counters (write 0 to stop them)",
@@ -219,6 +219,7 @@ SPACE_TEXT = {
     "COUNTER": "read only: entry 0 busy | input wait, 1 room wait | idle, 2 flits in | flits out (32 bits each)",
     "ACTOR": "read only: entry context * 2: firings | busy; + 1: first | last cycle",
     "STATUS": "read only: entry context: what the actor waits for",
+    "LUT": "dpu: entry context * 32 + k: bytes 8k to 8k + 7 of the actor's table, the first one lowest",
 }
 
 CONTEXT = Layout(
@@ -250,9 +251,9 @@ DESTINATION = Layout(
 WINDOW = Layout(
     "WINDOW", 64, "ENGINE entry 0, both engines: how the sliding window walks over a row.",
     (
-        Field("run", 16, "bytes", "imc: one kernel row of one window, Kw * C; dpu: one pixel, C"),
-        Field("step", 16, "bytes", "from one window to the next, stride * C"),
-        Field("row_bytes", 16, "bytes", "one input row, W * C"),
+        Field("run", 16, "bytes", "imc: one kernel row of one window, Kw * C; dpu: one pixel, C, or see VECTOR"),
+        Field("step", 16, "bytes", "from one window to the next, stride * C; concat: the run of input 1"),
+        Field("row_bytes", 16, "bytes", "one input row, W * C; concat: of the longer input"),
         Field("row_words", 16, "words", "one input row in the ring"),
     ),
 )
@@ -274,21 +275,25 @@ COLUMNS = Layout(
         Field("last_groups", 8, "groups", "ADC groups used in the last column tile, ceil(columns used / adcs)"),
     ),
 )
-POOL = Layout(
-    "POOL", 64, "ENGINE entry 1, dpu: the vector operation.",
+OPERATIONS = {"ADD": 0, "MAX": 1, "AVERAGE": 2, "CONCAT": 3, "LUT": 4}
+VECTOR = Layout(
+    "VECTOR", 64,
+    "ENGINE entry 1, dpu: the vector operation. A pixel of add and lut is a word. A pixel of concat is `run` bytes of "
+    "input 0, then WINDOW.step bytes of input 1: their channels, or a row of each.",
     (
-        Field("operation", 2, "", "0 add, 1 max pool, 2 average pool"),
-        Field("kernel_rows", 8, "rows", "Kh"),
-        Field("kernel_columns", 8, "columns", "Kw"),
+        Field("operation", 3, "", "0 add, 1 max pool, 2 average pool, 3 concat, 4 lut"),
         Field("zero_point_0", 8, "", "zero point of input 0"),
         Field("zero_point_1", 8, "", "zero point of input 1"),
         Field("shift", 6, "bits", "right shift with rounding, 1..62"),
+        Field("kernel_rows", 8, "rows", "Kh"),
+        Field("kernel_columns", 8, "columns", "Kw; add: 2, its inputs"),
+        Field("repeat", 8, "pixels", "further output pixels that a window gives"),
     ),
 )
 OUTPUT = Layout(
     "OUTPUT", 64, "ENGINE entry 3, both engines: what leaves the actor.",
     (
-        Field("columns", 16, "bytes", "channels of an output pixel"),
+        Field("columns", 16, "bytes", "imc: channels of an output pixel"),
         Field("parameters", 16, "channel", "first parameter of the actor"),
         Field("zero_point", 8, "", "output zero point"),
         Field("low", 8, "", "lower clamp"),
@@ -296,8 +301,9 @@ OUTPUT = Layout(
     ),
 )
 ENGINE_IMC = (WINDOW, TILES, COLUMNS, OUTPUT)
-ENGINE_DPU = (WINDOW, POOL, None, OUTPUT)
+ENGINE_DPU = (WINDOW, VECTOR, None, OUTPUT)
 ENGINE_ENTRIES = 4
+LUT_ENTRIES = 32
 
 PARAM_0 = Layout(
     "PARAM_0", 64, "PARAMETER entry 2n: imc, output channel n.",
@@ -307,8 +313,8 @@ PARAM_0 = Layout(
     ),
 )
 PARAM_1 = Layout(
-    "PARAM_1", 64, "PARAMETER entry 2n + 1: imc, output channel n; dpu: multiplier of input n (add) or of n valid "
-    "pixels (pools; max pool uses 1).",
+    "PARAM_1", 64, "PARAMETER entry 2n + 1: imc, output channel n; dpu: multiplier of input n (add, concat) or of n "
+    "valid pixels (average pool; max pool and lut use 1).",
     (Field("multiplier", 31, "", "of the requantisation"),),
 )
 STATUS = Layout(
@@ -325,7 +331,7 @@ STATUS = Layout(
     ),
 )
 LAYOUTS = (
-    HEAD, CREDIT, FIRE, LOOP, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, POOL, OUTPUT, PARAM_0, PARAM_1,
+    HEAD, CREDIT, FIRE, LOOP, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, OUTPUT, PARAM_0, PARAM_1,
     STATUS,
 )
 
@@ -342,6 +348,7 @@ def verilog_header() -> str:
     lines += [f"`define IMC_OP_{layout.name} 4'd{code}" for code, layout in sorted(INSTRUCTIONS.items())]
     lines += [f"`define IMC_KIND_{name} 4'd{code}" for name, code in KINDS.items()]
     lines += [f"`define IMC_SPACE_{name} 4'd{code}" for name, code in SPACES.items()]
+    lines += [f"`define IMC_OPERATION_{name} 3'd{code}" for name, code in OPERATIONS.items()]
     for layout in LAYOUTS:
         lines.append("")
         lines.append(f"`define IMC_{layout.name}_BITS {layout.bits}")

@@ -4,10 +4,35 @@ Cycle 0 is the one in which the firing is accepted. Slots, one a cycle, follow a
 or one kernel column outside the image. Everything behind the reads is a pipeline of fixed length.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
+
+from pyimc.isa import OPERATIONS
 
 LATENCY_CYCLES = 5
 """From the last slot of a chunk to the cycle in which a word that it completes is on the output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How an actor walks over its rows: fields of `pyimc.isa` WINDOW and VECTOR, which has what they mean.
+
+    Attributes:
+        operation: One of `pyimc.isa.OPERATIONS`.
+        run: Bytes of a pixel.
+        step: Bytes from one window to the next; concat: bytes of a pixel of input 1.
+        row_bytes: Bytes of an input row, without padding.
+        kernel_columns: Width of the window in pixels.
+        repeat: Further output pixels that a window gives.
+    """
+
+    operation: int
+    run: int
+    step: int
+    row_bytes: int
+    kernel_columns: int = 1
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,42 +48,44 @@ class Timeline:
     words: tuple[int, ...]
 
 
-def add_timeline(words: int) -> Timeline:
-    """An element-wise addition of `words` words: two reads for each."""
-    return Timeline(2 * words, tuple(2 * (n + 1) + LATENCY_CYCLES for n in range(words)))
-
-
-def pool_timeline(
-    *, lanes: int, channels: int, row_bytes: int, kernel_columns: int, x0: int, step: int, pixels: int, rows: int
-) -> Timeline:
-    """A run of pixels of one pooled row.
+def timeline(walk: Walk, lanes: int, *, pixels: int = 1, x0: int = 0, rows: int = 1) -> Timeline:
+    """A run of pixels of one output row.
 
     Args:
+        walk: How the actor does it.
         lanes: Bytes of a word.
-        channels: Bytes of a pixel.
-        row_bytes: Bytes of an input row, without padding.
-        kernel_columns: Width of the window in pixels.
-        x0: Byte at which the first window starts in its row; negative is left padding.
-        step: Bytes from one window to the next.
         pixels: Output pixels of the run.
+        x0: Byte at which the first window starts in its row; negative is left padding.
         rows: Kernel rows inside the image.
     """
     cycle = 0
     held = 0
     words: list[int] = []
-    for pixel in range(pixels):
-        taps = [x0 + pixel * step + column * channels for column in range(kernel_columns)]
-        for chunk in range(0, channels, lanes):
-            count = min(lanes, channels - chunk)
-            cycle += rows * sum(_reads(tap + chunk, count, lanes) if 0 <= tap < row_bytes else 1 for tap in taps)
-            held += count
-            if held >= lanes:
-                words.append(cycle + LATENCY_CYCLES)
-                held -= lanes
+    for slots, count in chain.from_iterable(_chunks(walk, lanes, pixel, x0, rows) for pixel in range(pixels)):
+        cycle += slots
+        held += count
+        if held >= lanes:
+            words.append(cycle + LATENCY_CYCLES)
+            held -= lanes
     if held:  # the flush takes a cycle of its own if the last chunk completed a word as well
         last = cycle + LATENCY_CYCLES
         words.append(last + (words[-1:] == [last]))
     return Timeline(cycle, tuple(words))
+
+
+def _chunks(walk: Walk, lanes: int, pixel: int, x0: int, rows: int) -> Iterator[tuple[int, int]]:
+    """Slots and bytes of every chunk of a pixel."""
+    if walk.operation == OPERATIONS["CONCAT"]:
+        parts = [(run, [pixel * run]) for run in (walk.run, walk.step)]
+    else:
+        x = x0 + pixel // (walk.repeat + 1) * walk.step
+        apart = 0 if walk.operation == OPERATIONS["ADD"] else walk.run  # the columns of add are its inputs
+        parts = [(walk.run, [x + column * apart for column in range(walk.kernel_columns)])]
+    for run, taps in parts:
+        for chunk in range(0, run, lanes):
+            count = min(lanes, run - chunk)
+            slots = sum(_reads(tap + chunk, count, lanes) if 0 <= tap < walk.row_bytes else 1 for tap in taps)
+            yield rows * slots, count
 
 
 def _reads(start: int, count: int, lanes: int) -> int:

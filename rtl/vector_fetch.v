@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // vector_fetch - walks the windows of one firing of the dpu and reads them from memory, one slot a cycle.
 //
-// Why: it turns element-wise and pooling firings into one stream of slots for the vector unit. A slot is one memory
-// read, or a kernel column outside the image. Pools: for each pixel, chunk of LANES channels, kernel row inside the
-// image and kernel column: 1 slot, or 2 when the chunk's bytes straddle two words. Add: 2 slots a word, one a channel.
+// Why: it turns every kind of firing into one stream of slots for the vector unit. A slot is one memory read, or a
+// kernel column outside the image. For each pixel, chunk of LANES channels, kernel row inside the image and kernel
+// column: 1 slot, or 2 when the chunk's bytes straddle two words. Add has a kernel of 2 columns, which are its
+// inputs. Concat takes turns: its pixel is `run` bytes of input 0, then WINDOW.step bytes of input 1.
 //
 // Timing: issued in cycle 0, slots in cycles 1..slots, `done` with the last of them, issue_ready again in slots + 1.
 // Cycles in which `step` is low (back-pressure) do not count. A slot's mem_data arrives with its m_* fields.
@@ -33,7 +34,7 @@ module vector_fetch #(
     /* verilator lint_off UNUSEDSIGNAL */         // fields that the sequencer reads
     input  wire [127:0]            issue_instr,
     /* verilator lint_on UNUSEDSIGNAL */
-    input  wire [15:0]             issue_head_0,  // word addresses: oldest data,
+    input  wire [15:0]             issue_head_0,  // word addresses of input 0: oldest data,
     input  wire [15:0]             issue_base_0,  // start of the ring,
     input  wire [15:0]             issue_size_0,  // its length
     input  wire [15:0]             issue_head_1,
@@ -50,7 +51,7 @@ module vector_fetch #(
     output reg                     m_low,         // first read of two: keep it
     output reg                     m_high,        // second read of two
     output reg  [$clog2(WORD/8)-1:0] m_offset,    // bytes to shift down
-    output reg                     m_side,        // add: input 1
+    output reg                     m_side,        // input 1
     output reg                     m_first,       // starts an accumulation
     output reg                     m_final,       // ends it
     output reg                     m_emit,        // its result completes an output chunk of
@@ -73,44 +74,53 @@ module vector_fetch #(
 
     // Tables, by context.
     reg [63:0] window_mem [0:CONTEXTS-1];
-    reg [8:0]  pool_mem   [0:CONTEXTS-1];          // kernel columns, add
+    reg [17:0] vector_mem [0:CONTEXTS-1];          // repeat, kernel columns, concat, add
 
     wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
-    wire cfg_is_add = cfg_data[`IMC_POOL_OPERATION] == 2'd0;
+    wire cfg_add    = cfg_data[`IMC_VECTOR_OPERATION] == `IMC_OPERATION_ADD;
+    wire cfg_concat = cfg_data[`IMC_VECTOR_OPERATION] == `IMC_OPERATION_CONCAT;
 
     always @(posedge clk)
         if (cfg_engine) begin
             if (cfg_addr[1:0] == 2'd0)
                 window_mem[cfg_addr[CTX_BITS+1:2]] <= cfg_data;
             if (cfg_addr[1:0] == 2'd1)
-                pool_mem[cfg_addr[CTX_BITS+1:2]] <= {cfg_data[`IMC_POOL_KERNEL_COLUMNS], cfg_is_add};
+                vector_mem[cfg_addr[CTX_BITS+1:2]] <= {
+                    cfg_data[`IMC_VECTOR_REPEAT], cfg_data[`IMC_VECTOR_KERNEL_COLUMNS], cfg_concat, cfg_add
+                };
         end
 
     // The firing.
     reg                active_q;
     reg [CTX_BITS-1:0] ctx_q;
     reg                add_q;
-    reg [15:0]         run_q;        // bytes of a pixel (add: 0)
+    reg                concat_q;
     reg [15:0]         step_q;
     reg [15:0]         row_bytes_q;
-    reg [15:0]         stride_q;     // words from row to row (add: 1)
-    reg [15:0]         head_q;       // kernel row `top`, from
+    reg [15:0]         stride_q;     // words from row to row
+    reg [15:0]         head_0_q;     // kernel row `top`, from
     reg [15:0]         offset_q;     // this word of the row on
     reg [16:0]         end_0_q;      // end of the ring
     reg [15:0]         size_0_q;
-    reg [15:0]         base_1_q;
-    reg [15:0]         wrap_1_q;     // last word of ring 1
+    reg [15:0]         head_1_q;
+    reg [16:0]         end_1_q;
+    reg [15:0]         size_1_q;
     reg [7:0]          rows_q;
     reg [7:0]          columns_q;
+    reg [7:0]          repeat_q;
 
     // Where it stands.
+    reg                side_q;       // concat: input 1
+    reg [15:0]         run_q;        // bytes of the pixel,
+    reg [15:0]         other_run_q;  // concat: of the next, from the other input
     reg [19:0]         x_q;          // start of the window in its row; negative is left of the image,
     reg [19:0]         tap_q;        // start of the pixel; which reads as beyond the row's end
+    reg [19:0]         other_x_q;    // concat: start of the next pixel
     reg [15:0]         chunk_q;      // start of the chunk in the pixel
     reg [15:0]         left_q;       // bytes from there to the end of the pixel
-    reg [15:0]         at_0_q;       // start of the row
-    reg [15:0]         at_1_q;
-    reg [15:0]         pixels_left_q;
+    reg [15:0]         row_q;        // start of the row in ring 0
+    reg [11:0]         pixels_left_q;
+    reg [7:0]          repeats_left_q;
     reg [7:0]          rows_left_q;
     reg [7:0]          columns_left_q;
     reg                first_q;      // no tap of the chunk is done
@@ -124,58 +134,69 @@ module vector_fetch #(
     wire [LB:0] reach    = {1'b0, place[LB-1:0]} + bytes - 1'b1;
     wire        two      = inside && reach[LB];   // straddles two words
     wire        split    = two && !second_q;
-    wire [16:0] sum      = {1'b0, at_0_q} + {1'b0, {{LB{1'b0}}, place[15:LB]} - offset_q} + {16'd0, second_q};
-    wire [15:0] wrapped  = sum[15:0] - ((sum >= end_0_q) ? size_0_q : 16'd0);
-    wire [16:0] row_sum  = {1'b0, at_0_q} + {1'b0, stride_q};
+    wire [16:0] row_sum  = {1'b0, row_q} + {1'b0, stride_q};
     wire [15:0] next_row = row_sum[15:0] - ((row_sum >= end_0_q) ? size_0_q : 16'd0);
 
     wire last_column = columns_left_q == 8'd1;
     wire last_row    = rows_left_q == 8'd1;
     wire last_chunk  = left_q <= LANES_16;
-    wire last_pixel  = pixels_left_q == 16'd1;
     wire last_tap    = last_column && last_row;
-    wire side        = add_q && last_column;
+    wire side        = add_q ? last_column : side_q;
+    wire last_pixel  = pixels_left_q == 12'd1 && side_q == concat_q;
     wire go          = active_q && step;
+
+    wire [15:0] start    = side ? head_1_q : row_q;
+    wire [16:0] ring_end = side ? end_1_q : end_0_q;
+    wire [15:0] size     = side ? size_1_q : size_0_q;
+    wire [16:0] sum      = {1'b0, start} + {1'b0, {{LB{1'b0}}, place[15:LB]} - offset_q} + {16'd0, second_q};
+
+    wire        moves_on = repeats_left_q == 8'd0;
+    wire [19:0] moved_x  = x_q + {4'd0, concat_q ? run_q : moves_on ? step_q : 16'd0};
+    wire [19:0] next_x   = concat_q ? other_x_q : moved_x;
+    wire [15:0] next_run = concat_q ? other_run_q : run_q;
 
     assign issue_ready = !active_q;
     assign mem_en      = go && inside;
-    assign mem_addr    = side ? at_1_q : wrapped;
+    assign mem_addr    = sum[15:0] - ((sum >= ring_end) ? size : 16'd0);
     assign done        = go && !split && last_tap && last_chunk && last_pixel;
 
-    wire        start     = issue_valid && issue_ready;
-    wire [63:0] window    = window_mem[issue_ctx];
-    wire [8:0]  pool      = pool_mem[issue_ctx];
-    wire        start_add = pool[0];
-    wire [17:0] issue_x0  = issue_instr[`IMC_FIRE_X0];
-    wire [19:0] start_x   = start_add ? 20'd0 : {{2{issue_x0[17]}}, issue_x0};
-    wire [7:0]  start_rows = start_add ? 8'd1 : {1'b0, issue_instr[`IMC_FIRE_ROWS]};
-    wire [7:0]  start_columns = start_add ? 8'd2 : pool[8:1];
+    wire        accept = issue_valid && issue_ready;
+    wire [63:0] window = window_mem[issue_ctx];
+    wire [17:0] vector = vector_mem[issue_ctx];
+    wire [17:0] x0     = issue_instr[`IMC_FIRE_X0];
+    wire [7:0]  rows   = {1'b0, issue_instr[`IMC_FIRE_ROWS]};
 
     always @(posedge clk)
-        if (start) begin
+        if (accept) begin
             ctx_q          <= issue_ctx;
-            add_q          <= start_add;
-            run_q          <= start_add ? 16'd0 : window[`IMC_WINDOW_RUN];
-            step_q         <= start_add ? 16'd0 : window[`IMC_WINDOW_STEP];
-            row_bytes_q    <= start_add ? 16'd1 : window[`IMC_WINDOW_ROW_BYTES];
-            stride_q       <= start_add ? 16'd1 : window[`IMC_WINDOW_ROW_WORDS];
-            head_q         <= issue_head_0;
-            offset_q       <= start_add ? 16'd0 : issue_instr[`IMC_FIRE_OFFSET];
+            add_q          <= vector[0];
+            concat_q       <= vector[1];
+            step_q         <= window[`IMC_WINDOW_STEP];
+            row_bytes_q    <= window[`IMC_WINDOW_ROW_BYTES];
+            stride_q       <= window[`IMC_WINDOW_ROW_WORDS];
+            head_0_q       <= issue_head_0;
+            offset_q       <= issue_instr[`IMC_FIRE_OFFSET];
             end_0_q        <= {1'b0, issue_base_0} + {1'b0, issue_size_0};
             size_0_q       <= issue_size_0;
-            base_1_q       <= issue_base_1;
-            wrap_1_q       <= issue_base_1 + issue_size_1 - 16'd1;
-            rows_q         <= start_rows;
-            columns_q      <= start_columns;
-            x_q            <= start_x;
-            tap_q          <= start_x;
+            head_1_q       <= issue_head_1;
+            end_1_q        <= {1'b0, issue_base_1} + {1'b0, issue_size_1};
+            size_1_q       <= issue_size_1;
+            rows_q         <= rows;
+            columns_q      <= vector[9:2];
+            repeat_q       <= vector[17:10];
+            side_q         <= 1'b0;
+            run_q          <= window[`IMC_WINDOW_RUN];
+            other_run_q    <= window[`IMC_WINDOW_STEP];
+            x_q            <= {{2{x0[17]}}, x0};
+            tap_q          <= {{2{x0[17]}}, x0};
+            other_x_q      <= 20'd0;
             chunk_q        <= 16'd0;
-            left_q         <= start_add ? LANES_16 : window[`IMC_WINDOW_RUN];
-            at_0_q         <= issue_head_0;
-            at_1_q         <= issue_head_1;
-            pixels_left_q  <= start_add ? issue_instr[`IMC_FIRE_PRODUCE] : {4'd0, issue_instr[`IMC_FIRE_PIXELS]};
-            rows_left_q    <= start_rows;
-            columns_left_q <= start_columns;
+            left_q         <= window[`IMC_WINDOW_RUN];
+            row_q          <= issue_head_0;
+            pixels_left_q  <= issue_instr[`IMC_FIRE_PIXELS];
+            repeats_left_q <= vector[17:10];
+            rows_left_q    <= rows;
+            columns_left_q <= vector[9:2];
             first_q        <= 1'b1;
             second_q       <= 1'b0;
         end else if (go) begin
@@ -183,30 +204,35 @@ module vector_fetch #(
             if (!split) begin
                 first_q        <= last_tap;
                 columns_left_q <= last_column ? columns_q : columns_left_q - 8'd1;
-                tap_q          <= last_column ? x_q : tap_q + {4'd0, run_q};
+                tap_q          <= last_column ? x_q : tap_q + {4'd0, add_q ? 16'd0 : run_q};
                 if (last_column) begin
                     rows_left_q <= last_row ? rows_q : rows_left_q - 8'd1;
-                    at_0_q      <= (last_row && !add_q) ? head_q : next_row;
-                    at_1_q      <= (at_1_q == wrap_1_q) ? base_1_q : at_1_q + 16'd1;
+                    row_q       <= last_row ? head_0_q : next_row;
                 end
                 if (last_tap) begin
                     chunk_q <= last_chunk ? 16'd0 : chunk_q + LANES_16;
-                    left_q  <= last_chunk ? (add_q ? LANES_16 : run_q) : left_q - LANES_16;
+                    left_q  <= last_chunk ? next_run : left_q - LANES_16;
                 end
                 if (last_tap && last_chunk) begin
-                    x_q           <= x_q + {4'd0, step_q};
-                    tap_q         <= x_q + {4'd0, step_q};
-                    pixels_left_q <= pixels_left_q - 16'd1;
+                    side_q         <= concat_q && !side_q;
+                    run_q          <= next_run;
+                    other_run_q    <= run_q;
+                    x_q            <= next_x;
+                    tap_q          <= next_x;
+                    other_x_q      <= moved_x;
+                    repeats_left_q <= moves_on ? repeat_q : repeats_left_q - 8'd1;
+                    if (side_q == concat_q)
+                        pixels_left_q <= pixels_left_q - 12'd1;
                 end
             end
         end
 
-    wire turn  = start || done || rst;
+    wire turn  = accept || done || rst;
     wire moves = (step && (active_q || m_valid)) || rst;
 
     always @(posedge clk)
         if (turn)
-            active_q <= start && !rst;
+            active_q <= accept && !rst;
 
     always @(posedge clk)
         if (moves) begin

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // vector_unit - the arithmetic of the dpu: aligns slots, combines them by lane, multiplies, requantises.
 //
-// Why: add, max and average pooling are one pipeline. Stage 1 aligns the bytes read and combines them into an
-// accumulator (the sum, or the largest); stage 2 subtracts n zero points and multiplies, add a second time for input 1;
-// stage 3 rounds, shifts and clamps (round_clamp). What an actor needs is looked up by the context that travels along.
+// Why: all operations are one pipeline. Stage 1 aligns the bytes read and combines them into an accumulator (the sum,
+// or the largest); stage 2 subtracts n zero points and multiplies, add a second time for input 1; stage 3 rounds, shifts
+// and clamps (round_clamp), or looks up (lut). What an actor needs is looked up by the context that travels along.
 //
 // Latency: 3 cycles from the slot that completes a chunk to m_valid. Throughput: 1 slot per cycle.
 // While the output waits, all stages wait: `step` is low.
-// Model: pyimc.golden, nodes Add and Pool.
+// Model: pyimc.golden, all nodes but Mvm.
 `default_nettype none
 `include "imc_isa.vh"
 
@@ -56,8 +56,6 @@ module vector_unit #(
     localparam SUM   = 24;                       // 255 * 255 * 255 < 2**24
     localparam PB    = $clog2(PARAMS);
     localparam LB    = $clog2(LANES);
-    localparam [1:0] OP_ADD = 2'd0;
-    localparam [1:0] OP_MAX = 2'd1;
 
     generate
         if (PARAMS < 2) begin : gen_bad_params
@@ -66,18 +64,18 @@ module vector_unit #(
     endgenerate
 
     // Tables.
-    reg [39:0] pool_mem       [0:CONTEXTS-1];    // POOL
+    reg [24:0] vector_mem     [0:CONTEXTS-1];    // VECTOR up to `shift`
     reg [55:0] output_mem     [0:CONTEXTS-1];    // OUTPUT
     reg [30:0] multiplier_mem [0:PARAMS-1];      // PARAM_1
 
-    wire cfg_pool       = cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[1:0] == 2'd1;
+    wire cfg_vector     = cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[1:0] == 2'd1;
     wire cfg_output     = cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[1:0] == 2'd3;
     wire cfg_multiplier = cfg_valid && cfg_space == `IMC_SPACE_PARAMETER && cfg_addr[0];
 
     always @(posedge clk)
         if (cfg_valid) begin
-            if (cfg_pool)
-                pool_mem[cfg_addr[CTX_BITS+1:2]] <= cfg_data[39:0];
+            if (cfg_vector)
+                vector_mem[cfg_addr[CTX_BITS+1:2]] <= cfg_data[24:0];
             if (cfg_output)
                 output_mem[cfg_addr[CTX_BITS+1:2]] <= cfg_data[55:0];
             if (cfg_multiplier)
@@ -100,15 +98,17 @@ module vector_unit #(
     reg [CTX_BITS-1:0]   product_ctx_q;
 
     /* verilator lint_off UNUSEDSIGNAL */        // fields that stage 3 reads, parameters above PARAMS
-    wire [39:0] pool   = pool_mem[s_ctx];
+    wire [24:0] vector = vector_mem[s_ctx];
     wire [55:0] out_1  = output_mem[s_ctx];
     wire [15:0] entry;
     /* verilator lint_on UNUSEDSIGNAL */
-    wire [1:0]  op     = pool[`IMC_POOL_OPERATION];
+    wire [2:0]  op     = vector[`IMC_VECTOR_OPERATION];
+    wire        add    = op == `IMC_OPERATION_ADD;
+    wire        max    = op == `IMC_OPERATION_MAX;
     wire [15:0] count  = (s_first ? 16'd0 : count_q) + {15'd0, s_inside};
-    wire [7:0]  zero   = s_side ? pool[`IMC_POOL_ZERO_POINT_1] : pool[`IMC_POOL_ZERO_POINT_0];
-    wire [15:0] weight = (op == OP_MAX) ? 16'd1 : count;
-    wire [15:0] index  = (op == OP_ADD) ? {15'd0, s_side} : weight;
+    wire [7:0]  zero   = s_side ? vector[`IMC_VECTOR_ZERO_POINT_1] : vector[`IMC_VECTOR_ZERO_POINT_0];
+    wire [15:0] weight = max ? 16'd1 : count;
+    wire [15:0] index  = (add || op == `IMC_OPERATION_CONCAT) ? {15'd0, s_side} : weight;
     assign entry = out_1[`IMC_OUTPUT_PARAMETERS] + index;
 
     function [LANES*SUM-1:0] combine(
@@ -136,7 +136,7 @@ module vector_unit #(
                 aligned = (s_high ? low_q : mem_data) >> {s_offset, 3'd0};
                 if (s_high)  // the offset is not 0
                     aligned = aligned | mem_data << {{LB{1'b0}} - s_offset, 3'd0};
-                sum_q <= combine(sum_q, aligned, s_first, op == OP_MAX);
+                sum_q <= combine(sum_q, aligned, s_first, max);
             end else if (!s_low && s_first)
                 sum_q <= {LANES*SUM{1'b0}};
             if (!s_low)
@@ -144,7 +144,7 @@ module vector_unit #(
             if (s_final) begin
                 bias_q          <= $signed({1'b0, {8'd0, weight} * {16'd0, zero}});
                 factor_q        <= multiplier_mem[entry[PB-1:0]];
-                product_more_q  <= s_side;
+                product_more_q  <= add && s_side;
                 product_emit_q  <= s_emit;
                 product_bytes_q <= s_bytes;
                 product_last_q  <= s_last;
@@ -152,7 +152,7 @@ module vector_unit #(
             end
         end
 
-    // Stage 2: (sum - bias) * factor, 25 by 31 bits; add has two of them. The rest of POOL and OUTPUT joins here.
+    // Stage 2: (sum - bias) * factor, 25 by 31 bits; add has two of them. The rest of VECTOR and OUTPUT joins here.
     reg [LANES*64-1:0] product_q;
     reg                round_valid_q;            // product_q is complete
     reg [LB:0]         round_bytes_q;
@@ -190,21 +190,47 @@ module vector_unit #(
             end
         end
 
-    // Stage 3: round, shift, clamp.
+    // Stage 3: round, shift, clamp; or what stands in the table, at the product: lut multiplies the byte by 1.
     /* verilator lint_off UNUSEDSIGNAL */        // fields that stage 1 reads
-    wire [39:0] pool_3 = pool_mem[round_ctx_q];
-    wire [55:0] out_3  = output_mem[round_ctx_q];
+    wire [24:0] vector_3 = vector_mem[round_ctx_q];
+    wire [55:0] out_3    = output_mem[round_ctx_q];
     /* verilator lint_on UNUSEDSIGNAL */
+    wire        look_up  = vector_3[`IMC_VECTOR_OPERATION] == `IMC_OPERATION_LUT;
+
+    wire [WORD-1:0] rounded;
+    wire [WORD-1:0] found;
+    reg             found_q;                     // the output is `found`
+
+    assign m_data = found_q ? found : rounded;
 
     round_clamp #(.LANES(LANES)) u_round_clamp (
         .clk        (clk),
-        .en         (step && round_valid_q),
+        .en         (step && round_valid_q && !look_up),
         .product    (product_q),
-        .shift      ({LANES{pool_3[`IMC_POOL_SHIFT]}}),
+        .shift      ({LANES{vector_3[`IMC_VECTOR_SHIFT]}}),
         .zero_point (out_3[`IMC_OUTPUT_ZERO_POINT]),
         .low        (out_3[`IMC_OUTPUT_LOW]),
         .high       (out_3[`IMC_OUTPUT_HIGH]),
-        .data       (m_data)
+        .data       (rounded)
+    );
+
+    wire [LANES*8-1:0] bytes_3;
+    genvar lane;
+    generate
+        for (lane = 0; lane < LANES; lane = lane + 1) begin : gen_byte
+            assign bytes_3[lane*8 +: 8] = product_q[lane*64 +: 8];
+        end
+    endgenerate
+
+    lut #(.LANES(LANES), .TABLE_BITS(CTX_BITS)) u_lut (
+        .clk   (clk),
+        .wen   (cfg_valid && cfg_space == `IMC_SPACE_LUT),
+        .waddr (cfg_addr[CTX_BITS+4:0]),
+        .wdata (cfg_data),
+        .en    (step && round_valid_q && look_up),
+        .select (round_ctx_q),
+        .index (bytes_3),
+        .data  (found)
     );
 
     assign busy = s_valid || product_valid_q || round_valid_q || m_valid;
@@ -220,6 +246,7 @@ module vector_unit #(
                 m_bytes <= round_bytes_q;
                 m_last  <= round_last_q;
                 m_ctx   <= round_ctx_q;
+                found_q <= look_up;
             end
             if (rst) begin
                 product_valid_q <= 1'b0;

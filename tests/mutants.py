@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("rtl", "sim", "pyimc", "mapping", "tests", "pyproject.toml")
 CHIP = "tests/sim/test_end_to_end.py::test_a_cnn_of_a_seed_is_right_at_every_level"
 
+CHIP_GRAPH = "tests/sim/test_end_to_end.py::test_every_kind_of_node_is_right_on_the_chip"
+
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
@@ -53,6 +55,10 @@ MUTANTS = (
         "addr1_q",
         "tests/rtl/test_gather.py",
     ),
+    Mutant("rtl/vector_fetch.v", "concat_q ? other_run_q : run_q", "run_q", CHIP_GRAPH),
+    Mutant("rtl/vector_fetch.v", "moves_on ? step_q : 16'd0", "step_q", "tests/rtl/test_dpu_engine.py"),
+    Mutant("rtl/vector_unit.v", "add && s_side", "s_side", "tests/rtl/test_dpu_engine.py"),
+    Mutant("rtl/lut.v", "{select, index", "{{TABLE_BITS{1'b0}}, index", "tests/rtl/test_dpu_engine.py"),
     Mutant("rtl/fetch.v", "turns < count", "turns <= count", "tests/rtl/test_sequencer.py"),
     Mutant("rtl/ingress.v", "{1'b0, tail_q} + 17'd1 == ring_end ?", "1'b0 ?", "tests/rtl/test_ingress.py"),
     Mutant("rtl/counters.v", "worked[owner_q] + span", "worked[owner_q] + span + 32'd1", "tests/rtl/test_counters.py"),

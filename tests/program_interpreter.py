@@ -165,12 +165,13 @@ class Interpreter:
         if len(unit.weights):
             values = self._crossbar(unit, context, fire, output)
         else:
-            operation = unit.entry(isa.POOL, "ENGINE", 4 * context + 1)
-            values = self._vector(unit, context, fire, output, operation)
+            values = self._vector(unit, context, fire, output, unit.entry(isa.VECTOR, "ENGINE", 4 * context + 1))
         result = np.clip(values + output["zero_point"], output["low"], output["high"]).astype(np.uint8)
         return self._pad(result.reshape(-1))
 
-    def _windows(self, unit: Unit, context: int, fire: Fields, kernel_rows: int, length: int) -> NDArray[np.int64]:
+    def _windows(
+        self, unit: Unit, context: int, fire: Fields, kernel_rows: int, length: int, uses: int = 1
+    ) -> NDArray[np.int64]:
         """Bytes of every window of the firing, int64 [pixels, kernel rows, length]; -1 outside the image."""
         window = unit.entry(isa.WINDOW, "ENGINE", 4 * context)
         rows = np.full((kernel_rows, window["row_words"] * self.arch.lanes), -1, np.int64)
@@ -182,7 +183,7 @@ class Interpreter:
             if start < end:
                 read = self._read(unit, 2 * context, start, end - start)
                 row[(start - first) * self.arch.lanes : (end - first) * self.arch.lanes] = read
-        at = fire["x0"] + np.arange(fire["pixels"])[:, None] * window["step"] + np.arange(length)
+        at = fire["x0"] + np.arange(fire["pixels"])[:, None] // uses * window["step"] + np.arange(length)
         inside = (at >= 0) & (at < window["row_bytes"])
         picked = np.where(inside, rows[:, np.where(inside, at, 0)], -1)
         assert (picked != MISSING).all(), "a window reads what has not arrived or was released"
@@ -216,26 +217,44 @@ class Interpreter:
         bias, shift, multiplier = self._parameters(unit, output["parameters"], columns["columns"])
         return _round_shift((total[:, : columns["columns"]] + bias) * multiplier, shift)
 
-    def _vector(self, unit: Unit, context: int, fire: Fields, output: Fields, pool: Fields) -> NDArray[np.int64]:
-        taps = pool["kernel_rows"] * pool["kernel_columns"]
+    def _vector(self, unit: Unit, context: int, fire: Fields, output: Fields, vector: Fields) -> NDArray[np.int64]:
+        taps = vector["kernel_rows"] * vector["kernel_columns"]
         _, _, multiplier = self._parameters(unit, output["parameters"], max(2, taps + 1))
-        zeros = (pool["zero_point_0"], pool["zero_point_1"])
-        if pool["operation"] == 0:
-            operands = [
-                self._read(unit, 2 * context + port, 0, fire["produce"]).astype(np.int64) - zeros[port]
-                for port in range(2)
-            ]
-            return _round_shift(operands[0] * multiplier[0] + operands[1] * multiplier[1], pool["shift"])
-        run = unit.entry(isa.WINDOW, "ENGINE", 4 * context)["run"]
-        length = run * pool["kernel_columns"]  # a tap is one pixel; those of a row are neighbours
-        windows = self._windows(unit, context, fire, pool["kernel_rows"], length)
+        zeros, shift = (vector["zero_point_0"], vector["zero_point_1"]), vector["shift"]
+        window = unit.entry(isa.WINDOW, "ENGINE", 4 * context)
+        run = window["run"]
+
+        def row(port: int, length: int) -> NDArray[np.int64]:
+            words = self.arch.words(length)
+            assert words <= fire["take" if port else "need"]
+            return self._read(unit, 2 * context + port, 0, words)[:length].astype(np.int64)
+
+        match vector["operation"]:
+            case 0:
+                assert (run, window["step"], vector["kernel_columns"]) == (self.arch.lanes, self.arch.lanes, 2)
+                length = fire["pixels"] * run
+                operands = [(row(port, length) - zeros[port]) * multiplier[port] for port in range(2)]
+                return _round_shift(operands[0] + operands[1], shift)
+            case 3:
+                runs = (run, window["step"])
+                assert fire["x0"] == 0
+                assert fire["pixels"] * max(runs) <= window["row_bytes"]
+                parts = [row(port, fire["pixels"] * runs[port]).reshape(-1, runs[port]) for port in range(2)]
+                scaled = [(parts[port] - zeros[port]) * multiplier[port] for port in range(2)]
+                return _round_shift(np.concatenate(scaled, axis=1), shift)
+            case 4:
+                entries = [unit.tables[isa.SPACES["LUT"]][32 * context + n] for n in range(32)]
+                assert (run, window["step"], multiplier[1], zeros[0]) == (self.arch.lanes, self.arch.lanes, 1, 0)
+                return np.array(entries, np.uint64).view(np.uint8)[row(0, fire["pixels"] * run)].astype(np.int64)
+        length = run * vector["kernel_columns"]  # a tap is one pixel; those of a row are neighbours
+        windows = self._windows(unit, context, fire, vector["kernel_rows"], length, vector["repeat"] + 1)
         windows = windows.reshape(fire["pixels"], taps, run)
         valid = windows >= 0
-        if pool["operation"] == 1:
-            return _round_shift((windows.max(axis=1) - zeros[0]) * multiplier[1], pool["shift"])
+        if vector["operation"] == 1:
+            return _round_shift((windows.max(axis=1) - zeros[0]) * multiplier[1], shift)
         count = valid.sum(axis=1)
         sums = np.where(valid, windows, 0).sum(axis=1) - count * zeros[0]
-        return _round_shift(sums * multiplier[count], pool["shift"])
+        return _round_shift(sums * multiplier[count], shift)
 
 
 def _round_shift(product: NDArray[np.int64], shift: Any) -> NDArray[np.int64]:

@@ -244,7 +244,9 @@ def _engine(program: Program, chip: Chip, row: int, layout: isa.Layout, fields: 
     elif layout is isa.COLUMNS:
         groups = (fields["col_tiles"] - 1) * (crossbar.columns // crossbar.adcs) + fields["last_groups"]
         chip.write(row, A_CONVERT_CYCLES=program.arch.dac_steps * groups)
-    elif layout is isa.POOL:
-        chip.write(row, A_ADD=fields["operation"] == 0, A_KERNEL_COLUMNS=fields["kernel_columns"])
+    elif layout is isa.VECTOR:
+        chip.write(row, A_ADD=fields["operation"] == isa.OPERATIONS["ADD"], A_REPEAT=fields["repeat"])
+        chip.write(row, A_CONCAT=fields["operation"] == isa.OPERATIONS["CONCAT"])
+        chip.write(row, A_KERNEL_COLUMNS=fields["kernel_columns"])
     elif layout is isa.OUTPUT:
         chip.write(row, A_COLUMNS=fields["columns"])

@@ -13,11 +13,7 @@ from pyimc.cycle.state import *
 def next_chunk(s: Table, u: int, row: int) -> None:
     """Slots and bytes of the chunk that P_CHUNK and P_X name."""
     lanes = s[G_LANES]
-    if s[row + A_ADD]:
-        s[u + P_CHUNK_BYTES] = lanes
-        s[u + P_SLOTS_LEFT] = 2
-        return
-    run, row_bytes, chunk = s[row + A_RUN], s[row + A_ROW_BYTES], s[u + P_CHUNK]
+    run, row_bytes, chunk = s[u + P_RUN], s[row + A_ROW_BYTES], s[u + P_CHUNK]
     size = min(lanes, run - chunk)
     slots = 0
     tap = s[u + P_X]
@@ -25,7 +21,8 @@ def next_chunk(s: Table, u: int, row: int) -> None:
         slots += 1
         if 0 <= tap < row_bytes and (tap + chunk) % lanes + size > lanes:
             slots += 1
-        tap += run
+        if not s[row + A_ADD]:  # whose columns are its inputs
+            tap += run
     s[u + P_CHUNK_BYTES] = size
     s[u + P_SLOTS_LEFT] = slots * s[u + P_ROWS]
 
@@ -35,12 +32,35 @@ def accept(s: Table, u: int, row: int, at: int, now: int) -> None:
     """A firing is accepted in cycle `now`, which is the next one; its first slot is one cycle later."""
     s[u + P_FETCH] = 1
     s[u + P_FETCH_FROM] = now + 1
-    s[u + P_PIXELS] = s[at + I_PRODUCE] if s[row + A_ADD] else s[at + I_PIXELS]
+    s[u + P_PIXELS] = s[at + I_PIXELS]
     s[u + P_X] = s[at + I_X0]
     s[u + P_ROWS] = s[at + I_ROWS]
     s[u + P_CHUNK] = 0
+    s[u + P_SIDE] = 0
+    s[u + P_REPEATS] = s[row + A_REPEAT]
+    s[u + P_RUN] = s[row + A_RUN]
+    s[u + P_OTHER_RUN] = s[row + A_STEP]
+    s[u + P_OTHER_X] = 0
     next_chunk(s, u, row)
     wake_output(s, u)
+
+
+@cold
+def next_pixel(s: Table, u: int, row: int) -> None:
+    """Where the next pixel is; concat takes turns between its inputs."""
+    s[u + P_CHUNK] = 0
+    if s[row + A_CONCAT]:
+        x, run = s[u + P_X] + s[u + P_RUN], s[u + P_RUN]
+        s[u + P_X], s[u + P_RUN] = s[u + P_OTHER_X], s[u + P_OTHER_RUN]
+        s[u + P_OTHER_X], s[u + P_OTHER_RUN] = x, run
+        s[u + P_SIDE] = 1 - s[u + P_SIDE]
+    elif s[u + P_REPEATS]:
+        s[u + P_REPEATS] -= 1
+    else:
+        s[u + P_REPEATS] = s[row + A_REPEAT]
+        s[u + P_X] += s[row + A_STEP]
+    if not s[u + P_SIDE]:
+        s[u + P_PIXELS] -= 1
 
 
 @cold
@@ -49,14 +69,9 @@ def advance(s: Table, u: int) -> int:
     ctx = s[u + P_ISSUE_CTX]
     row = actor_row(s, u, ctx)
     item = ctx << CTX_AT | s[u + P_CHUNK_BYTES]
-    if s[row + A_ADD]:
-        s[u + P_PIXELS] -= 1
-    else:
-        s[u + P_CHUNK] += s[G_LANES]
-        if s[u + P_CHUNK] >= s[row + A_RUN]:
-            s[u + P_CHUNK] = 0
-            s[u + P_X] += s[row + A_STEP]
-            s[u + P_PIXELS] -= 1
+    s[u + P_CHUNK] += s[G_LANES]
+    if s[u + P_CHUNK] >= s[u + P_RUN]:
+        next_pixel(s, u, row)
     if s[u + P_PIXELS] == 0:
         s[u + P_FETCH] = 0
         return item | MARK_LAST

@@ -108,7 +108,11 @@ def in_make_test(case: Case) -> bool:
     return False
 
 
-FAST = ("unit/row tiles", "unit/skip", "unit/add", "digits/starved/lblp")
+FAST = (
+    "unit/row tiles", "unit/skip", "unit/add", "unit/concat of channels",
+    "unit/all vector operations, one-word packets",
+    "digits/starved/lblp",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The unit micro-benchmarks: networks of one to six nodes, each for one operator or one regime of the machine."""
+"""The unit micro-benchmarks: networks of one to ten nodes, each for one operator or one regime of the machine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pyimc.arch import Arch
 from pyimc.network import Network
-from tests.mapping.networks import Builder, small_arch
+from tests.mapping.networks import Builder, moves, small_arch
 
 FAST_ARRAY: Mapping[str, object] = {"crossbar": {"adcs": 32, "dac_bits": 8}}  # converts a row tile in one cycle
 SHARED_LINK = "link shared by two actors"
@@ -123,6 +124,33 @@ def chain(length: int) -> Callable[[], Network]:
     return build
 
 
+def joined(axis: Literal["channels", "columns"], channels: int, other: int) -> Callable[[], Network]:
+    """Two convolutions of different depths as one map."""
+
+    def build() -> Network:
+        net = Builder(4, 5, 6)
+        sides = [net.conv(f"side{index}", "x", depth) for index, depth in enumerate((channels, other))]
+        return net.finish(net.concat("join", sides[0], sides[1], axis))
+
+    return build
+
+
+def curve() -> Network:
+    """A table."""
+    net = Builder(6, 7, 9)
+    return net.finish(net.lut("curve", "x"))
+
+
+def enlarged(channels: int, factor: int) -> Callable[[], Network]:
+    """An enlargement."""
+
+    def build() -> Network:
+        net = Builder(3, 4, channels)
+        return net.finish(net.resize("large", "x", factor))
+
+    return build
+
+
 def digital() -> Network:
     """Four actors of the vector engine behind each other."""
     net = Builder(10, 10, 7)
@@ -167,6 +195,12 @@ UNITS: dict[str, Unit] = {
     "average pool": Unit(pool("average", 3, 3, 8, (0, 0, 0, 0))),
     "average pool, padded": Unit(pool("average", 3, 1, 5, (1, 1, 1, 1))),
     "global average pool": Unit(pool("average", 9, 1, 33, (0, 0, 0, 0))),
+    "table": Unit(curve),
+    "concat of channels, whole words": Unit(joined("channels", 16, 8)),
+    "concat of channels": Unit(joined("channels", 11, 5)),
+    "concat of columns": Unit(joined("columns", 9, 9)),
+    "resize, whole words": Unit(enlarged(16, 2)),
+    "resize": Unit(enlarged(5, 3)),
     # Several actors.
     "chain": Unit(chain(4)),
     "fan-out": Unit(fan_out, slack_rows=1),
@@ -174,6 +208,8 @@ UNITS: dict[str, Unit] = {
     "skip without slack": Unit(skip, slack_rows=0),
     "several actors on one crossbar PU": Unit(chain(6), FEW_PUS),
     "several actors on one digital PU": Unit(digital, FEW_PUS),
+    "all vector operations on one digital PU": Unit(moves, {**FEW_PUS, "host_words": 128}),
+    "all vector operations, one-word packets": Unit(moves, {"packet_words": 1, "host_words": 128}, slack_rows=0),
     "both on one PU of each kind": Unit(skip, FEW_PUS, slack_rows=0),
     # Flow.
     "a single image": Unit(chain(3), images=1),

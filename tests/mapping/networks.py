@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from pyimc.arch import Arch, arch_from_dict, load_arch
-from pyimc.network import Add, Mvm, Network, Node, Pads, Pair, Pool, TensorType, window_shape
+from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pads, Pair, Pool, Resize, TensorType, window_shape
 from pyimc.network_rules import verify
 from pyimc.numerics import quantise_multiplier, quantise_multipliers
 
@@ -100,6 +100,33 @@ class Builder:
         self.nodes.append(Add(name, (left, right), output, (one, two), shift, zeros, zero, self._clamp()))
         return output
 
+    def concat(self, name: str, left: str, right: str, axis: Literal["channels", "columns"]) -> str:
+        """Two maps side by side."""
+        kinds = (self.tensors[left], self.tensors[right])
+        height, width, channels = kinds[0].shape
+        if axis == "channels":
+            output = self._tensor(f"{name}.y", height, width, channels + kinds[1].channels)
+        else:
+            output = self._tensor(f"{name}.y", height, width + kinds[1].width, channels)
+        (one, two), shift = quantise_multipliers(self.random.uniform(0.5, 1.5, 2).tolist())
+        zeros = (kinds[0].zero_point, kinds[1].zero_point)
+        zero = self.tensors[output].zero_point
+        self.nodes.append(Concat(name, (left, right), output, axis, (one, two), shift, zeros, zero, self._clamp()))
+        return output
+
+    def lut(self, name: str, source: str) -> str:
+        """A random function."""
+        output = self._tensor(f"{name}.y", *self.tensors[source].shape)
+        self.nodes.append(Lut(name, (source,), output, self.random.integers(0, 256, 256, np.uint8)))
+        return output
+
+    def resize(self, name: str, source: str, factor: int) -> str:
+        """An enlargement."""
+        kind = self.tensors[source]
+        self.tensors[f"{name}.y"] = replace(kind, height=kind.height * factor, width=kind.width * factor)
+        self.nodes.append(Resize(name, (source,), f"{name}.y", factor))
+        return f"{name}.y"
+
     def pool(
         self,
         name: str,
@@ -140,6 +167,19 @@ def residual() -> Network:
     return net.finish(net.dense("last", mean, 10))
 
 
+def moves() -> Network:
+    """What a detector's neck does, with odd numbers of channels: tables, an enlargement, maps joined on both axes."""
+    net = Builder(6, 5, 3)
+    stem = net.lut("stem.act", net.conv("stem", "x", 11))
+    down = net.lut("down.act", net.conv("down", stem, 16, stride=(2, 2), pads=(1, 1, 1, 2)))
+    large = net.resize("large", down, 2)
+    side = net.conv("side", stem, 11, (1, 2), (1, 1), (0, 1, 0, 1))
+    wide = net.concat("wide", stem, side, "columns")
+    inner = net.conv("inner", side, 16, (1, 2), (1, 1), (0, 1, 0, 0))
+    deep = net.concat("deep", net.concat("even", large, inner, "channels"), inner, "channels")
+    return net.finish(wide, net.add("sum", deep, deep), net.concat("odd", stem, "x", "channels"))
+
+
 def draw_network(choose: Choose) -> Network:
     """Draws a network of up to seven nodes on tensors that may have several consumers, or be outputs as well."""
     net = Builder(choose(1, 9), choose(1, 9), choose(1, 20), choose(0, 2**16 - 1))
@@ -155,7 +195,7 @@ def draw_network(choose: Choose) -> Network:
 def _draw_node(net: Builder, choose: Choose, name: str, source: str) -> None:
     kind = net.tensors[source]
     same = [other for other, their in net.tensors.items() if their.shape == kind.shape]
-    match choose(0, 4):
+    match choose(0, 7):
         case 0:
             net.add(name, source, same[choose(0, len(same) - 1)])
         case 1:
@@ -165,6 +205,24 @@ def _draw_node(net: Builder, choose: Choose, name: str, source: str) -> None:
             net.dense(name, source, choose(1, 40))
         case 3:
             net.conv(name, source, kind.channels)
+        case 4:
+            net.lut(name, source)
+        case 5 if kind.channels <= 20:
+            beside = [
+                other
+                for other, their in net.tensors.items()
+                if their.shape[:2] == kind.shape[:2] and their.channels + kind.channels <= 40
+            ]
+            net.concat(name, source, beside[choose(0, len(beside) - 1)], "channels")
+        case 6 if kind.width <= 5:
+            beside = [
+                other
+                for other, their in net.tensors.items()
+                if their.shape[::2] == kind.shape[::2] and their.width + kind.width <= 10
+            ]
+            net.concat(name, source, beside[choose(0, len(beside) - 1)], "columns")
+        case 7 if max(kind.height, kind.width) <= 4:
+            net.resize(name, source, choose(2, 9 // max(kind.height, kind.width, 2)))
         case _:
             net.conv(name, source, choose(1, 40), *draw_window(choose, (kind.height, kind.width), 5))
 

@@ -11,7 +11,7 @@ from mapping.strategies import names
 from pyimc import golden, isa
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, ConfigError
-from pyimc.network import Network, TensorType
+from pyimc.network import Lut, Network, TensorType
 from pyimc.program import Program, table_writes
 from tests.mapping.networks import Builder, networks, residual, seeded, small_arch
 from tests.program_interpreter import Interpreter
@@ -62,7 +62,8 @@ def test_drawn_networks_compute_what_golden_computes(
 
 def test_drawn_networks_reach_the_corners() -> None:
     """A generator that no longer draws a corner tests nothing there."""
-    seen = dict.fromkeys(("rows below", "stride over kernel", "split rows", "split columns", "fan-out", "outputs"), 0)
+    shapes = ("rows below", "stride over kernel", "split rows", "split columns", "fan-out", "outputs")
+    seen = dict.fromkeys((*shapes, "Mvm", "Add", "Pool", "Concat", "Lut", "Resize"), 0)
     for seed in range(60):
         network = seeded(seed)
         arch = small_arch(host_words=256, instructions=512, destinations=8, activation_words=8192)
@@ -81,6 +82,8 @@ def test_drawn_networks_reach_the_corners() -> None:
             seen["rows below"] += fires[-1]["top"] + fires[-1]["rows"] < kernel
             window = isa.WINDOW.decode(tables[5, 4 * actor.context])
             seen["stride over kernel"] += any(f["free"] > f["rows"] * window["row_words"] for f in fires[:-1])
+        for node in network.nodes:
+            seen[type(node).__name__] += 1
     assert all(seen.values()), seen
 
 
@@ -162,6 +165,30 @@ def test_options_are_checked() -> None:
     broken.tensors["x"] = TensorType(7, 8, 3, 1.0, 0)
     with pytest.raises(ConfigError, match="network test is not well formed"):
         compile_network(broken, small_arch())
+
+
+def test_tables_of_vector_operations() -> None:
+    """A table is on the unit that looks it up, and only there; concat has a run of either input."""
+    net = Builder(2, 3, 5)
+    curve = net.lut("curve", "x")
+    network = net.finish(net.concat("join", curve, net.pool("p", "x", "max", (1, 1), (1, 1)), "columns"))
+    arch = small_arch(dpus=[4, 5])
+    program = compile_network(network, arch)
+    for actor in program.actors:
+        tables = {(space, entry): value for space, entry, value in table_writes(program, actor.node)}
+        entry, engine = 4 * actor.context, isa.SPACES["ENGINE"]
+        window = isa.WINDOW.decode(tables[engine, entry])
+        vector = isa.VECTOR.decode(tables[engine, entry + 1])
+        found = [tables.get((isa.SPACES["LUT"], 32 * actor.context + n)) for n in range(32)]
+        if actor.name == "curve":
+            (table,) = (node.table for node in network.nodes if isinstance(node, Lut))
+            assert b"".join(value.to_bytes(8, "little") for value in found if value is not None) == table.tobytes()
+            assert (vector["operation"], window["run"], window["row_bytes"]) == (isa.OPERATIONS["LUT"], 8, 15)
+        else:
+            assert found == [None] * 32
+        if actor.name == "join":
+            assert (vector["operation"], vector["kernel_columns"]) == (isa.OPERATIONS["CONCAT"], 1)
+            assert (window["run"], window["step"], window["row_bytes"]) == (15, 15, 15)
 
 
 def test_no_more_columns_are_converted_than_used() -> None:

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from mapping.firing import Firing, runs, stream_length
+from mapping.firing import Firing, image_firings, runs, stream_length
 from mapping.graph import Graph, build_graph
 from pyimc.arch import load_arch
-from pyimc.errors import CapacityError, ConfigError, UnsupportedOperator
+from pyimc.errors import CapacityError, ConfigError
 from tests.mapping.networks import Builder, residual, resnet18, small_arch
-from tests.pyimc.networks import residual_network
 
 ARCH = small_arch()  # 8 bytes a word, crossbar 64 x 32, 8 adcs, 4 dac steps
 
@@ -47,9 +46,31 @@ def test_runs_and_stream_length() -> None:
     assert stream_length((one, two, two, one, one, one), 3) == 3 + 2 + 1
 
 
-def test_nodes_that_no_engine_computes_are_listed_at_once() -> None:
-    with pytest.raises(UnsupportedOperator, match=r"no engine computes Lut \(curve\), Concat \(stack\), .*, Resize"):
-        build_graph(residual_network(), ARCH)
+def test_resize_reads_a_row_several_times() -> None:
+    net = Builder(3, 2, 5)
+    network = net.finish(net.resize("r", "x", 3))
+    row, produced = 2, 4  # 10 and 30 bytes in words of 8
+    kept = Firing(row, 0, 0, produced, 0, 6, 0, 0, 1)
+    assert image_firings(network, network.nodes[0], ARCH) == (kept, kept, replace(kept, free=row)) * 3
+    assert build_graph(network, ARCH).nodes["r"].instructions == 3 + 2
+
+
+def test_concat_takes_a_row_of_each() -> None:
+    net = Builder(3, 2, 5)
+    wide = net.concat("wide", "x", "x", "columns")
+    network = net.finish(net.concat("deep", wide, wide, "channels"))
+    wide_firing, deep_firing = (image_firings(network, node, ARCH)[0] for node in network.nodes)
+    assert wide_firing == Firing(need=2, free=2, take=2, produce=3, offset=0, pixels=1, x0=0, top=0, rows=1)
+    assert deep_firing == Firing(need=3, free=3, take=3, produce=5, offset=0, pixels=4, x0=0, top=0, rows=1)
+
+
+def test_concat_in_parts_reads_whole_words_of_each() -> None:
+    """5 channels and 12: eight pixels, or multiples, are whole words of both and of the output."""
+    net = Builder(1, 20, 5)
+    network = net.finish(net.concat("join", "x", net.conv("c", "x", 12), "channels"))
+    first, second, last = image_firings(network, network.nodes[1], ARCH, 3)
+    assert first == second == Firing(need=5, free=5, take=12, produce=17, offset=0, pixels=8, x0=0, top=0, rows=1)
+    assert last == Firing(need=3, free=3, take=6, produce=9, offset=0, pixels=4, x0=0, top=0, rows=1)
 
 
 def test_what_no_unit_can_hold_is_listed_at_once() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -11,23 +10,20 @@ import cocotb
 import numpy as np
 import pytest
 from cocotb.triggers import RisingEdge
-from numpy.typing import NDArray
 
-from pyimc.golden import run_node
-from pyimc.isa import OUTPUT, PARAM_1, POOL, SPACES, WINDOW, instruction
-from pyimc.network import Add, Network, Pool, TensorType, window_shape
-from pyimc.timing_dpu import Timeline, add_timeline, pool_timeline
+from pyimc.isa import instruction
+from pyimc.network import Add, Concat, Lut, Pool, Resize
+from pyimc.timing_dpu import timeline
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start, until
 from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
+from tests.rtl.vector_layer import MODES, PARAMS_PER_ACTOR, Actor, Firing, Node
 
 SHAPES = [
     {"WORD": 64, "CONTEXTS": 3, "CTX_BITS": 2, "PARAMS": 75},
     {"WORD": 128, "CONTEXTS": 16, "CTX_BITS": 4, "PARAMS": 512},
     {"WORD": 256, "CONTEXTS": 1, "CTX_BITS": 1, "PARAMS": 33},
 ]
-MEMORY = 1 << 16
-ROUNDS = 30
-PARAMS_PER_ACTOR = 25  # kernels have up to 20 pixels
+ROUNDS = 150
 CORNERS = (
     "ring wraps",
     "row wraps",
@@ -44,214 +40,16 @@ CORNERS = (
     "clamped high",
     "not clamped",
     "negative product",
-    "add",
-    "max",
-    "average",
+    *MODES,
     "last word of memory",
+    "concat: two-word read of input 1",
+    "concat: several chunks of input 1",
+    "concat: inputs of one size",
+    "concat: output chunks straddle",
+    "resize: another window in the same pixel's place",
+    "resize: part of a row",
+    "row ends within a word",
 )
-
-
-@dataclass
-class Firing:
-    """One FIRE with everything around it."""
-
-    ctx: int
-    instr: int
-    rings: list[tuple[int, int, int]]  # head, base, size
-    memory: dict[int, int]  # the words that it reads
-    words: list[int]
-    timeline: Timeline
-
-
-class Actor:
-    """A random Add or Pool in one context; makes random firings of it."""
-
-    def __init__(self, ctx: int, lanes: int, parameters: int, rng: random.Random, corners: Corners, mode: str) -> None:
-        self.ctx, self.lanes, self.rng, self.corners, self.mode = ctx, lanes, rng, corners, mode
-        self.values = (0, 255, *range(256)) if rng.random() < 0.5 else (0, 255, rng.randint(0, 255))
-        self.parameters = parameters + rng.randint(0, 2)
-        low, high = sorted((rng.randint(0, 255), rng.randint(0, 255))) if rng.random() < 0.5 else (0, 255)
-        zero_point = rng.randint(0, 255)
-        self.node: Add | Pool
-        if mode == "add":
-            shift = rng.choice((1, 20, 30, 31, 36, 62))
-            top = min(2**shift, 2**31 - 1)
-            self.node = Add(
-                "node",
-                ("a", "b"),
-                "y",
-                (rng.randint(0, top), rng.randint(0, top)),
-                shift,
-                (rng.randint(0, 255), rng.randint(0, 255)),
-                zero_point,
-                (low, high),
-            )
-            self.multipliers = list(self.node.multipliers)
-            return
-        kernel = rng.choice(((1, 1), (2, 2), (3, 3), (3, 2), (1, 4), (4, 5)))
-        self.channels = rng.choice((1, 3, lanes // 2, lanes - 3, lanes, lanes + 3, 2 * lanes, 2 * lanes + lanes // 2))
-        self.height, self.width = kernel[0] + rng.randint(0, 4), kernel[1] + rng.randint(0, 6)
-        down, across = kernel[0] - 1, kernel[1] - 1
-        pads = (rng.randint(0, down), rng.randint(0, across), rng.randint(0, down), rng.randint(0, across))
-        shift = rng.choice((1, 24, 30, 35))
-        top = min(2 ** (shift + 1), 2**31 - 1)
-        size = kernel[0] * kernel[1] + 1
-        scale = [0, *(max(1, top // (n if mode == "average" else 1)) for n in range(1, size))]
-        self.multipliers = [rng.randint(0, most) for most in scale]
-        self.node = Pool(
-            "node",
-            ("x",),
-            "y",
-            "max" if mode == "max" else "average",
-            kernel,
-            (rng.randint(1, 3), rng.randint(1, 3)),
-            pads,
-            np.array(self.multipliers, np.int32),
-            shift,
-            rng.randint(0, 255),
-            zero_point,
-            (low, high),
-        )
-
-    def tables(self) -> list[tuple[int, int, int]]:
-        """Space, address and data of every table entry."""
-        node, engine, entry = self.node, SPACES["ENGINE"], self.ctx * 4
-        output = OUTPUT.encode(
-            columns=getattr(self, "channels", 1),
-            parameters=self.parameters,
-            zero_point=node.output_zero_point,
-            low=node.clamp[0],
-            high=node.clamp[1],
-        )
-        if isinstance(node, Add):
-            pool = POOL.encode(
-                operation=0,
-                zero_point_0=node.input_zero_points[0],
-                zero_point_1=node.input_zero_points[1],
-                shift=node.shift,
-            )
-            window = self.rng.getrandbits(64)
-        else:
-            pool = POOL.encode(
-                operation=1 if node.mode == "max" else 2,
-                kernel_rows=node.kernel[0],
-                kernel_columns=node.kernel[1],
-                zero_point_0=node.input_zero_point,
-                shift=node.shift,
-            )
-            row = self.width * self.channels
-            window = WINDOW.encode(
-                run=self.channels, step=node.stride[1] * self.channels, row_bytes=row, row_words=-(-row // self.lanes)
-            )
-        entries = [(engine, entry, window), (engine, entry + 1, pool), (engine, entry + 3, output)]
-        entries += [
-            (SPACES["PARAMETER"], 2 * (self.parameters + n) + 1, PARAM_1.encode(multiplier=m))
-            for n, m in enumerate(self.multipliers)
-        ]
-        return entries
-
-    def fire(self) -> Firing:
-        """A random firing with random data."""
-        self.corners.hit(self.mode)
-        return self._fire_add() if isinstance(self.node, Add) else self._fire_pool(self.node)
-
-    def _ring(self, base: int, words: int) -> tuple[int, int, int]:
-        size = words + self.rng.randint(0, 5)
-        if base != 300 and self.rng.random() < 0.2:
-            base = MEMORY - size
-            self.corners.hit("last word of memory", True)
-        head = base + self.rng.randrange(size)
-        self.corners.hit("ring wraps", head + words > base + size)
-        return head, base, size
-
-    def _data(self, count: int) -> NDArray[np.uint8]:
-        return np.array([self.rng.choice(self.values) for _ in range(count)], np.uint8)
-
-    def _golden(self, *inputs: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-        """The node's output; counts where its range of values was met."""
-        kind = TensorType(*shape, 1.0, 0)
-        network = Network("test", "x", ("y",), {"y": kind}, (self.node,))
-        out = run_node(network, self.node, inputs)
-        low, high = self.node.clamp
-        self.corners.hit("clamped low", low > 0 and bool((out == low).any()))
-        self.corners.hit("clamped high", high < 255 and bool((out == high).any()))
-        self.corners.hit("not clamped", bool(((out > low) & (out < high)).any()))
-        self.corners.hit("negative product", bool((out < min(self.node.output_zero_point, high)).any()))
-        return out
-
-    def _fire_add(self) -> Firing:
-        words = self.rng.randint(1, 9)
-        rings = [self._ring(100, words), self._ring(300, words)]
-
-        data = [self._data(words * self.lanes) for _ in rings]
-        memory: dict[int, int] = {}
-        for (head, base, size), values in zip(rings, data, strict=True):
-            memory.update(_place(values, head, base, size, self.lanes))
-        shape = (1, words * self.lanes, 1)
-        out = self._golden(*(values.reshape(shape) for values in data), shape=shape)
-        instr = instruction("FIRE", need=words, free=words, take=words, produce=words, pixels=0)
-        return Firing(self.ctx, instr, rings, memory, _words(out, self.lanes), add_timeline(words))
-
-    def _fire_pool(self, node: Pool) -> Firing:
-        lanes, channels, corners = self.lanes, self.channels, self.corners
-        out_height, out_width = window_shape((self.height, self.width), node.kernel, node.stride, node.pads)
-        image = self._data(self.height * self.width * channels).reshape(self.height, self.width, channels)
-        out = self._golden(image, shape=(out_height, out_width, channels))
-        y, first = self.rng.randrange(out_height), self.rng.randrange(out_width)
-        pixels = self.rng.randint(1, out_width - first)
-        upper = y * node.stride[0] - node.pads[0]
-        top = max(0, -upper)
-        rows = min(node.kernel[0] - top, self.height - max(0, upper))
-        row_words = -(-self.width * channels // lanes)
-        head, base, size = self._ring(600, rows * row_words)
-        memory: dict[int, int] = {}
-        for row in range(rows):
-            at = base + (head - base + row * row_words) % size
-            corners.hit("row wraps", at + row_words > base + size)
-            memory.update(_place(image[max(0, upper) + row].reshape(-1), at, base, size, lanes))
-        left = first * node.stride[1] - node.pads[1]
-        window = {"x0": left * channels, "pixels": pixels, "rows": rows}
-        timeline = pool_timeline(
-            lanes=lanes,
-            channels=channels,
-            row_bytes=self.width * channels,
-            kernel_columns=node.kernel[1],
-            step=node.stride[1] * channels,
-            **window,
-        )
-        values = _words(out[y, first : first + pixels].reshape(-1), lanes)
-        corners.hit("left padding", left < 0)
-        corners.hit("right padding", left + (pixels - 1) * node.stride[1] + node.kernel[1] > self.width)
-        corners.hit("top padding", top > 0)
-        corners.hit("bottom padding", top + rows < node.kernel[0])
-        corners.hit("partial chunk", channels % lanes != 0)
-        corners.hit("several chunks", channels > lanes)
-        taps = pixels * -(-channels // lanes) * rows * node.kernel[1]
-        corners.hit("two-word read", timeline.slots > taps)
-        corners.hit("flush", timeline.words[-1] - timeline.slots > 5)
-        offset = self.rng.randint(0, max(0, left * channels) // lanes)  # released before: no window reads it
-        corners.hit("part of a row released", offset > 0)
-        head = base + (head - base + offset) % size
-        instr = instruction(
-            "FIRE",
-            need=rows * row_words - offset,
-            free=row_words,
-            offset=offset,
-            produce=len(values),
-            top=top,
-            **window,
-        )
-        return Firing(self.ctx, instr, [(head, base, size)], memory, values, timeline)
-
-
-def _words(values: NDArray[np.uint8], lanes: int) -> list[int]:
-    flat = values.reshape(-1).tobytes()
-    flat += bytes(-len(flat) % lanes)
-    return [int.from_bytes(flat[at : at + lanes], "little") for at in range(0, len(flat), lanes)]
-
-
-def _place(values: NDArray[np.uint8], head: int, base: int, size: int, lanes: int) -> dict[int, int]:
-    return {base + (head - base + n) % size: word for n, word in enumerate(_words(values, lanes))}
 
 
 class Bench:
@@ -349,8 +147,8 @@ def expected_beats(firings: list[Firing]) -> list[Beat]:
 def make_actors(dut: Any, rng: random.Random, corners: Corners) -> list[Actor]:
     """One random actor in each of up to three contexts."""
     contexts = int(dut.CONTEXTS.value)
-    modes = ["add", "max", "average"]
-    rng.shuffle(modes)
+    modes = rng.sample((*MODES, "lut"), k=3)
+    corners.hit("two tables", modes.count("lut") > 1)
     chosen = rng.sample(range(contexts), min(3, contexts))
     params = int(dut.PARAMS.value)
     return [
@@ -376,13 +174,13 @@ async def random_firings(dut: Any, sink: str) -> None:
     """Random actors in several contexts, back to back: values always, cycles if nothing stalls."""
     rng = seeded("random_firings", sink)
     contexts = int(dut.CONTEXTS.value)
-    corners = Corners(*CORNERS, *(["another context"] if contexts > 1 else []))
+    corners = Corners(*CORNERS, *(["another context", "two tables"] if contexts > 1 else []))
     await start(dut)
     bench = Bench(dut, rng, sink)
     for _ in range(ROUNDS):
         actors = make_actors(dut, rng, corners)
         await bench.configure(actors)
-        firings = [rng.choice(actors).fire() for _ in range(10)]
+        firings = [rng.choice(actors).fire() for _ in range(4)]
         for firing in firings:
             await bench.fire(firing)
         for before, after in pairwise(firings):
@@ -414,13 +212,15 @@ async def idle_between_firings(dut: Any) -> None:
     assert bench.sink.beats() == expected
 
 
-def directed(dut: Any, node: Add | Pool, channels: int, size: tuple[int, int]) -> Actor:
+def directed(dut: Any, node: Node, channels: int, size: tuple[int, int]) -> Actor:
     """An actor that does what is said, in context 0."""
-    actor = Actor(0, len(dut.m_data) // 8, 0, seeded("directed"), Corners(), "add")
+    mode = node.mode if isinstance(node, Pool) else "lut"
+    actor = Actor(0, len(dut.m_data) // 8, 0, seeded("directed"), Corners(), mode)
     actor.node, actor.channels, actor.parameters = node, channels, 0
     actor.height, actor.width = size
-    actor.mode = "add" if isinstance(node, Add) else node.mode
-    actor.multipliers = list(node.multipliers)
+    if not isinstance(node, Lut | Resize):
+        actor.multipliers = list(node.multipliers)
+        actor.zero_points = (node.input_zero_point, 0) if isinstance(node, Pool) else node.input_zero_points
     return actor
 
 
@@ -430,15 +230,17 @@ async def smallest_add(dut: Any) -> None:
     await start(dut)
     bench = Bench(dut, seeded("smallest"))
     lanes = bench.word // 8
-    await bench.configure([directed(dut, Add("n", ("a", "b"), "y", (2, 4), 1, (10, 20), 5, (0, 200)), 1, (1, 1))])
+    node = Add("n", ("a", "b"), "y", (2, 4), 1, (10, 20), 5, (0, 200))
+    actor = directed(dut, node, lanes, (1, 1))
+    await bench.configure([actor])
     words = [int.from_bytes(bytes([value] * lanes), "little") for value in (12, 23, 13)]
     firing = Firing(
         0,
-        instruction("FIRE", need=1, free=1, produce=1),
+        instruction("FIRE", need=1, free=1, take=1, produce=1, pixels=1, rows=1),
         [(7, 7, 1), (9, 9, 1)],
         {7: words[0], 9: words[1]},
         [words[2]],
-        add_timeline(1),
+        timeline(actor.walk(), lanes),
     )
     await bench.fire(firing)
     await bench.drain(1)
@@ -446,6 +248,40 @@ async def smallest_add(dut: Any) -> None:
     check_cycles(bench, [firing])
     assert bench.done_at[0] - bench.accepted_at[0] == 2
     assert bench.sink.received_at[0][0] - bench.accepted_at[0] == 7
+
+
+@cocotb.test
+async def a_word_per_cycle(dut: Any) -> None:
+    """Lut, and concat of whole words, take and give a word in every cycle."""
+    await start(dut)
+    bench = Bench(dut, seeded("a_word_per_cycle"))
+    lanes = bench.word // 8
+    scales = ((1, 1), 1, (0, 0), 0, (0, 255))
+    nodes: tuple[Node, ...] = (
+        Lut("n", ("x",), "y", np.arange(256).astype(np.uint8)[::-1]),
+        Concat("n", ("a", "b"), "y", "channels", *scales),
+        Concat("n", ("a", "b"), "y", "columns", *scales),
+    )
+    for node in nodes:
+        actor = directed(dut, node, lanes, (1, 6))
+        actor.other_channels, actor.other_width = 2 * lanes, 3
+        actor.rng = Whole()
+        await bench.configure([actor])
+        firing = actor.fire()
+        await bench.fire(firing)
+        await bench.drain(len(firing.words))
+        assert bench.sink.beats() == expected_beats([firing])
+        assert bench.done_at[0] - bench.accepted_at[0] == len(firing.words)
+        taken = bench.sink.received_at[0]
+        assert taken == list(range(taken[0], taken[0] + len(firing.words)))
+        bench.clear()
+
+
+class Whole(random.Random):
+    """Draws the largest integers, so that firings are whole rows."""
+
+    def randint(self, a: int, b: int) -> int:
+        return b
 
 
 @cocotb.test

@@ -20,14 +20,16 @@ from pyimc.isa import (
     DESTINATION,
     HEAD,
     KINDS,
+    OPERATIONS,
     OUTPUT,
     PARAM_1,
-    POOL,
     SPACES,
     STATUS,
+    VECTOR,
+    WINDOW,
     instruction,
 )
-from pyimc.timing_dpu import add_timeline
+from pyimc.timing_dpu import Timeline, Walk, timeline
 from tests.rtl.bench import STALLS, Beat, Sink, Source, cycles, reset, seeded, start, until
 from tests.rtl.runner import assert_refused, simulate
 
@@ -83,14 +85,16 @@ class Pu:
         ctx = self.ctx
         destinations = int(self.dut.DESTINATIONS.value)
         program = [
-            instruction("FIRE", need=WORDS, free=WORDS, take=WORDS, produce=WORDS),
+            instruction("FIRE", need=WORDS, free=WORDS, take=WORDS, produce=WORDS, pixels=WORDS, rows=1),
             instruction("LOOP", level=0, count=FIRINGS, target=2),
             instruction("HALT"),
         ]
         halves = [word >> shift & (1 << 64) - 1 for word in program for shift in (0, 64)]
         self.write("INSTRUCTION", 2 * 2, *halves)
-        self.write("ENGINE", 4 * ctx + 1, POOL.encode(operation=0, zero_point_0=10, zero_point_1=20, shift=1))
-        self.write("ENGINE", 4 * ctx + 3, OUTPUT.encode(columns=1, parameters=3, zero_point=5, low=0, high=200))
+        vector = VECTOR.encode(operation=0, zero_point_0=10, zero_point_1=20, shift=1, kernel_columns=2)
+        row = WORDS * self.bytes
+        self.write("ENGINE", 4 * ctx, WINDOW.encode(run=self.bytes, step=self.bytes, row_bytes=row), vector)
+        self.write("ENGINE", 4 * ctx + 3, OUTPUT.encode(parameters=3, zero_point=5, low=0, high=200))
         self.write("PARAMETER", 2 * 3, 0, PARAM_1.encode(multiplier=2), 0, PARAM_1.encode(multiplier=4))
         channels = [
             CHANNEL.encode(base=base, size=size, node=node, slot=slot)
@@ -103,6 +107,12 @@ class Pu:
 
     def expected(self, a: bytes, b: bytes) -> bytes:
         return bytes(max(0, min(200, (x - 10) + 2 * (y - 20) + 5)) for x, y in zip(a, b, strict=True))
+
+    @property
+    def timeline(self) -> Timeline:
+        """Of a firing."""
+        row = WORDS * self.bytes
+        return timeline(Walk(OPERATIONS["ADD"], self.bytes, self.bytes, row, 2), self.bytes, pixels=WORDS)
 
     def words(self, data: bytes) -> list[int]:
         size = self.bytes
@@ -188,7 +198,7 @@ async def check_counters(pu: Pu, flits_out: int) -> None:
     count, span = await pu.read("ACTOR", 2 * pu.ctx, 2)
     assert (count & low, count >> 32) == (FIRINGS, busy)
     # A firing is the cycle in which it is issued and those of its reads.
-    assert busy == FIRINGS * (1 + add_timeline(WORDS).slots)
+    assert busy == FIRINGS * (1 + pu.timeline.slots)
     assert span & low < span >> 32
     status = STATUS.decode((await pu.read("STATUS", pu.ctx, 1))[0])
     assert status == {
@@ -245,7 +255,7 @@ async def latency(dut: Any) -> None:
     arrived = pu.link.sent_at[0][-1]
     most = min(WORDS, int(dut.PACKET.value))
     issued = arrived + 4  # issue_valid and issue_ready
-    complete = issued + add_timeline(WORDS).words[most - 1]
+    complete = issued + pu.timeline.words[most - 1]
     assert pu.out.received_at[0][0] == complete + 2
     await until(dut, lambda: pu.out.count() >= len(ROUTES) * (WORDS // most) * (1 + most), 200, "all packets")
     assert all(b == a + 1 for a, b in pairwise(pu.out.received_at[0][: 2 * (1 + most)]))

@@ -30,7 +30,9 @@ from mapping.reference import compare
 from mapping.strategies import names
 from pyimc.arch import Arch, arch_from_dict
 from pyimc.network import Network
+from tests.mapping.networks import moves
 from tests.mapping.networks import seeded as seeded_network
+from tests.pyimc.networks import residual_network
 from tests.random_cnn import calibration, models
 from tests.random_cnn import seeded as seeded_model
 from tests.sim.runs import assert_sound, enter, run_rtl
@@ -119,6 +121,12 @@ def _way(seed: int) -> tuple[str, str, int, str]:
 def test_a_cnn_of_a_seed_is_right_at_every_level(seed: int) -> None:
     network, images = from_onnx(seeded_model(seed))
     through_the_chip(network, images, *_way(seed))
+
+
+@pytest.mark.parametrize(("chip", "slack_rows"), [("wide", 0), ("row", 1), ("column", 2)])
+@pytest.mark.parametrize("network", [residual_network(), moves()], ids=["residual", "moves"])
+def test_every_kind_of_node_is_right_on_the_chip(network: Network, chip: str, slack_rows: int) -> None:
+    through_the_chip(network, random_images(network), chip, "lblp", slack_rows, "verilog")
 
 
 @pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 80))])

@@ -1,0 +1,296 @@
+"""Random actors of the vector engine and their firings, with data, words by pyimc.golden and cycles by timing_dpu."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimc.golden import run_node
+from pyimc.isa import OPERATIONS, OUTPUT, PARAM_1, SPACES, VECTOR, WINDOW, instruction
+from pyimc.network import Add, Concat, Lut, Network, Pool, Resize, TensorType, output_shape, window_shape
+from pyimc.timing_dpu import LATENCY_CYCLES, Timeline, Walk, timeline
+from tests.rtl.bench import Corners
+
+MEMORY = 1 << 16
+MODES = ("add", "max", "average", "concat channels", "concat columns", "lut", "resize")
+PARAMS_PER_ACTOR = 25  # kernels have up to 20 pixels
+
+Node = Add | Pool | Concat | Lut | Resize
+
+
+@dataclass
+class Firing:
+    """One FIRE with everything around it."""
+
+    ctx: int
+    instr: int
+    rings: list[tuple[int, int, int]]  # head, base, size
+    memory: dict[int, int]  # the words that it reads
+    words: list[int]
+    timeline: Timeline
+
+
+def output_kind(node: Node, inputs: list[TensorType]) -> TensorType:
+    """The type of what a node computes."""
+    tensors = dict(zip(node.inputs, inputs, strict=True))
+    return TensorType(*output_shape(Network("test", "x", ("y",), tensors, (node,)), node), 1.0, 0)
+
+
+class Actor:
+    """A random node in one context; makes random firings of it."""
+
+    def __init__(self, ctx: int, lanes: int, parameters: int, rng: random.Random, corners: Corners, mode: str) -> None:
+        self.ctx, self.lanes, self.rng, self.corners, self.mode = ctx, lanes, rng, corners, mode
+        self.values = (0, 255, *range(256)) if rng.random() < 0.5 else (0, 255, rng.randint(0, 255))
+        self.parameters = parameters + rng.randint(0, 2)
+        low, high = sorted((rng.randint(0, 255), rng.randint(0, 255))) if rng.random() < 0.5 else (0, 255)
+        zero_point = rng.randint(0, 255)
+        sizes = (1, 3, lanes // 2, lanes - 3, lanes, lanes + 3, 2 * lanes, 2 * lanes + lanes // 2)
+        self.channels, self.other_channels = rng.choice(sizes), rng.choice(sizes)
+        self.width, self.other_width = rng.randint(1, 7), rng.randint(1, 7)
+        self.zero_points = (rng.randint(0, 255), rng.randint(0, 255))
+        self.node: Node
+        if mode in ("add", "concat channels", "concat columns"):
+            shift = rng.choice((1, 20, 30, 31, 36, 62))
+            top = min(2**shift, 2**31 - 1)
+            self.multipliers = [rng.randint(0, top), rng.randint(0, top)]
+            pair = (self.multipliers[0], self.multipliers[1])
+            scales = (pair, shift, self.zero_points, zero_point, (low, high))
+            if mode == "add":
+                self.node = Add("node", ("a", "b"), "y", *scales)
+            elif mode == "concat channels":
+                self.node = Concat("node", ("a", "b"), "y", "channels", *scales)
+            else:
+                self.node = Concat("node", ("a", "b"), "y", "columns", *scales)
+            return
+        if mode == "lut":
+            self.node = Lut("node", ("x",), "y", np.array([rng.randint(0, 255) for _ in range(256)], np.uint8))
+            self.multipliers = [rng.randint(0, 2**31 - 1), 1]
+            return
+        if mode == "resize":
+            self.node = Resize("node", ("x",), "y", rng.choice((2, 2, 3, 5)))
+            self.multipliers = [rng.randint(0, 2**31 - 1), 2]
+            return
+        kernel = rng.choice(((1, 1), (2, 2), (3, 3), (3, 2), (1, 4), (4, 5)))
+        self.height, self.width = kernel[0] + rng.randint(0, 4), kernel[1] + rng.randint(0, 6)
+        down, across = kernel[0] - 1, kernel[1] - 1
+        pads = (rng.randint(0, down), rng.randint(0, across), rng.randint(0, down), rng.randint(0, across))
+        shift = rng.choice((1, 24, 30, 35))
+        top = min(2 ** (shift + 1), 2**31 - 1)
+        size = kernel[0] * kernel[1] + 1
+        scale = [0, *(max(1, top // (n if mode == "average" else 1)) for n in range(1, size))]
+        self.multipliers = [rng.randint(0, most) for most in scale]
+        self.node = Pool(
+            "node",
+            ("x",),
+            "y",
+            "max" if mode == "max" else "average",
+            kernel,
+            (rng.randint(1, 3), rng.randint(1, 3)),
+            pads,
+            np.array(self.multipliers, np.int32),
+            shift,
+            self.zero_points[0],
+            zero_point,
+            (low, high),
+        )
+
+    def tables(self) -> list[tuple[int, int, int]]:
+        """Space, address and data of every table entry."""
+        node, engine, entry, walk = self.node, SPACES["ENGINE"], self.ctx * 4, self.walk()
+        shift, zero_points, zero_point, (low, high) = 1, (0, 0), 0, (0, 255)
+        if not isinstance(node, Lut | Resize):
+            shift, zero_points, zero_point, (low, high) = (
+                node.shift,
+                self.zero_points,
+                node.output_zero_point,
+                node.clamp,
+            )
+        output = OUTPUT.encode(parameters=self.parameters, zero_point=zero_point, low=low, high=high)
+        vector = VECTOR.encode(
+            operation=walk.operation,
+            zero_point_0=zero_points[0],
+            zero_point_1=zero_points[1],
+            shift=shift,
+            kernel_rows=node.kernel[0] if isinstance(node, Pool) else 1,
+            kernel_columns=walk.kernel_columns,
+            repeat=walk.repeat,
+        )
+        window = WINDOW.encode(
+            run=walk.run, step=walk.step, row_bytes=walk.row_bytes,
+            row_words=-(-walk.row_bytes // self.lanes) if isinstance(node, Pool) else self.rng.getrandbits(16),
+        )  # fmt: skip
+        entries = [(engine, entry, window), (engine, entry + 1, vector), (engine, entry + 3, output)]
+        entries += [
+            (SPACES["PARAMETER"], 2 * (self.parameters + n) + 1, PARAM_1.encode(multiplier=m))
+            for n, m in enumerate(self.multipliers)
+        ]
+        table = node.table.tobytes() if isinstance(node, Lut) else b""
+        entries += [
+            (SPACES["LUT"], self.ctx * 32 + n // 8, int.from_bytes(table[n : n + 8], "little"))
+            for n in range(0, len(table), 8)
+        ]
+        return entries
+
+    def walk(self) -> Walk:
+        """What WINDOW and VECTOR say of its reads; fields that an operation does not use are random."""
+        node, pixel, row = self.node, self.channels, self.width * self.channels
+        match node:
+            case Add():
+                return Walk(OPERATIONS["ADD"], self.lanes, self.lanes, self.width * self.lanes, 2)
+            case Concat():
+                inputs = self._inputs()
+                rows = [kind.width * kind.channels for kind in inputs]
+                run, other = [kind.channels for kind in inputs] if node.axis == "channels" else rows
+                return Walk(OPERATIONS["CONCAT"], run, other, max(rows), repeat=self.rng.getrandbits(8))
+            case Lut():
+                return Walk(OPERATIONS["LUT"], self.lanes, self.lanes, self.width * self.lanes)
+            case Resize():
+                return Walk(OPERATIONS["MAX"], pixel, pixel, row, repeat=node.factor - 1)
+        return Walk(OPERATIONS[node.mode.upper()], pixel, node.stride[1] * pixel, row, node.kernel[1])
+
+    def _inputs(self) -> list[TensorType]:
+        """One row of each input of a node without a window; add and lut read whole words."""
+        width, channels = self.width, self.lanes if isinstance(self.node, Add | Lut) else self.channels
+        kinds = [TensorType(1, width, channels, 1.0, 0)]
+        if isinstance(self.node, Concat):
+            wider = self.node.axis == "columns"
+            shape = (self.other_width, channels) if wider else (width, self.other_channels)
+            kinds.append(TensorType(1, *shape, 1.0, 0))
+        elif isinstance(self.node, Add):
+            kinds *= 2
+        return kinds
+
+    def fire(self) -> Firing:
+        """A random firing with random data."""
+        self.corners.hit(self.mode)
+        firing = self._fire_pool(self.node) if isinstance(self.node, Pool) else self._fire_row()
+        self.corners.hit("flush", firing.timeline.words[-1] - firing.timeline.slots > LATENCY_CYCLES)
+        return firing
+
+    def _ring(self, base: int, words: int) -> tuple[int, int, int]:
+        size = words + self.rng.randint(0, 5)
+        if base != 300 and self.rng.random() < 0.2:
+            base = MEMORY - size
+            self.corners.hit("last word of memory", True)
+        head = base + self.rng.randrange(size)
+        self.corners.hit("ring wraps", head + words > base + size)
+        return head, base, size
+
+    def _data(self, count: int) -> NDArray[np.uint8]:
+        return np.array([self.rng.choice(self.values) for _ in range(count)], np.uint8)
+
+    def _golden(self, *inputs: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+        """The node's output; counts where its range of values was met."""
+        kind = TensorType(*shape, 1.0, 0)
+        network = Network("test", "x", ("y",), {"y": kind}, (self.node,))
+        out = run_node(network, self.node, inputs)
+        if isinstance(self.node, Lut | Resize):
+            return out
+        low, high = self.node.clamp
+        self.corners.hit("clamped low", low > 0 and bool((out == low).any()))
+        self.corners.hit("clamped high", high < 255 and bool((out == high).any()))
+        self.corners.hit("not clamped", bool(((out > low) & (out < high)).any()))
+        self.corners.hit("negative product", bool((out < min(self.node.output_zero_point, high)).any()))
+        return out
+
+    def _fire_row(self) -> Firing:
+        """A whole row of every input; concat of channels and resize may leave their last pixels out."""
+        lanes, corners, node, kinds, walk = self.lanes, self.corners, self.node, self._inputs(), self.walk()
+        data = [self._data(kind.width * kind.channels).reshape(kind.shape) for kind in kinds]
+        lengths = [-(-values.size // lanes) for values in data]
+        rings = [self._ring(100 + 200 * port, words) for port, words in enumerate(lengths)]
+        memory: dict[int, int] = {}
+        for ring, values in zip(rings, data, strict=True):
+            memory.update(_place(values, *ring, lanes, self.rng))
+        kind = output_kind(node, kinds)
+        row = self._golden(*data, shape=kind.shape)[0]
+        first, pixels = 0, 1 if isinstance(node, Concat) else kinds[0].width
+        if isinstance(node, Resize):
+            first = self.rng.randrange(kinds[0].width)
+            pixels = self.rng.randint(1, (kinds[0].width - first) * node.factor)
+            row = row[first * node.factor :][:pixels]
+            corners.hit("resize: part of a row", first > 0)
+            corners.hit("resize: another window in the same pixel's place", pixels > node.factor)
+        elif isinstance(node, Concat):
+            if node.axis == "channels":
+                pixels = self.rng.randint(1, kinds[0].width)
+                row = row[:pixels]
+                reads = [
+                    (pixel * walk.step + chunk) % lanes + min(lanes, walk.step - chunk) > lanes
+                    for pixel in range(pixels)
+                    for chunk in range(0, walk.step, lanes)
+                ]
+                corners.hit("concat: two-word read of input 1", any(reads))
+            corners.hit("concat: several chunks of input 1", walk.step > lanes)
+            corners.hit("concat: inputs of one size", walk.step == walk.run)
+            corners.hit("concat: output chunks straddle", walk.run % lanes != 0)
+        corners.hit("row ends within a word", data[0].size % lanes != 0)
+        at = first * kinds[0].channels
+        words = _words(row, lanes)
+        take = lengths[1] if len(lengths) > 1 else 0
+        instr = instruction(
+            "FIRE", need=lengths[0], free=lengths[0], take=take, produce=len(words), pixels=pixels, x0=at, rows=1
+        )
+        return Firing(self.ctx, instr, rings, memory, words, timeline(walk, lanes, pixels=pixels, x0=at))
+
+    def _fire_pool(self, node: Pool) -> Firing:
+        lanes, channels, corners = self.lanes, self.channels, self.corners
+        out_height, out_width = window_shape((self.height, self.width), node.kernel, node.stride, node.pads)
+        image = self._data(self.height * self.width * channels).reshape(self.height, self.width, channels)
+        out = self._golden(image, shape=(out_height, out_width, channels))
+        y, first = self.rng.randrange(out_height), self.rng.randrange(out_width)
+        pixels = self.rng.randint(1, out_width - first)
+        upper = y * node.stride[0] - node.pads[0]
+        top = max(0, -upper)
+        rows = min(node.kernel[0] - top, self.height - max(0, upper))
+        row_words = -(-self.width * channels // lanes)
+        head, base, size = self._ring(600, rows * row_words)
+        memory: dict[int, int] = {}
+        for row in range(rows):
+            at = base + (head - base + row * row_words) % size
+            corners.hit("row wraps", at + row_words > base + size)
+            memory.update(_place(image[max(0, upper) + row].reshape(-1), at, base, size, lanes, self.rng))
+        left = first * node.stride[1] - node.pads[1]
+        window = {"x0": left * channels, "pixels": pixels, "rows": rows}
+        times = timeline(self.walk(), lanes, **window)
+        values = _words(out[y, first : first + pixels].reshape(-1), lanes)
+        corners.hit("left padding", left < 0)
+        corners.hit("right padding", left + (pixels - 1) * node.stride[1] + node.kernel[1] > self.width)
+        corners.hit("top padding", top > 0)
+        corners.hit("bottom padding", top + rows < node.kernel[0])
+        corners.hit("partial chunk", channels % lanes != 0)
+        corners.hit("several chunks", channels > lanes)
+        taps = pixels * -(-channels // lanes) * rows * node.kernel[1]
+        corners.hit("two-word read", times.slots > taps)
+        offset = self.rng.randint(0, max(0, left * channels) // lanes)  # released before: no window reads it
+        corners.hit("part of a row released", offset > 0)
+        head = base + (head - base + offset) % size
+        instr = instruction(
+            "FIRE",
+            need=rows * row_words - offset,
+            free=row_words,
+            offset=offset,
+            produce=len(values),
+            top=top,
+            **window,
+        )
+        return Firing(self.ctx, instr, [(head, base, size)], memory, values, times)
+
+
+def _words(values: NDArray[np.uint8], lanes: int) -> list[int]:
+    flat = values.reshape(-1).tobytes()
+    flat += bytes(-len(flat) % lanes)
+    return [int.from_bytes(flat[at : at + lanes], "little") for at in range(0, len(flat), lanes)]
+
+
+def _place(
+    values: NDArray[np.uint8], head: int, base: int, size: int, lanes: int, rng: random.Random
+) -> dict[int, int]:
+    """A row in a ring, by address; what fills its last word is random."""
+    rest = np.array([rng.randint(0, 255) for _ in range(-values.size % lanes)], np.uint8)
+    words = _words(np.concatenate([values.reshape(-1), rest]), lanes)
+    return {base + (head - base + n) % size: word for n, word in enumerate(words)}
