@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("rtl", "cycle", "golden")
 DEFAULT_IMAGES = {"digits": 32}  # labelled, for an accuracy; all others 4: one interval with the chip full
+SLOW_NODES = 64  # above, RTL simulates less than some hundred cycles a second
 BUILD = Path("build")
 INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
 
@@ -147,6 +148,8 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
         goldens = [golden.run(run.program.network, image) for image in run.images]
     run.golden_outputs = [np.stack([values[name] for values in goldens]) for name in run.program.network.outputs]
     if run.level == "rtl":
+        if run.program.arch.nodes > SLOW_NODES:
+            say(f"RTL of {run.program.arch.nodes} nodes is slow: level cycle gives the same cycles in seconds")
         with _timed(run.seconds, "build"):
             build_dir = simulator.build(run.sim, run.program.arch, run.array, BUILD / "simulator")
         run.simulator = simulator.SIMULATORS[run.sim].version()

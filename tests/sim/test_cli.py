@@ -18,7 +18,8 @@ from mapping.models import load_model
 from mapping.models.builder import GraphBuilder
 from pyimc import program_file
 from pyimc.arch import CONFIGS
-from sim import flow
+from pyimc.errors import ToolError
+from sim import flow, simulator
 from tests.sim import small
 from tests.sim.runs import ROOT, Said, pyimc, read_result
 
@@ -210,6 +211,19 @@ def test_a_missing_simulator(workspace: Path, monkeypatch: pytest.MonkeyPatch) -
     refused("sim", "--model", "digits", "--arch", "tiny", "--images", "1", says=says)
     refused("rerun", run, says=says)
     assert pyimc(*SIM, "--model", "digits").code == 0
+
+
+def test_a_chip_that_is_slow_in_rtl(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs, but not without a word about the level that takes seconds."""
+
+    def build(*arguments: object) -> Path:
+        raise ToolError("built for minutes")
+
+    monkeypatch.setattr(simulator, "build", build)
+    for arch, told in ((str(ROOT / "examples" / "large.yaml"), True), ("default", False)):
+        said = pyimc("sim", "--model", "digits", "--arch", arch, "--images", "1")
+        assert said.err == "pyimc: built for minutes\n"
+        assert ("RTL of 256 nodes is slow: level cycle gives the same cycles in seconds" in said.out) == told
 
 
 # ---------------------------------------------------------------------------------------------------- programs
