@@ -62,7 +62,7 @@ def size_edges(graph: Graph) -> Graph:
 def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = SLACK_ROWS) -> tuple[Channel, ...]:
     """Sizes all rings and gives each its place.
 
-    A processing unit whose memory cannot hold all rings with `slack_rows` gets the most slack that it can hold.
+    A memory that cannot hold all its rings with `slack_rows` gets the most slack that it can hold.
 
     Args:
         graph: With the smallest sizes.
@@ -74,25 +74,33 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
         One channel per edge, in the graph's order.
 
     Raises:
-        CapacityError: The smallest rings do not fit an activation memory or the host's result buffer.
+        CapacityError: The smallest rings do not fit a memory or the host's result buffer.
     """
     depths = graph.depths()
     depths_from = {**depths, HOST: 0}
     hosts = {**placement.nodes, HOST: arch.host}
     placed: dict[str, tuple[int, int]] = {}
     for node in sorted(set(placement.nodes.values())):
-        edges = [edge for edge in graph.edges if hosts[edge.consumer] == node and edge.consumer != HOST]
-        units = {edge.name: _step(graph, edge) * (depths[edge.consumer] - depths_from[edge.producer]) for edge in edges}
-        for slack in range(slack_rows, -1, -1):
-            sizes = {edge.name: edge.least_words + slack * units[edge.name] for edge in edges}
-            if sum(sizes.values()) <= arch.activation_words:
-                break
-        else:
-            raise CapacityError(
-                f"node {node}: its channels need {sum(edge.least_words for edge in edges)} words of activation memory, "
-                f"it has {arch.activation_words}; use more PUs or more activation_words"
-            )
-        placed.update(_rings(sizes))
+        for partial, memory in enumerate(("activation", "partial")):
+            words = getattr(arch, f"{memory}_words")
+            edges = [
+                edge for edge in graph.edges
+                if hosts[edge.consumer] == node and edge.consumer != HOST and edge.partial == bool(partial)
+            ]  # fmt: skip
+            units = {
+                edge.name: _step(graph, edge) * (depths[edge.consumer] - depths_from[edge.producer]) for edge in edges
+            }
+            for slack in range(slack_rows, -1, -1):
+                sizes = {edge.name: edge.least_words + slack * units[edge.name] for edge in edges}
+                if sum(sizes.values()) <= words:
+                    break
+            else:
+                least = sum(edge.least_words for edge in edges)
+                raise CapacityError(
+                    f"node {node}: its channels need {least} words of {memory} memory, it has {words}; "
+                    f"use more PUs or more {memory}_words"
+                )
+            placed.update(_rings(sizes))
     placed.update(_rings(_host_sizes(graph, arch)))
     return tuple(
         Channel(

@@ -235,6 +235,8 @@ def _crossbar(graph: Graph, node: Mvm, arch: Arch, actor: Actor) -> Iterator[tup
             columns=matrix(node).shape[1],
             col_tiles=len(columns),
             last_groups=-(-columns[-1][1] // arch.crossbar.adcs),
+            partial_in=len(node.inputs) == 2,
+            partial_out=graph.network.tensors[node.output].partial,
         ),
     )
     yield 3, _output(actor, node.output_zero_point, node.clamp, node.bias.size)

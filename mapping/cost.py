@@ -76,8 +76,8 @@ def engine_cycles(network: Network, node: Node, arch: Arch, firings: tuple[Firin
 
 
 def reissue_cycles(node: Node) -> int:
-    """From the `done` of a firing to the next issue: the sequencer first offers a credit for every input."""
-    return 1 + len(node.inputs)
+    """From the `done` of a firing to the next issue: the sequencer first offers a credit for every input read."""
+    return 2 if isinstance(node, Mvm) else 1 + len(node.inputs)
 
 
 def _vector_timeline(network: Network, node: VectorNode, arch: Arch, firing: Firing) -> Timeline:
@@ -93,6 +93,8 @@ def _layer(network: Network, node: Mvm) -> Layer:
         row_bytes=source.row_bytes,
         kernel_rows=part.rows[1] - part.rows[0],
         channels=node.weights.shape[0],
+        partial_in=len(node.inputs) == 2,
+        partial_out=network.tensors[node.output].partial,
     )
 
 

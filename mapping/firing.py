@@ -216,7 +216,7 @@ def _windowed(network: Network, node: Mvm | Pool, arch: Arch, grain: Grain) -> t
             Firing(
                 need=max(span[1] - head if span else 0, free),
                 free=free,
-                take=0,
+                take=sum(arch.words(pixels * network.tensors[name].pixel_bytes) for name in node.inputs[1:]),
                 produce=arch.words(pixels * target.pixel_bytes),
                 offset=head - above * words if span else 0,
                 pixels=pixels,

@@ -9,7 +9,7 @@ from mapping.tiling import plane_count, weights_digest
 from mapping.vector import parameter_count
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, ConfigError
-from pyimc.network import Mvm, Network, Node
+from pyimc.network import PARTIAL_BYTES, Mvm, Network, Node
 from pyimc.program import HOST, HOST_SLOTS, Kind
 
 
@@ -53,6 +53,7 @@ class Edge:
         port: Input port of the consumer.
         row_words: Words of one row of the tensor.
         least_words: The smallest ring that does not deadlock (0 until `mapping.buffers.size_edges` has run).
+        partial: The tensor is a partial map: the ring is in the partial memory.
     """
 
     tensor: str
@@ -61,6 +62,7 @@ class Edge:
     port: int
     row_words: int
     least_words: int = 0
+    partial: bool = False
 
     @property
     def name(self) -> str:
@@ -129,7 +131,7 @@ def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
         ConfigError: A network that leaves the chip nothing to do.
     """
     live = _live(network)
-    faults = [fault for node in live for fault in _limits(node, arch)]
+    faults = [fault for node in live for fault in _limits(network, node, arch)]
     consumers: dict[str, list[tuple[str, int]]] = {network.input: [], **{node.output: [] for node in live}}
     for node in live:
         for port, tensor in enumerate(node.inputs):
@@ -147,8 +149,9 @@ def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
     if faults:
         raise CapacityError(f"network {network.name} on architecture {arch.name}: {'; '.join(faults)}")
     edges = tuple(
-        Edge(tensor, producers.get(tensor, HOST), consumer, port, row_words(network.tensors[tensor], arch))
+        Edge(tensor, producers.get(tensor, HOST), consumer, port, row_words(kind, arch), partial=kind.partial)
         for tensor, entries in consumers.items()
+        for kind in [network.tensors[tensor]]
         for consumer, port in entries
     )
     nodes = {node.name: _graph_node(network, node, arch, grain, len(consumers[node.output])) for node in live}
@@ -169,10 +172,17 @@ def _live(network: Network) -> list[Node]:
     return live[::-1]
 
 
-def _limits(node: Node, arch: Arch) -> list[str]:
-    if isinstance(node, Mvm) and node.weights.shape[0] > arch.output_columns:
-        return [f"node {node.name}: needs {node.weights.shape[0]} output columns, a PU has {arch.output_columns}"]
-    return []
+def _limits(network: Network, node: Node, arch: Arch) -> list[str]:
+    faults = []
+    target = network.tensors[node.output]
+    if isinstance(node, Mvm) and target.channels > arch.output_columns:
+        faults.append(f"node {node.name}: needs {target.channels} output columns, a PU has {arch.output_columns}")
+    if target.partial and target.pixel_bytes % arch.lanes:
+        whole = arch.lanes // PARTIAL_BYTES
+        faults.append(
+            f"node {node.name}: gives a partial map of {target.channels} channels, must be a multiple of {whole}"
+        )
+    return faults
 
 
 def _graph_node(network: Network, node: Node, arch: Arch, grain: Grain, destinations: int) -> GraphNode:

@@ -10,7 +10,7 @@ from pyimc.errors import CapacityError, ConfigError
 from pyimc.program import Kind
 
 Options = Mapping[str, int | str]
-RESOURCES = ("planes", "activation words", "contexts", "parameter channels", "instructions")
+RESOURCES = ("planes", "activation words", "partial words", "contexts", "parameter channels", "instructions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def demand(graph: Graph, name: str) -> tuple[int, ...]:
     node = graph.nodes[name]
     return (
         node.planes,
-        sum(edge.least_words for edge in graph.inputs(name)),
+        *(sum(edge.least_words for edge in graph.inputs(name) if edge.partial == partial) for partial in (False, True)),
         1,
         node.parameters,
         node.instructions,
@@ -61,7 +61,8 @@ def shares_planes(graph: Graph, name: str, hosted: Iterable[str]) -> bool:
 
 def capacity(arch: Arch) -> tuple[int, ...]:
     """What a processing unit has of each of `RESOURCES`."""
-    return arch.crossbar.planes, arch.activation_words, arch.contexts, arch.parameters, arch.instructions
+    memories = arch.activation_words, arch.partial_words
+    return arch.crossbar.planes, *memories, arch.contexts, arch.parameters, arch.instructions
 
 
 def loads(graph: Graph, arch: Arch, placement: Placement) -> dict[int, int]:

@@ -112,12 +112,20 @@ def _host_steps(height: int, rows: dict[str, int]) -> tuple[Step, ...]:
     return tuple(Step((0, 0), (0, 0), words) for words in set(rows.values())) * height
 
 
+def _memory(arch: Arch, channel: Channel) -> tuple[int, str]:
+    """Where a channel's ring is: node, and which of its memories."""
+    if channel.node == arch.host:
+        return channel.node, "host_words"
+    return channel.node, "partial_words" if channel.port and channel.node in arch.imcs else "activation_words"
+
+
 def _ring_faults(arch: Arch, channels: tuple[Channel, ...]) -> list[str]:
     faults = []
-    for node in sorted({channel.node for channel in channels}):
-        memory = arch.host_words if node == arch.host else arch.activation_words
+    for node, kind in sorted({_memory(arch, channel) for channel in channels}):
+        memory = getattr(arch, kind)
+        rings = [channel for channel in channels if _memory(arch, channel) == (node, kind)]
         end, last = 0, ""
-        for ring in sorted((channel for channel in channels if channel.node == node), key=lambda ring: ring.base):
+        for ring in sorted(rings, key=lambda ring: ring.base):
             if ring.size < 1:
                 faults.append(f"channel {ring.name} has {ring.size} words")
             if ring.base < end:

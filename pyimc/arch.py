@@ -65,6 +65,7 @@ class Arch(_Strict):
         destinations: consumers that one actor can have.
         instructions: instruction memory of a PU, in instructions.
         activation_words: activation memory of a PU, in words.
+        partial_words: memory of an imc PU for accumulators from other PUs, in words.
         parameters: requantisation parameters of a PU, in output channels.
         output_columns: accumulators of an imc PU: the widest layer it can hold.
         host_words: result buffer of the host port, in words.
@@ -80,6 +81,7 @@ class Arch(_Strict):
     destinations: Annotated[int, Field(ge=1, le=8)]
     instructions: Annotated[int, Field(ge=4, le=4096)]
     activation_words: Annotated[int, Field(ge=16, le=65535)]
+    partial_words: Annotated[int, Field(ge=2, le=65535)]
     parameters: Annotated[int, Field(ge=8, le=32768)]
     output_columns: Annotated[int, Field(ge=8, le=65536)]
     host_words: Annotated[int, Field(ge=16, le=65535)]

@@ -95,7 +95,8 @@ FIRE = Layout(
         Field("need", 16, "words", "words that input channel 0 must hold"),
         Field("free", 16, "words", "words released from the head of channel 0 when the firing has read them"),
         Field("produce", 16, "words", "words sent to each destination, reserved before the firing starts"),
-        Field("take", 16, "words", "words that channel 1 must hold; all of them are released when they have been read"),
+        Field("take", 16, "words", "words that channel 1 must hold; all of them are released when they have been read "
+                                   "(imc: as many as its output pixels have accumulators)"),
         Field("offset", 16, "words", "from the start of the first kernel row inside the image to the head of channel 0: "
               "words of that row that were released before, or, negative, words in front of it", signed=True),
         Field("pixels", 12, "pixels", "output pixels of the run (element-wise operators: words)"),
@@ -232,7 +233,7 @@ CONTEXT = Layout(
     ),
 )
 CHANNEL = Layout(
-    "CHANNEL", 64, "One input channel: a ring of words in the PU's activation memory.",
+    "CHANNEL", 64, "One input channel: a ring of words in the activation memory; port 1 of an imc: partial memory.",
     (
         Field("base", 16, "word", "first word of the ring"),
         Field("size", 16, "words", "length of the ring: the producer's initial credit"),
@@ -273,6 +274,8 @@ COLUMNS = Layout(
         Field("columns", 16, "columns", "output channels of the layer"),
         Field("col_tiles", 8, "tiles", "ceil(columns / COLS)"),
         Field("last_groups", 8, "groups", "ADC groups used in the last column tile, ceil(columns used / adcs)"),
+        Field("partial_in", 1, "", "channel 1 brings accumulators to add: int32, pixel by pixel, whole words"),
+        Field("partial_out", 1, "", "the accumulators leave as they are, int32, without requantisation"),
     ),
 )
 OPERATIONS = {"ADD": 0, "MAX": 1, "AVERAGE": 2, "CONCAT": 3, "LUT": 4}
@@ -293,7 +296,7 @@ VECTOR = Layout(
 OUTPUT = Layout(
     "OUTPUT", 64, "ENGINE entry 3, both engines: what leaves the actor.",
     (
-        Field("columns", 16, "bytes", "imc: channels of an output pixel"),
+        Field("columns", 16, "channels", "imc: of an output pixel"),
         Field("parameters", 16, "channel", "first parameter of the actor"),
         Field("zero_point", 8, "", "output zero point"),
         Field("low", 8, "", "lower clamp"),

@@ -9,7 +9,10 @@ What is written in cycle t is seen in cycle t + 1. The rules, each of which a li
     done      in the cycle of a firing's last chunk; the next firing is accepted one cycle later
     convert   a tile taken in cycle t is converted in t + 1 .. t + n; the next one is taken in t + n at the earliest,
               the first tile of a pixel only after the drain has read the pixel two before it
-    drain     one word of columns per cycle from the cycle after the pixel's last conversion on; offered 3 cycles later
+    drain     one word of columns per cycle from the cycle after the pixel's last conversion on; offered 3 cycles later;
+              of a layer that takes or gives partial maps, a quarter of a word of columns
+    freed     partial sums are offered for release the cycle after the last ones of a firing were read; until that is
+              over, the last ones of the next firing wait
     packer    a word is on the output one cycle after the bytes that complete it; what a firing's last word of columns
               leaves over takes one more cycle, in which the drain stands still if its next word is waiting
 """
@@ -20,6 +23,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from pyimc.arch import Arch
+from pyimc.network import PARTIAL_BYTES
 
 GATHER_LATENCY_CYCLES = 3
 """From the issue to the cycle in which the first chunk is written."""
@@ -56,6 +60,8 @@ class Layer:
         row_bytes: One input row, W * C.
         kernel_rows: Kh.
         channels: Output channels.
+        partial_in: It adds to a partial map.
+        partial_out: It gives a partial map.
     """
 
     run_bytes: int
@@ -63,6 +69,13 @@ class Layer:
     row_bytes: int
     kernel_rows: int
     channels: int
+    partial_in: bool = False
+    partial_out: bool = False
+
+    @property
+    def partial(self) -> bool:
+        """Partial sums come or go."""
+        return self.partial_in or self.partial_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +154,14 @@ def convert_cycles(engine: Engine, channels: int) -> int:
     return engine.steps * (whole * (engine.columns // engine.adcs) + _up(rest, engine.adcs))
 
 
-def drain_cycles(engine: Engine, channels: int) -> int:
+def drain_columns(engine: Engine, layer: Layer) -> int:
+    """Columns that the drain reads in a cycle."""
+    return engine.lanes // PARTIAL_BYTES if layer.partial else engine.lanes
+
+
+def drain_cycles(engine: Engine, layer: Layer) -> int:
     """Cycles to read one pixel's accumulators."""
-    return _up(channels, engine.lanes)
+    return _up(layer.channels, drain_columns(engine, layer))
 
 
 class Pipeline:
@@ -161,6 +179,7 @@ class Pipeline:
         self._convert = 0  # the array can take a tile
         self._bank = deque((0, 0), maxlen=2)  # the bank of the next pixel but one, and of the next, is free
         self._read = 0  # the drain can read
+        self._freed = 0  # the drain can offer words for release
         self._flush = -1  # the packer flushes
         self._held: deque[int] = deque(maxlen=DRAIN_LATENCY_CYCLES + 1)  # the drain stood still
 
@@ -179,28 +198,33 @@ class Pipeline:
                 self._taken = max(written + 1, self._convert, self._bank[0] if tile == 0 else 0)
                 self._convert = self._taken + convert
                 takes.append(self._taken)
-            bytes_held = self._drain(layer.channels, pixel == run.pixels - 1, bytes_held, words)
+            bytes_held = self._drain(layer, pixel == run.pixels - 1, bytes_held, words)
         self._accept = written + 1
         return Timeline(issue, written, tuple(takes), tuple(words))
 
-    def _drain(self, channels: int, end: bool, bytes_held: int, words: list[int]) -> int:
+    def _drain(self, layer: Layer, end: bool, bytes_held: int, words: list[int]) -> int:
         """Reads a pixel after its conversion; appends the words it completes, returns the bytes left over."""
-        lanes = self.engine.lanes
+        lanes, columns = self.engine.lanes, drain_columns(self.engine, layer)
         self._read = max(self._read, self._convert + 1)
-        for first in range(0, channels, lanes):
+        for first in range(0, layer.channels, columns):
+            last = first + columns >= layer.channels
+            if layer.partial_in and last and end:
+                self._read = max(self._read, self._freed)
             read = self._moving(self._read)
+            if layer.partial_in and last and end:
+                self._freed = read + 2
             self._read = read + 1
             offered = self._moving(self._moving(read + 1) + 1) + 1
             if offered == self._flush:
                 self._held.append(offered)
                 self.flush_stalls += 1
                 offered += 1
-            bytes_held += min(lanes, channels - first)
+            bytes_held += min(columns, layer.channels - first) * (PARTIAL_BYTES if layer.partial_out else 1)
             if bytes_held >= lanes:
                 words.append(offered + 1)
                 bytes_held -= lanes
-                self._flush = offered + 1 if bytes_held and end and first + lanes >= channels else -1
-            if end and bytes_held and first + lanes >= channels:
+                self._flush = offered + 1 if bytes_held and end and last else -1
+            if end and bytes_held and last:
                 words.append(offered + 2 if self._flush == offered + 1 else offered + 1)
                 bytes_held = 0
         self._bank.append(self._read)

@@ -18,6 +18,7 @@ module chip #(
     parameter DESTINATIONS = 4,
     parameter INSTRUCTIONS = 256,
     parameter MEMORY = 16384,
+    parameter PARTIALS = 4096,
     parameter PARAMETERS = 4096,
     parameter PACKET = 16,
     parameter ROWS = 256,
@@ -112,8 +113,8 @@ module chip #(
             end else begin : gen_pu
                 pu #(
                     .ENGINE(DPUS[n] ? 1 : 0), .WORD(WORD), .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS),
-                    .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARAMETERS(PARAMETERS), .PACKET(PACKET),
-                    .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .COLUMNS(COLUMNS)
+                    .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARTIALS(PARTIALS), .PARAMETERS(PARAMETERS),
+                    .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .COLUMNS(COLUMNS)
                 ) u_pu (
                     .clk(clk), .rst(rst), .node(NODE), .run(run), .now(now),
                     .s_data(down_data[n*WORD +: WORD]), .s_last(down_last[n]), .s_valid(down_valid[n]),

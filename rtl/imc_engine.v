@@ -2,6 +2,7 @@
 // imc_engine - the crossbar engine: gather, array, ADC groups, accumulators, drain, packer.
 //
 //   issue -> gather -> [input register] -> array -> converter/accumulator -> drain -> packer -> words
+//                                                                             ^ accumulators of another layer's part
 //
 // Three stages work on three different tiles or pixels at once; each looks its own part of the actor's description
 // up by the context that travels along. A new firing may enter the gather while older ones are still behind it.
@@ -42,6 +43,14 @@ module imc_engine #(
     output wire                mem_en,
     output wire [15:0]         mem_addr,
     input  wire [WORD-1:0]     mem_data,
+    // partial memory, and the words of it that may be given back
+    output wire                partial_en,
+    output wire [15:0]         partial_addr,
+    input  wire [WORD-1:0]     partial_data,
+    output wire                freed_valid,
+    input  wire                freed_ready,
+    output wire [CTX_BITS-1:0] freed_ctx,
+    output wire [15:0]         freed_words,
     // output words
     output wire [WORD-1:0]     m_data,
     output wire [CTX_BITS-1:0] m_ctx,
@@ -140,6 +149,8 @@ module imc_engine #(
         .pixel_full(pixel_full), .pixel_ctx_0(pixel_ctx_0), .pixel_ctx_1(pixel_ctx_1), .pixel_sum_0(pixel_sum_0),
         .pixel_sum_1(pixel_sum_1), .pixel_end(pixel_end), .pixel_done(pixel_done),
         .read_bank(read_bank), .read_row(read_row), .read_data(read_data),
+        .mem_en(partial_en), .mem_addr(partial_addr), .mem_data(partial_data),
+        .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_words(freed_words),
         .m_data(bytes), .m_bytes(bytes_n), .m_ctx(bytes_ctx), .m_last(bytes_last), .m_valid(bytes_valid),
         .m_ready(bytes_ready), .busy(drain_busy)
     );

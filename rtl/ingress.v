@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // ingress - what the network brings to a PU: activations, table writes and read requests.
 //
-// DATA words go to the tail of their channel's ring in the activation memory; room was reserved by the sender, so
-// they are always taken. WRITE words go to the PU's tables. A READ is answered with a REPLY packet to its sender,
-// and the link waits meanwhile. Timing: one flit per cycle; a DATA packet counts as arrived one cycle after its
-// last word; a REPLY takes one cycle per flit.
+// DATA words go to the tail of their channel's ring; room was reserved by the sender, so they are always taken.
+// `mem_port` is the channel's port, as a crossbar PU has a memory for each. WRITE words go to the PU's tables. A READ is
+// answered with a REPLY packet to its sender, and the link waits meanwhile. Timing: one flit per cycle; a DATA packet
+// counts as arrived one cycle after its last word; a REPLY takes one cycle per flit.
 `default_nettype none
 `include "imc_isa.vh"
 
@@ -23,9 +23,10 @@ module ingress #(
     input  wire            s_last,
     input  wire            s_valid,
     output wire            s_ready,
-    // activation memory
+    // memories
     output wire            mem_wen,
     output wire [15:0]     mem_waddr,
+    output wire            mem_port,
     // packet complete
     output reg             arrive_valid,
     output reg  [7:0]      arrive_channel,
@@ -71,6 +72,7 @@ module ingress #(
 
     assign mem_wen = take && state_q == ST_DATA;
     assign mem_waddr = tail_q;
+    assign mem_port = channel_q[0];
     wire [16:0] ring_end = {1'b0, base[channel_q]} + {1'b0, size[channel_q]};
     wire [15:0] tail_next = {1'b0, tail_q} + 17'd1 == ring_end ? base[channel_q] : tail_q + 16'd1;
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// pu - a processing unit: ingress, activation memory, sequencer, engine, egress and counters.
+// pu - a processing unit: ingress, memories, sequencer, engine, egress and counters.
 //
-//   data network -> ingress -> activation memory -> engine -> egress -> data network
+//   data network -> ingress -> memories -> engine -> egress -> data network
 //                      tables v                       ^ issue
 //   credit network ------> sequencer -----------------+---------------> credit network
 //
-// ENGINE selects the crossbar engine (0) or the digital vector engine (1); the rest is the same.
+// ENGINE selects the crossbar engine (0) or the digital vector engine (1). A crossbar PU has a second memory, for port 1:
+// the accumulators that this brings are read late, by the drain, while the gather reads port 0. The rest is the same.
 // Timing: see the parts. Python: pyimc.program for the tables, pyimc.golden for the values.
 `default_nettype none
 `include "imc_isa.vh"
@@ -17,6 +18,7 @@ module pu #(
     parameter DESTINATIONS = 4,
     parameter INSTRUCTIONS = 256,
     parameter MEMORY = 16384,
+    parameter PARTIALS = 4096,
     parameter PARAMETERS = 4096,
     parameter PACKET = 16,
     parameter ROWS = 256,
@@ -51,7 +53,7 @@ module pu #(
     localparam CTX_BITS = $clog2(CONTEXTS) > 0 ? $clog2(CONTEXTS) : 1;
 
     // ------------------------------------------------------------------------------------------------ ingress
-    wire            mem_wen, arrive_valid, cfg_valid, reply_last, reply_valid, reply_ready;
+    wire            mem_wen, mem_port, arrive_valid, cfg_valid, reply_last, reply_valid, reply_ready;
     wire [15:0]     mem_waddr, cfg_addr, read_addr;
     wire [7:0]      arrive_channel, arrive_words;
     wire [3:0]      cfg_space, read_space;
@@ -60,7 +62,7 @@ module pu #(
     ingress #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS)) u_ingress (
         .clk(clk), .rst(rst), .node(node),
         .s_data(s_data), .s_last(s_last), .s_valid(s_valid), .s_ready(s_ready),
-        .mem_wen(mem_wen), .mem_waddr(mem_waddr),
+        .mem_wen(mem_wen), .mem_waddr(mem_waddr), .mem_port(mem_port),
         .arrive_valid(arrive_valid), .arrive_channel(arrive_channel), .arrive_words(arrive_words),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr),
         .read_space(read_space), .read_addr(read_addr), .read_data(read_data),
@@ -71,8 +73,10 @@ module pu #(
     wire            mem_en;
     wire [15:0]     mem_addr;
     wire [WORD-1:0] mem_data;
+    wire            to_partial = ENGINE == 0 && mem_port;
     ram #(.WIDTH(WORD), .DEPTH(MEMORY)) u_memory (
-        .clk(clk), .wen(mem_wen), .waddr(mem_waddr), .wdata(s_data), .ren(mem_en), .raddr(mem_addr), .rdata(mem_data)
+        .clk(clk), .wen(mem_wen && !to_partial), .waddr(mem_waddr), .wdata(s_data),
+        .ren(mem_en), .raddr(mem_addr), .rdata(mem_data)
     );
 
     // ---------------------------------------------------------------------------------------------- sequencer
@@ -82,8 +86,12 @@ module pu #(
     wire [15:0]         head_0, base_0, size_0, head_1, base_1, size_1;
     wire [CONTEXTS-1:0] active;
     wire [63:0]         status;
+    wire                freed_valid, freed_ready;
+    wire [CTX_BITS-1:0] freed_ctx;
+    wire [15:0]         freed_words;
     sequencer #(
-        .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .DESTINATIONS(DESTINATIONS), .INSTRUCTIONS(INSTRUCTIONS)
+        .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .DESTINATIONS(DESTINATIONS), .INSTRUCTIONS(INSTRUCTIONS),
+        .READS_LATE(ENGINE == 0 ? 1 : 0)
     ) u_sequencer (
         .clk(clk), .rst(rst), .run(run),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data[63:0]),
@@ -93,6 +101,7 @@ module pu #(
         .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
         .issue_head_0(head_0), .issue_base_0(base_0), .issue_size_0(size_0),
         .issue_head_1(head_1), .issue_base_1(base_1), .issue_size_1(size_1), .done(done),
+        .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_words(freed_words),
         .active(active), .room_waiting(room_waiting), .fired(fired),
         .status_ctx(read_addr[CTX_BITS-1:0]), .status(status)
     );
@@ -104,6 +113,13 @@ module pu #(
     wire [CTX_BITS-1:0] convert_ctx, owner;
     generate
         if (ENGINE == 0) begin : gen_imc
+            wire            partial_en;
+            wire [15:0]     partial_addr;
+            wire [WORD-1:0] partial_data;
+            ram #(.WIDTH(WORD), .DEPTH(PARTIALS)) u_partials (
+                .clk(clk), .wen(mem_wen && to_partial), .waddr(mem_waddr), .wdata(s_data),
+                .ren(partial_en), .raddr(partial_addr), .rdata(partial_data)
+            );
             imc_engine #(
                 .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ROWS(ROWS),
                 .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .COLUMNS(COLUMNS)
@@ -113,10 +129,12 @@ module pu #(
                 .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx),
                 .issue_instr(issue_instr), .issue_head_0(head_0), .issue_base_0(base_0), .issue_size_0(size_0),
                 .done(done), .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
+                .partial_en(partial_en), .partial_addr(partial_addr), .partial_data(partial_data),
+                .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_words(freed_words),
                 .m_data(word_data), .m_ctx(word_ctx), .m_last(word_last), .m_valid(word_valid),
                 .m_ready(word_ready), .busy(engine_busy), .converting(converting), .convert_ctx(convert_ctx)
             );
-            wire unused = &{1'b0, head_1, base_1, size_1};     // layers have one input
+            wire unused = &{1'b0, head_1, base_1, size_1};     // the drain keeps the place in its rings itself
         end else if (ENGINE == 1) begin : gen_dpu
             dpu_engine #(
                 .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMS(PARAMETERS)
@@ -130,6 +148,10 @@ module pu #(
                 .m_data(word_data), .m_ctx(word_ctx), .m_last(word_last), .m_valid(word_valid),
                 .m_ready(word_ready), .busy(engine_busy)
             );
+            wire unused = &{1'b0, freed_ready};                 // port 1 is read at once
+            assign freed_valid = 1'b0;
+            assign freed_ctx = {CTX_BITS{1'b0}};
+            assign freed_words = 16'd0;
             assign converting = 1'b0;
             assign convert_ctx = {CTX_BITS{1'b0}};
         end else begin : gen_illegal

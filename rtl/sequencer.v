@@ -5,6 +5,8 @@
 // changed (a packet arrived, a credit came back, an instruction was fetched), so an idle PU does nothing.
 // A FIRE can fire when channel 0 holds `need` words, channel 1 `take`, and each destination has room for `produce`;
 // nothing takes that away again, so a context found ready stays ready until it is issued.
+// What a firing frees of channel 0 is offered as a credit after `done`, then what it takes of channel 1. Where the
+// engine reads channel 1 later (READS_LATE), it says itself what may be given back (`freed_*`), between the others.
 // Timing: fetch as fetch.v says, one context looked at per cycle, lowest index first; when the engine's
 //         front is free and any context is ready, the lowest one is issued in the next cycle (1 cycle).
 //         Counters of arrived and consumed words run modulo 2^16; a ring is shorter than that.
@@ -17,7 +19,8 @@ module sequencer #(
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4,
     parameter DESTINATIONS = 4,
-    parameter INSTRUCTIONS = 256
+    parameter INSTRUCTIONS = 256,
+    parameter READS_LATE = 0
 ) (
     input  wire                clk,
     input  wire                rst,
@@ -34,7 +37,7 @@ module sequencer #(
     // credit network
     input  wire                s_credit_valid,
     input  wire [39:0]         s_credit_data,
-    output reg                 m_credit_valid,
+    output wire                m_credit_valid,
     output wire [39:0]         m_credit_data,
     input  wire                m_credit_ready,
     // the engine's front
@@ -49,6 +52,11 @@ module sequencer #(
     output reg  [15:0]         issue_base_1,
     output reg  [15:0]         issue_size_1,
     input  wire                done,
+    // words of channel 1 that have been read since (READS_LATE)
+    input  wire                freed_valid,
+    output wire                freed_ready,
+    input  wire [CTX_BITS-1:0] freed_ctx,
+    input  wire [15:0]         freed_words,
     // what the counters see
     output wire [CONTEXTS-1:0] active,
     output wire                room_waiting,
@@ -127,7 +135,7 @@ module sequencer #(
     reg [SLOT_BITS-1:0] slot;
 
     // ---------------------------------------------------------------------------------------------------- issue
-    wire                credits_done = !m_credit_valid || (m_credit_ready && (second_q || take_q == 0));
+    wire                credits_done = !credit_q || (credit_ready && (second_q || take_q == 0));
     wire                select = run && ready_q != 0 && issue_ready && !issue_valid && credits_done;
     wire [CTX_BITS-1:0] select_ctx;
     lowest_one #(.WIDTH(CONTEXTS), .BITS(CTX_BITS)) u_select (.mask(ready_q), .index(select_ctx));
@@ -135,13 +143,17 @@ module sequencer #(
     wire [CH_BITS-1:0]  select_1 = {select_ctx, 1'b1};
     reg [15:0]          free, take, produce;
 
-    // credits of the firing that has just read its inputs
-    reg                 second_q;
+    // Credits of the firing that has just read its inputs, else of what was read late; what is offered stands.
+    reg                 credit_q, second_q, late_q;
     reg [CTX_BITS-1:0]  credit_ctx_q;
     reg [15:0]          free_q, take_q;
-    wire [CH_BITS-1:0]  credit_channel = {credit_ctx_q, second_q};
+    wire                late = READS_LATE != 0 && (late_q || !credit_q);
+    wire                credit_ready = m_credit_ready && !late;
+    assign              freed_ready = m_credit_ready && late;
+    assign              m_credit_valid = credit_q || (late && freed_valid);
+    wire [CH_BITS-1:0]  credit_channel = late ? {freed_ctx, 1'b1} : {credit_ctx_q, second_q};
     wire [63:0]         credit_entry = channel[credit_channel];
-    wire [15:0]         credit_words = second_q ? take_q : free_q;
+    wire [15:0]         credit_words = late ? freed_words : second_q ? take_q : free_q;
     assign m_credit_data = {8'd0, credit_words, credit_entry[`IMC_CHANNEL_SLOT], credit_entry[`IMC_CHANNEL_NODE]};
 
     wire [CTX_BITS-1:0]  cfg_ctx = cfg_addr[CTX_BITS-1:0];
@@ -234,16 +246,17 @@ module sequencer #(
         end
         if (issue_valid && issue_ready) issue_valid <= 1'b0;
         if (done) begin
-            take = two_ports[issue_ctx] ? issue_instr[`IMC_FIRE_TAKE] : 16'd0;
-            m_credit_valid <= issue_instr[`IMC_FIRE_FREE] != 0 || take != 0;
+            take = two_ports[issue_ctx] && READS_LATE == 0 ? issue_instr[`IMC_FIRE_TAKE] : 16'd0;
+            credit_q <= issue_instr[`IMC_FIRE_FREE] != 0 || take != 0;
             second_q <= issue_instr[`IMC_FIRE_FREE] == 0;
             credit_ctx_q <= issue_ctx;
             free_q <= issue_instr[`IMC_FIRE_FREE];
             take_q <= take;
-        end else if (m_credit_valid && m_credit_ready) begin
-            m_credit_valid <= take_q != 0 && !second_q;
+        end else if (credit_q && credit_ready) begin
+            credit_q <= take_q != 0 && !second_q;
             second_q <= 1'b1;
         end
+        late_q <= late && freed_valid && !m_credit_ready;
         if (cfg_valid && cfg_space == `IMC_SPACE_CONTEXT) begin
             two_ports[cfg_ctx] <= cfg_data[18:17] == 2'd2;
             destinations[cfg_ctx] <= cfg_data[`IMC_CONTEXT_DESTINATIONS];
@@ -260,7 +273,8 @@ module sequencer #(
             ready_q <= 0;
             room_wait_q <= 0;
             issue_valid <= 1'b0;
-            m_credit_valid <= 1'b0;
+            credit_q <= 1'b0;
+            late_q <= 1'b0;
             fired <= 1'b0;
         end
     end

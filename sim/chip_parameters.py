@@ -19,6 +19,7 @@ def chip_parameters(arch: Arch) -> dict[str, int]:
         "DESTINATIONS": arch.destinations,
         "INSTRUCTIONS": arch.instructions,
         "MEMORY": arch.activation_words,
+        "PARTIALS": arch.partial_words,
         "PARAMETERS": arch.parameters,
         "PACKET": arch.packet_words,
         "ROWS": arch.crossbar.rows,

@@ -59,6 +59,8 @@ MUTANTS = (
     Mutant("rtl/vector_fetch.v", "moves_on ? step_q : 16'd0", "step_q", "tests/rtl/test_dpu_engine.py"),
     Mutant("rtl/vector_unit.v", "add && s_side", "s_side", "tests/rtl/test_dpu_engine.py"),
     Mutant("rtl/lut.v", "{select, index", "{{TABLE_BITS{1'b0}}, index", "tests/rtl/test_dpu_engine.py"),
+    Mutant("rtl/drain.v", "(i % QUARTER)*32", "(i / 4)*32", "tests/rtl/test_drain.py"),
+    Mutant("rtl/sequencer.v", "(late_q || !credit_q)", "!credit_q", "tests/rtl/test_sequencer.py"),
     Mutant("rtl/fetch.v", "turns < count", "turns <= count", "tests/rtl/test_sequencer.py"),
     Mutant("rtl/ingress.v", "{1'b0, tail_q} + 17'd1 == ring_end ?", "1'b0 ?", "tests/rtl/test_ingress.py"),
     Mutant("rtl/counters.v", "worked[owner_q] + span", "worked[owner_q] + span + 32'd1", "tests/rtl/test_counters.py"),

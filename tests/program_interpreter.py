@@ -1,7 +1,8 @@
 """Executes a Program without time: what the chip computes from its images alone.
 
 Only streams, tables, parameters and weights are read, never the compiler's own records. Actors fire in random order
-as soon as the firing rule allows; rings are bytes in a memory; bytes behind the end of a row are garbage.
+as soon as the firing rule allows; rings are bytes in a memory, those of port 1 of a crossbar PU in another; bytes
+behind the end of a row are garbage.
 """
 
 from collections import defaultdict
@@ -27,7 +28,7 @@ class Unit:
 
     tables: dict[int, dict[int, int]]
     weights: Bytes
-    memory: Bytes
+    memories: tuple[Bytes, Bytes]  # by port
     head: dict[int, int] = field(default_factory=dict)
     fill: dict[int, int] = field(default_factory=dict)
     room: dict[int, int] = field(default_factory=dict)
@@ -63,7 +64,8 @@ class Interpreter:
         for space, number, value in table_writes(self.program, node):
             tables[space][number] = value
         memory = np.full((self.arch.activation_words, self.arch.lanes), GARBAGE, np.uint8)
-        unit = Unit(tables, image.weights, memory)
+        second = np.full((self.arch.partial_words, self.arch.lanes), GARBAGE, np.uint8)
+        unit = Unit(tables, image.weights, (memory, second if len(image.weights) else memory))
         for number in tables[isa.SPACES["CHANNEL"]]:
             unit.head[number] = unit.fill[number] = 0
         for slot in tables[isa.SPACES["DESTINATION"]]:
@@ -109,7 +111,7 @@ class Interpreter:
         ring = unit.entry(isa.CHANNEL, "CHANNEL", number)
         assert unit.fill[number] + len(words) <= ring["size"], "ring overrun"
         at = ring["base"] + (unit.head[number] + unit.fill[number] + np.arange(len(words))) % ring["size"]
-        unit.memory[at] = words
+        unit.memories[number % 2][at] = words
         unit.fill[number] += len(words)
         self.arrived[target["node"], number].append(words)
         if target["node"] == self.arch.host:
@@ -158,12 +160,17 @@ class Interpreter:
         ring = unit.entry(isa.CHANNEL, "CHANNEL", number)
         assert offset + words <= unit.fill[number], "read past what has arrived"
         at = ring["base"] + (unit.head[number] + offset + np.arange(words)) % ring["size"]
-        return unit.memory[at].reshape(-1)
+        return unit.memories[number % 2][at].reshape(-1)
 
     def _compute(self, unit: Unit, context: int, fire: Fields) -> Bytes:
         output = unit.entry(isa.OUTPUT, "ENGINE", 4 * context + 3)
         if len(unit.weights):
-            values = self._crossbar(unit, context, fire, output)
+            columns = unit.entry(isa.COLUMNS, "ENGINE", 4 * context + 2)
+            sums = self._crossbar(unit, context, fire, output, columns)
+            if columns["partial_out"]:
+                return self._pad(sums.astype("<i4").view(np.uint8).reshape(-1))
+            _, shift, multiplier = self._parameters(unit, output["parameters"], output["columns"])
+            values = _round_shift(sums * multiplier, shift)
         else:
             values = self._vector(unit, context, fire, output, unit.entry(isa.VECTOR, "ENGINE", 4 * context + 1))
         result = np.clip(values + output["zero_point"], output["low"], output["high"]).astype(np.uint8)
@@ -196,10 +203,10 @@ class Interpreter:
         high = [isa.PARAM_1.decode(table[2 * n + 1])["multiplier"] for n in range(first, first + count)]
         return np.array([p["bias"] for p in low]), np.array([p["shift"] for p in low]), np.array(high, np.int64)
 
-    def _crossbar(self, unit: Unit, context: int, fire: Fields, output: Fields) -> NDArray[np.int64]:
+    def _crossbar(self, unit: Unit, context: int, fire: Fields, output: Fields, columns: Fields) -> NDArray[np.int64]:
+        """Accumulators, int64 [pixels, columns]."""
         run = unit.entry(isa.WINDOW, "ENGINE", 4 * context)["run"]
         tiles = unit.entry(isa.TILES, "ENGINE", 4 * context + 1)
-        columns = unit.entry(isa.COLUMNS, "ENGINE", 4 * context + 2)
         size = self.arch.crossbar
         assert columns["columns"] == output["columns"]
         vectors = self._windows(unit, context, fire, tiles["kernel_rows"], run).reshape(fire["pixels"], -1)
@@ -214,8 +221,11 @@ class Interpreter:
                 used = columns["last_groups"] * size.adcs if last else size.columns
                 sums = piece @ plane[: piece.shape[1], :used].astype(np.int64) - 128 * piece.sum(axis=1)[:, None]
                 total[:, column * size.columns : column * size.columns + used] += sums
-        bias, shift, multiplier = self._parameters(unit, output["parameters"], columns["columns"])
-        return _round_shift((total[:, : columns["columns"]] + bias) * multiplier, shift)
+        bias, _, _ = self._parameters(unit, output["parameters"], columns["columns"])
+        total = total[:, : columns["columns"]] + bias
+        if columns["partial_in"]:
+            total += self._read(unit, 2 * context + 1, 0, fire["take"]).view("<i4").reshape(total.shape)
+        return total
 
     def _vector(self, unit: Unit, context: int, fire: Fields, output: Fields, vector: Fields) -> NDArray[np.int64]:
         taps = vector["kernel_rows"] * vector["kernel_columns"]

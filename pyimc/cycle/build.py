@@ -10,6 +10,7 @@ import numpy as np
 
 from pyimc import isa
 from pyimc.cycle.state import *
+from pyimc.network import PARTIAL_BYTES
 from pyimc.program import Program
 from pyimc.routing import LOCAL, OPPOSITE, neighbour, output_port, route
 
@@ -243,7 +244,12 @@ def _engine(program: Program, chip: Chip, row: int, layout: isa.Layout, fields: 
         chip.write(row, A_ROW_TILES=fields["row_tiles"], A_LAST_ROWS=fields["last_rows"])
     elif layout is isa.COLUMNS:
         groups = (fields["col_tiles"] - 1) * (crossbar.columns // crossbar.adcs) + fields["last_groups"]
-        chip.write(row, A_CONVERT_CYCLES=program.arch.dac_steps * groups)
+        partial = fields["partial_in"] or fields["partial_out"]
+        chip.write(
+            row, A_CONVERT_CYCLES=program.arch.dac_steps * groups, A_PARTIAL_IN=fields["partial_in"],
+            A_DRAIN_COLUMNS=program.arch.lanes // (PARTIAL_BYTES if partial else 1),
+            A_COLUMN_BYTES=PARTIAL_BYTES if fields["partial_out"] else 1,
+        )  # fmt: skip
     elif layout is isa.VECTOR:
         chip.write(row, A_ADD=fields["operation"] == isa.OPERATIONS["ADD"], A_REPEAT=fields["repeat"])
         chip.write(row, A_CONCAT=fields["operation"] == isa.OPERATIONS["CONCAT"])

@@ -8,7 +8,7 @@ What cannot be sent stops everything before it in the same cycle, so this part i
 from __future__ import annotations
 
 from pyimc.cycle import vector
-from pyimc.cycle.agenda import actor_row, done, log, set_timer
+from pyimc.cycle.agenda import actor_row, done, log, set_timer, wake_sequencer
 from pyimc.cycle.jit import cold, hot
 from pyimc.cycle.network import has_room, push
 from pyimc.cycle.state import *
@@ -43,6 +43,27 @@ def pack(s: Table, u: int, item: int) -> None:
 
 
 @hot
+def read(s: Table, u: int, pixel: int, now: int) -> int:
+    """Reads columns of a pixel; returns the bytes they become, 0 if the firing's last ones must wait for `freed`."""
+    row = actor_row(s, u, pixel >> CTX_AT)
+    columns, left = s[row + A_DRAIN_COLUMNS], s[row + A_COLUMNS] - s[u + P_COLUMN]
+    last = left <= columns
+    if s[row + A_PARTIAL_IN]:
+        ends = last and pixel & MARK_LAST
+        if ends and s[u + P_FREED]:
+            return 0
+        s[u + P_WORDS_READ] += 1
+        if ends:
+            s[u + P_FREED] = s[u + P_WORDS_READ]
+            s[u + P_FREED_FROM] = now + 1
+            s[u + P_FREED_CTX] = pixel >> CTX_AT
+            s[u + P_WORDS_READ] = 0
+            wake_sequencer(s, u)
+    s[u + P_COLUMN] = 0 if last else s[u + P_COLUMN] + columns
+    return (pixel if last else pixel & ~MARK_LAST) | min(left, columns) * s[row + A_COLUMN_BYTES]
+
+
+@hot
 def drain(s: Table, u: int, taken: bool, now: int) -> None:
     """One cycle of rtl/drain.v; `taken`: the packer takes what is offered."""
     if s[u + P_STAGE_3] and not taken:
@@ -53,21 +74,14 @@ def drain(s: Table, u: int, taken: bool, now: int) -> None:
         if not (s[u + P_STAGE_1] or s[u + P_STAGE_2] or s[u + P_STAGE_3]):
             return
     else:
-        pixel = s[u + P_PIXEL_0 + bank]
-        lanes = s[G_LANES]
-        left = s[actor_row(s, u, pixel >> CTX_AT) + A_COLUMNS] - s[u + P_WORD] * lanes
-        if left <= lanes:
-            item = pixel | left
-            s[u + P_WORD] = 0
+        item = read(s, u, s[u + P_PIXEL_0 + bank], now)
+        if item and s[u + P_COLUMN] == 0:
             s[u + P_READ_BANK] = 1 - bank
             s[u + P_FULL_FROM_0 + bank] = NEVER
             s[u + P_EMPTY_FROM_0 + bank] = now + 1
             if s[u + P_BLOCKED]:
                 s[u + P_BLOCKED] = 0
                 set_timer(s, u, T_TAKE, now + 1)
-        else:
-            item = (pixel & ~MARK_LAST) | lanes
-            s[u + P_WORD] += 1
     s[u + P_STAGE_3] = s[u + P_STAGE_2]
     s[u + P_STAGE_2] = s[u + P_STAGE_1]
     s[u + P_STAGE_1] = item

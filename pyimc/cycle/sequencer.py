@@ -100,7 +100,7 @@ def issue(s: Table, u: int, ctx: int, now: int) -> None:
     s[u + P_FRONT] = 1
     s[u + P_ISSUE_CTX] = ctx
     s[u + P_ISSUE_FREE] = s[at + I_FREE]
-    s[u + P_ISSUE_TAKE] = s[at + I_TAKE] if s[row + A_TWO_PORTS] else 0
+    s[u + P_ISSUE_TAKE] = s[at + I_TAKE] if s[row + A_TWO_PORTS] and s[u + P_KIND] == DPU else 0
     s[u + P_FREE_FROM] = NEVER
     if s[row + A_FIRINGS] == 0:
         s[row + A_FIRST] = now + 1
@@ -112,21 +112,33 @@ def issue(s: Table, u: int, ctx: int, now: int) -> None:
 
 
 @cold
+def send_credit(s: Table, u: int, number: int, words: int, now: int) -> None:
+    """Words of an input channel are given back to its producer."""
+    channel = s[u + P_CHANNELS] + number * CHANNEL_COLUMNS
+    flit = s[channel + C_NODE] | s[channel + C_SLOT] << SLOT_AT
+    push(s, s[u + P_CREDIT_FIFO], flit | words << WORDS_AT | LAST, now)
+
+
+@cold
 def step(s: Table, u: int, now: int) -> bool:
     """One cycle; False if nothing is left to do until something comes in."""
     # what the end of this cycle is decided on
     sent_last = False
     offered = s[u + P_CREDIT] != 0 and s[u + P_CREDIT_FROM] <= now
-    if offered:
-        fifo = s[u + P_CREDIT_FIFO]
-        if has_room(s, fifo, now):
-            channel = s[u + P_CHANNELS] + (2 * s[u + P_CREDIT_CTX] + s[u + P_SECOND]) * CHANNEL_COLUMNS
-            flit = s[channel + C_NODE] | s[channel + C_SLOT] << SLOT_AT
-            words = s[u + P_TAKE] if s[u + P_SECOND] else s[u + P_FREE]
-            push(s, fifo, flit | words << WORDS_AT | LAST, now)
-            sent_last = s[u + P_SECOND] != 0 or s[u + P_TAKE] == 0
-            s[u + P_CREDIT] = not sent_last
-            s[u + P_SECOND] = 1
+    late = s[u + P_FREED] != 0 and s[u + P_FREED_FROM] <= now and (s[u + P_LATE] != 0 or not offered)
+    if offered or late:
+        s[u + P_LATE] = late
+        if has_room(s, s[u + P_CREDIT_FIFO], now):
+            if late:
+                send_credit(s, u, 2 * s[u + P_FREED_CTX] + 1, s[u + P_FREED], now)
+                s[u + P_FREED] = 0
+                s[u + P_LATE] = 0
+            else:
+                words = s[u + P_TAKE] if s[u + P_SECOND] else s[u + P_FREE]
+                send_credit(s, u, 2 * s[u + P_CREDIT_CTX] + s[u + P_SECOND], words, now)
+                sent_last = s[u + P_SECOND] != 0 or s[u + P_TAKE] == 0
+                s[u + P_CREDIT] = not sent_last
+                s[u + P_SECOND] = 1
     chosen = -1
     if s[u + P_READY] and s[u + P_FREE_FROM] <= now and (not offered or sent_last):
         chosen = lowest(s[u + P_READY])
@@ -144,5 +156,6 @@ def step(s: Table, u: int, now: int) -> bool:
         or s[u + P_DUE] != 0
         or s[u + P_DECODE] != 0
         or s[u + P_CREDIT] != 0
+        or s[u + P_FREED] != 0
         or (s[u + P_READY] != 0 and s[u + P_FREE_FROM] != NEVER)
     )

@@ -56,7 +56,7 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     # sequencer
     P_DIRTY, P_READY, P_DUE, P_ROOM_WAIT, P_ACTIVE, P_DECODE,
     P_CREDIT, P_CREDIT_FROM, P_SECOND, P_CREDIT_CTX, P_FREE, P_TAKE, P_FREE_FROM, P_ISSUE_CTX, P_ISSUE_FREE,
-    P_ISSUE_TAKE, P_SEQ_LISTED,
+    P_ISSUE_TAKE, P_LATE, P_SEQ_LISTED,
     # counters
     P_SINCE, P_FRONT, P_CONVERT, P_CONVERT_CTX, P_BUSY, P_INPUT_CYCLES, P_ROOM_CYCLES, P_IDLE_CYCLES, P_IN, P_OUT,
     # gather: a tile that waits for the array, the one to be gathered after it
@@ -65,8 +65,9 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     # converter, and the two accumulator banks
     P_CONVERT_END, P_CONVERT_LAST, P_CONVERT_PIXEL_END, P_BANK, P_BLOCKED,
     P_FULL_FROM_0, P_FULL_FROM_1, P_EMPTY_FROM_0, P_EMPTY_FROM_1, P_PIXEL_0, P_PIXEL_1,
-    # drain: words on their way, and the packer
-    P_READ_BANK, P_WORD, P_STAGE_1, P_STAGE_2, P_STAGE_3, P_PACKED, P_FILL, P_FLUSH, P_FLUSH_CTX,
+    # drain: columns on their way, partial sums that it has read, and the packer
+    P_READ_BANK, P_COLUMN, P_WORDS_READ, P_FREED, P_FREED_FROM, P_FREED_CTX,
+    P_STAGE_1, P_STAGE_2, P_STAGE_3, P_PACKED, P_FILL, P_FLUSH, P_FLUSH_CTX,
     # vector engine: a firing and the chunks on their way
     P_FETCH, P_FETCH_FROM, P_SLOTS_LEFT, P_CHUNK, P_CHUNK_BYTES, P_SLOT_STAGE, P_REPEATS, P_SIDE, P_RUN, P_OTHER_RUN,
     P_OTHER_X,
@@ -75,7 +76,7 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     P_SEND_STATE, P_SEND_BANK, P_DESTINATION, P_FLIT, P_LEFT, P_OUT_LISTED,
     # timers: cycle and next timer in the same bucket, for each kind
     P_TIMERS,
-) = range(90)  # fmt: skip
+) = range(95)  # fmt: skip
 UNIT_COLUMNS = 128
 IMC, DPU = 0, 1
 SEND_IDLE, SEND_HEAD, SEND_PAYLOAD = range(3)
@@ -90,8 +91,8 @@ SIZE_MASK, MARK_LAST, CTX_AT = 0xFFFF, 1 << 16, 20
     A_ARMED, A_INSTRUCTION, A_TWO_PORTS, A_DESTINATIONS, A_PC, A_TURNS_0, A_TURNS_1,
     A_FIRINGS, A_BUSY, A_FIRST, A_LAST,
     A_RUN, A_STEP, A_ROW_BYTES, A_KERNEL_COLUMNS, A_ADD, A_CONCAT, A_REPEAT, A_ROW_TILES, A_LAST_ROWS,
-    A_CONVERT_CYCLES, A_COLUMNS,
-) = range(22)  # fmt: skip
+    A_CONVERT_CYCLES, A_COLUMNS, A_DRAIN_COLUMNS, A_COLUMN_BYTES, A_PARTIAL_IN,
+) = range(25)  # fmt: skip
 ACTOR_COLUMNS = 32
 C_ARRIVED, C_CONSUMED, C_NODE, C_SLOT = range(4)
 CHANNEL_COLUMNS = 4

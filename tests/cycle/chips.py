@@ -64,5 +64,6 @@ def random_chip(seed: int) -> Arch:
             "rows": one_of(32, 64, 128), "columns": width, "planes": one_of(32, 64, 128),
             "adcs": width // one_of(1, 2, 4, 16), "dac_bits": one_of(1, 2, 4, 8),
         },
+        "partial_words": one_of(300, 1000, 4096),
     }  # fmt: skip
     return arch_from_dict(data, f"seed {seed}")

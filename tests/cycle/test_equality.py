@@ -5,6 +5,7 @@ A part of the cases of `make equality`: every unit micro-benchmark, digits with 
 once on every chip, some random networks on random chips. Beyond them, random networks and graphs on chips that differ
 in every parameter, which are compiled once: one with the shortest fifos, two-word packets and the smallest buffers,
 one whose network is slower than its engines, one whose link is wide. A seed decides network, chip, strategy, buffers.
+Chains of layers that pass accumulators on are drawn, and tested by themselves.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from tests.cycle.cases import Case, cases, network_program, unit_program
 from tests.cycle.chips import NETWORK_CHIPS
 from tests.cycle.equality import compare, differences, run_rtl
 from tests.cycle.units import SHARED_LINK, UNITS
+from tests.mapping.networks import Builder
 from tests.mapping.networks import seeded as seeded_network
 from tests.random_cnn import seeded as seeded_model
 from tests.sim.runs import enter, images_for
@@ -42,6 +44,7 @@ ARCHES = CHIPS | {
     for arch in (
         _arch("starved", (3, 2, 2), (32, 32, 128, 4, 1), dpus=[4], packet_words=2, host_words=64),
         _arch("jammed", (8, 1, 2), (64, 64, 64, 64, 8), dpus=[3, 5], packet_words=1),
+        _arch("alone", (2, 1, 2), (64, 32, 64, 8, 2), dpus=[]),
         _arch("fat", (3, 3, 2), (256, 128, 16, 64, 8), dpus=[2, 6], host=4, word_bits=256, packet_words=3),
     )
 }
@@ -96,6 +99,23 @@ def test_random_graph(seed: int) -> None:
     check_drawn(seed, seeded_network(seed))
 
 
+@pytest.mark.parametrize("slack_rows", [0, 2])
+@pytest.mark.parametrize("chip", ["small", "alone", "fat"])
+@pytest.mark.parametrize("kernels", [[(1, 1), (5, 5)], [(5, 5), (1, 1)], [(3, 3), (1, 1), (3, 5)]], ids=str)
+def test_chain(kernels: list[tuple[int, int]], chip: str, slack_rows: int) -> None:
+    """Parts that are slower or faster than the one before, on one PU or several, with room for one row or three."""
+    net = Builder(6, 5, 3)
+    value = net.conv("first", "x", 16)
+    value = net.chain("chain", value, 24, kernels)
+    network = net.finish(net.conv("last", value, 8, (1, 1), (1, 1), (0, 0, 0, 0)))
+    program = compile_network(network, ARCHES[chip], "round_robin", {"slack_rows": slack_rows})
+    places = {actor.node for actor in program.actors if actor.name.startswith("chain")}
+    assert len(places) == (1 if chip == "alone" else len(kernels))
+    rings = {channel.size for channel in program.channels if network.tensors[channel.tensor].partial}
+    assert rings == {(1 + slack_rows) * 5 * 24 * 4 // ARCHES[chip].lanes}
+    assert_equal(program, 3)
+
+
 def in_make_test(case: Case) -> bool:
     """Whether CI has the time for it."""
     match case.name.split("/"):
@@ -145,7 +165,7 @@ def test_unit_is_bound_by_what_its_name_says(name: str) -> None:
         "input": heads * source.channels / arch.lanes,
         "gather": sum(chunks),
         "convert": len(chunks) * convert_cycles(engine, result.channels),
-        "drain": drain_cycles(engine, result.channels),
+        "drain": drain_cycles(engine, shape),
         "output": heads * result.channels / arch.lanes,
     }
     assert [step for step in cycles if cycles[step] == max(cycles.values())] == [unit.bound], cycles

@@ -184,18 +184,21 @@ def draw_network(choose: Choose) -> Network:
     """Draws a network of up to seven nodes on tensors that may have several consumers, or be outputs as well."""
     net = Builder(choose(1, 9), choose(1, 9), choose(1, 20), choose(0, 2**16 - 1))
     for index in range(choose(1, 7)):
-        source = list(net.tensors)[choose(max(0, len(net.tensors) - 3), len(net.tensors) - 1)]
+        sources = [name for name, kind in net.tensors.items() if not kind.partial]
+        source = sources[choose(max(0, len(sources) - 3), len(sources) - 1)]
         _draw_node(net, choose, f"n{index}", source)
     ends = [node.output for node in net.nodes if not any(node.output in other.inputs for other in net.nodes)]
-    if choose(0, 3) == 3 and net.nodes[0].output not in ends:
-        ends.append(net.nodes[0].output)
+    first = net.nodes[0].output
+    if choose(0, 3) == 3 and first not in ends and not net.tensors[first].partial:
+        ends.append(first)
     return net.finish(*ends)
 
 
 def _draw_node(net: Builder, choose: Choose, name: str, source: str) -> None:
     kind = net.tensors[source]
-    same = [other for other, their in net.tensors.items() if their.shape == kind.shape]
-    match choose(0, 7):
+    whole = {other: their for other, their in net.tensors.items() if not their.partial}
+    same = [other for other, their in whole.items() if their.shape == kind.shape]
+    match choose(0, 8):
         case 0:
             net.add(name, source, same[choose(0, len(same) - 1)])
         case 1:
@@ -210,19 +213,22 @@ def _draw_node(net: Builder, choose: Choose, name: str, source: str) -> None:
         case 5 if kind.channels <= 20:
             beside = [
                 other
-                for other, their in net.tensors.items()
+                for other, their in whole.items()
                 if their.shape[:2] == kind.shape[:2] and their.channels + kind.channels <= 40
             ]
             net.concat(name, source, beside[choose(0, len(beside) - 1)], "channels")
         case 6 if kind.width <= 5:
             beside = [
                 other
-                for other, their in net.tensors.items()
+                for other, their in whole.items()
                 if their.shape[::2] == kind.shape[::2] and their.width + kind.width <= 10
             ]
             net.concat(name, source, beside[choose(0, len(beside) - 1)], "columns")
         case 7 if max(kind.height, kind.width) <= 4:
             net.resize(name, source, choose(2, 9 // max(kind.height, kind.width, 2)))
+        case 8:
+            kernels = [(2 * choose(0, 1) + 1, 2 * choose(0, 2) + 1) for _ in range(choose(2, 3))]
+            net.chain(name, source, 8 * choose(1, 5), kernels, (choose(1, 2), choose(1, 2)))
         case _:
             net.conv(name, source, choose(1, 40), *draw_window(choose, (kind.height, kind.width), 5))
 

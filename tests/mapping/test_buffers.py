@@ -104,6 +104,28 @@ def test_rings_fill_the_memory_without_gaps() -> None:
         assert [ring.base for ring in rings] == [sum(r.size for r in rings[:index]) for index in range(len(rings))]
 
 
+def test_partial_sums_have_a_memory_of_their_own() -> None:
+    """A row of 5 pixels of 8 accumulators is 20 words of two; both parts of the chain are on the one imc PU."""
+    net = Builder(4, 5, 3)
+    network = net.finish(net.chain("c", "x", 8, [(3, 3), (1, 1), (3, 3)]))
+    arch = small_arch(mesh={"columns": 2, "rows": 1, "fifo_depth": 2}, dpus=[], partial_words=80)
+    graph, placement = placed(network, arch)
+    assert {edge.name: edge.least_words for edge in graph.edges if edge.partial} == {
+        "c.0.y->c.1.1": 20, "c.1.y->c.2.1": 20,
+    }  # fmt: skip
+    channels = allocate(graph, arch, placement)
+    check_schedule(graph, arch, placement, channels)
+    rings = {channel.name: (channel.base, channel.size) for channel in channels}
+    assert rings["c.0.y->c.1.1"] == (0, 40) and rings["c.1.y->c.2.1"] == (40, 40), "slack gives way to this memory"
+    assert [rings[f"x->c.{n}.0"] for n in range(3)] == [(0, 10), (10, 12), (22, 18)], "and not to the other"
+    with pytest.raises(ScheduleError, match=r"channel c.1.y->c.2.1 ends at word 80 of node 1, which has 79"):
+        check_schedule(graph, arch.model_copy(update={"partial_words": 79}), placement, channels)
+    with pytest.raises(CapacityError, match="partial words: needed 20, available 10 of 30"):
+        placed(network, arch.model_copy(update={"partial_words": 30}))
+    with pytest.raises(CapacityError, match=r"need 40 words of partial memory, it has 30; use .* more partial_words"):
+        allocate(graph, arch.model_copy(update={"partial_words": 30}), placement)
+
+
 def test_host_buffer_is_shared_evenly() -> None:
     net = Builder(4, 4, 4)
     one = net.conv("one", "x", 8)

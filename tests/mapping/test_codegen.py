@@ -40,9 +40,10 @@ def check(program: Program, images: int = 2, seed: int = 0) -> None:
         number = consumer.context * 2 + channel.port if consumer else channel.port
         arrived = np.concatenate(interpreter.arrived[channel.node, number])
         kind = network.tensors[channel.tensor]
-        rows = arrived.reshape(images, kind.height, -1)[:, :, : kind.width * kind.channels]
+        rows = arrived.reshape(images, kind.height, -1)[:, :, : kind.row_bytes]
         for image, values in enumerate(expected):
-            assert np.array_equal(rows[image], values[channel.tensor].reshape(kind.height, -1)), channel.name
+            sent = values[channel.tensor].reshape(kind.height, -1).view(np.uint8)  # int32: the lowest byte first
+            assert np.array_equal(rows[image], sent), channel.name
 
 
 @pytest.mark.parametrize("strategy", names())
@@ -62,13 +63,14 @@ def test_drawn_networks_compute_what_golden_computes(
 
 def test_drawn_networks_reach_the_corners() -> None:
     """A generator that no longer draws a corner tests nothing there."""
-    shapes = ("rows below", "stride over kernel", "split rows", "split columns", "fan-out", "outputs")
+    shapes = ("rows below", "stride over kernel", "split rows", "split columns", "fan-out", "outputs", "chain")
     seen = dict.fromkeys((*shapes, "Mvm", "Add", "Pool", "Concat", "Lut", "Resize"), 0)
     for seed in range(60):
         network = seeded(seed)
         arch = small_arch(host_words=256, instructions=512, destinations=8, activation_words=8192)
         program = compile_network(network, arch)
         seen["outputs"] += len(network.outputs) > 1
+        seen["chain"] += any(kind.partial for kind in network.tensors.values())
         seen["fan-out"] += any(len(actor.destinations) > 1 for actor in program.actors)
         for actor in program.actors:
             tables = {(space, entry): value for space, entry, value in table_writes(program, actor.node)}
@@ -85,6 +87,43 @@ def test_drawn_networks_reach_the_corners() -> None:
         for node in network.nodes:
             seen[type(node).__name__] += 1
     assert all(seen.values()), seen
+
+
+@pytest.mark.parametrize("strategy", names())
+@pytest.mark.parametrize("arch", [small_arch(), WIDE], ids=["tiny", "wide"])
+def test_chain_computes_what_golden_computes(arch: Arch, strategy: str) -> None:
+    net = Builder(7, 6, 5)
+    value = net.chain("b", net.chain("a", "x", 24, [(3, 3), (1, 5), (5, 1)]), 16, [(1, 1), (3, 3)], (2, 1))
+    check(compile_network(net.finish(net.dense("c", value, 10)), arch, strategy), 3)
+
+
+def test_partial_maps_fill_whole_words() -> None:
+    """Two accumulators fill a word of 64 bits, four one of 128."""
+    for channels, word_bits, fits in ((6, 64, True), (7, 64, False), (6, 128, False), (12, 128, True)):
+        net = Builder(3, 3, 2)
+        network = net.finish(net.chain("c", "x", channels, [(1, 1), (1, 1)]))
+        arch = small_arch(word_bits=word_bits)
+        if fits:
+            check(compile_network(network, arch))
+            continue
+        with pytest.raises(CapacityError) as caught:
+            compile_network(network, arch)
+        assert f"node c.0: gives a partial map of {channels} channels, must be a multiple of {word_bits // 32}" in str(
+            caught.value
+        )
+
+
+def test_stream_and_columns_of_a_chain() -> None:
+    """A row of 4 pixels of 6 channels is 3 words of bytes and 12 words of accumulators."""
+    net = Builder(2, 4, 2)
+    program = compile_network(net.finish(net.chain("c", "x", 6, [(1, 1), (1, 1), (1, 1)])), small_arch())
+    for number, (take, produce, flags) in enumerate([(0, 12, (0, 1)), (12, 12, (1, 1)), (12, 3, (1, 0))]):
+        actor = program.actor(f"c.{number}")
+        fire = isa.FIRE.decode(program.pus[actor.node].stream[actor.start])
+        assert (fire["take"], fire["produce"], fire["need"]) == (take, produce, 1)
+        tables = {(space, entry): value for space, entry, value in table_writes(program, actor.node)}
+        columns = isa.COLUMNS.decode(tables[isa.SPACES["ENGINE"], 4 * actor.context + 2])
+        assert (columns["partial_in"], columns["partial_out"]) == flags
 
 
 def test_stream_of_a_padded_convolution() -> None:
@@ -197,5 +236,5 @@ def test_no_more_columns_are_converted_than_used() -> None:
     program = compile_network(net.finish(net.conv("c", "x", 40)), small_arch())
     tables = {(space, entry): value for space, entry, value in table_writes(program, 1)}
     columns = isa.COLUMNS.decode(tables[isa.SPACES["ENGINE"], 2])
-    assert columns == {"columns": 40, "col_tiles": 2, "last_groups": 1}
+    assert columns == {"columns": 40, "col_tiles": 2, "last_groups": 1, "partial_in": 0, "partial_out": 0}
     assert isa.TILES.decode(tables[isa.SPACES["ENGINE"], 1])["last_rows"] == 72 - 64

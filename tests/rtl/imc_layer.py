@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cocotb
@@ -18,7 +18,7 @@ from mapping.tiling import matrix, spans, weight_image
 from pyimc import isa
 from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.golden import accumulate, run_node
-from pyimc.network import Mvm, Network, TensorType, window_shape
+from pyimc.network import PARTIAL_BYTES, Mvm, Network, TensorType, window_shape
 from pyimc.network_rules import verify
 from pyimc.numerics import quantise_multiplier
 from pyimc.timing_imc import Engine, Layer, Run, engine_of, window_chunks
@@ -77,6 +77,7 @@ class Firing:
         words: What it sends.
         layer: For the timing.
         run: For the timing.
+        partials: Addresses and words of the partial sums that it adds to, in order.
     """
 
     ctx: int
@@ -87,6 +88,7 @@ class Firing:
     words: list[int]
     layer: Layer
     run: Run
+    partials: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Actor:
@@ -101,6 +103,7 @@ class Actor:
         plane: First plane.
         parameter: First parameter.
         size: Most bytes of a window.
+        partial_base: Where its ring of partial sums would be; without one, it is no part of a chain.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class Actor:
         plane: int = 0,
         parameter: int = 0,
         size: int = 1 << 16,
+        partial_base: int | None = None,
     ) -> None:
         self.ctx, self.arch, self.rng, self.corners = ctx, arch, rng, corners
         self.plane, self.parameter = plane, parameter
@@ -130,6 +134,12 @@ class Actor:
         )
         self.image = self.image.reshape(height, width, depth)
         outputs = rng.choice((channels, rng.randint(1, channels)))
+        quarter = lanes // PARTIAL_BYTES
+        partial_in = partial_out = False
+        if partial_base is not None and channels >= quarter:
+            partial_in, partial_out = rng.choice(((False, False), (False, True), (True, False), (True, True)))
+        if partial_in or partial_out:
+            outputs = max(quarter, outputs // quarter * quarter)
         spread = rng.choice((127, 127, 20))
         weights = np.array(
             [rng.randint(-spread, spread) for _ in range(outputs * kernel[0] * kernel[1] * depth)], np.int8
@@ -137,33 +147,57 @@ class Actor:
         weights = weights.reshape(outputs, *kernel, depth)
         weights[rng.randrange(outputs)] = rng.choice((-128, 127))
         bias = np.array([rng.randint(-3000, 3000) for _ in range(outputs)], np.int32)
-        zero_point = rng.randint(0, 255)
+        zero_point = 0 if partial_out else rng.randint(0, 255)
         low, high = sorted((rng.randint(0, 255), rng.randint(0, 255))) if rng.random() < 0.5 else (0, 255)
+        if partial_out:
+            low, high = 0, 255
         stride = (rng.randint(1, 3), rng.randint(1, 3))
-        nothing = np.ones(outputs, np.int32)
+        nothing = np.zeros(outputs, np.int32)
         node = Mvm(
-            "node", ("x",), "y", kernel, stride, pads, weights, bias, nothing, nothing.astype(np.uint8),
-            rng.choice((0, 255, rng.randint(1, 254))), zero_point, (low, high),
+            "node", ("x", "p") if partial_in else ("x",), "y", kernel, stride, pads, weights, bias, nothing,
+            (nothing + 1).astype(np.uint8), rng.choice((0, 255, rng.randint(1, 254))), zero_point, (low, high),
         )  # fmt: skip
-        sums = np.abs(accumulate(node, self.image)).max(axis=(0, 1))
-        for channel in range(outputs):
+        # the part before it, and the one behind it, which only make the network whole
+        bias = np.array(
+            [rng.choice((rng.randint(-9, 9), rng.randint(-(2**29), 2**29))) for _ in range(outputs)], np.int32
+        )
+        before = replace(
+            node, name="before", inputs=("x",), output="p", bias=bias, multiplier=nothing.copy(),
+            output_zero_point=0, clamp=(0, 255), shift=node.shift.copy(),
+        )  # fmt: skip
+        behind = replace(before, name="behind", inputs=("x", "y"), output="z")
+        out = window_shape((height, width), kernel, stride, pads)
+        self.source = TensorType(height, width, depth, 1.0, node.input_zero_point)
+        partial, plain = TensorType(*out, outputs, 1.0, 0, partial=True), TensorType(*out, outputs, 1.0, 0)
+        tensors = {"x": self.source} | ({"p": partial} if partial_in else {})
+        tensors |= {"y": partial, "z": plain} if partial_out else {"y": replace(plain, zero_point=zero_point)}
+        nodes = (before,) * partial_in + (node,) + (behind,) * partial_out
+        self.network = Network("test", "x", (list(tensors)[-1],), tensors, nodes)
+        inputs = (self.image,)
+        self.partials = run_node(replace(self.network, tensors={"p": partial}), before, inputs)
+        sums = np.abs(accumulate(node, self.image) + (self.partials if partial_in else 0)).max(axis=(0, 1))
+        for channel in range(0 if partial_out else outputs):
             node.multiplier[channel], node.shift[channel] = quantise_multiplier(
                 rng.uniform(50, 300) / int(sums[channel] + 1)
             )
-        out = window_shape((height, width), kernel, stride, pads)
-        self.source = TensorType(height, width, depth, 1.0, node.input_zero_point)
-        target = TensorType(*out, outputs, 1.0, zero_point)
-        self.network = Network("test", "x", ("y",), {"x": self.source, "y": target}, (node,))
         verify(self.network)
         self.node = node
         self.firings = image_firings(self.network, node, arch)
-        self.output = run_node(self.network, node, (self.image,))
-        self.layer = Layer(kernel[1] * depth, stride[1] * depth, width * depth, kernel[0], outputs)
+        self.output = run_node(self.network, node, (*inputs, self.partials)[: len(node.inputs)])
+        self.layer = Layer(
+            kernel[1] * depth, stride[1] * depth, width * depth, kernel[0], outputs, partial_in, partial_out
+        )
+        self.partial_base = partial_base or 0
+        self.partial_size = max(1, out[1] * outputs // quarter) + rng.randint(0, 5)
+        self.partial_head = 0
+        corners.hit("partial in" + " and out" * partial_out, partial_in)
+        corners.hit("partial out", partial_out and not partial_in)
         self.engine: Engine = engine_of(arch)
-        corners.hit("clamped low", low > 0 and bool((self.output == low).any()))
-        corners.hit("clamped high", high < 255 and bool((self.output == high).any()))
-        corners.hit("not clamped", bool(((self.output > low) & (self.output < high)).any()))
-        corners.hit("negative product", bool((self.output < min(zero_point, high)).any()))
+        if not partial_out:
+            corners.hit("clamped low", low > 0 and bool((self.output == low).any()))
+            corners.hit("clamped high", high < 255 and bool((self.output == high).any()))
+            corners.hit("not clamped", bool(((self.output > low) & (self.output < high)).any()))
+            corners.hit("negative product", bool((self.output < min(zero_point, high)).any()))
         corners.hit("odd channels", outputs % lanes != 0)
         corners.hit("several column tiles", outputs > arch.crossbar.columns)
 
@@ -173,7 +207,8 @@ class Actor:
         return len(weight_image(self.node, self.arch))
 
     def tables(self) -> list[TableWrite]:
-        """Space, address and data of its ENGINE and PARAMETER entries."""
+        """Space, address and data of its ENGINE and PARAMETER entries, and of its ring of partial sums."""
+        self.partial_head = 0
         node, crossbar, engine = self.node, self.arch.crossbar, isa.SPACES["ENGINE"]
         size, outputs = matrix(node).shape
         rows, columns = spans(size, crossbar.rows), spans(outputs, crossbar.columns)
@@ -192,7 +227,11 @@ class Actor:
                 zero_point=node.input_zero_point,
             ),
             isa.COLUMNS.encode(
-                columns=outputs, col_tiles=len(columns), last_groups=-(-columns[-1][1] // crossbar.adcs)
+                columns=outputs,
+                col_tiles=len(columns),
+                last_groups=-(-columns[-1][1] // crossbar.adcs),
+                partial_in=self.layer.partial_in,
+                partial_out=self.layer.partial_out,
             ),
             isa.OUTPUT.encode(
                 columns=outputs,
@@ -203,6 +242,8 @@ class Actor:
             ),
         )
         writes = [(engine, self.ctx * isa.ENGINE_ENTRIES + n, entry) for n, entry in enumerate(entries)]
+        ring = isa.CHANNEL.encode(base=self.partial_base, size=self.partial_size)
+        writes.append((isa.SPACES["CHANNEL"], 2 * self.ctx + 1, ring))
         for n in range(outputs):
             at = 2 * (self.parameter + n)
             first = isa.PARAM_0.encode(bias=int(node.bias[n]), shift=int(node.shift[n]))
@@ -258,18 +299,24 @@ class Actor:
             window = padded[at_y : at_y + node.kernel[0], at_x : at_x + node.kernel[1]].reshape(-1)
             tiles.append([window[at : at + n] for at, n in spans(window.size, self.arch.crossbar.rows)])
         values = self.output[y, first : first + run.pixels]
+        partials = []
+        for word in words_of(self.partials[y, first : first + run.pixels], lanes) if self.layer.partial_in else ():
+            partials.append((self.partial_base + self.partial_head, word))
+            self.partial_head = (self.partial_head + 1) % self.partial_size
         instr = isa.instruction(
             "FIRE",
             need=whole.need - offset,
             offset=offset,
             free=whole.free,
-            produce=self.arch.words(values.size),
+            produce=self.arch.words(values.nbytes),
+            take=len(partials),
             pixels=run.pixels,
             x0=run.x0,
             top=run.top,
             rows=run.rows,
         )
-        return Firing(self.ctx, instr, (head, base, size), memory, tiles, words_of(values, lanes), self.layer, run)
+        ring = (head, base, size)
+        return Firing(self.ctx, instr, ring, memory, tiles, words_of(values, lanes), self.layer, run, partials)
 
     def _count_geometry(self, run: Run) -> None:
         layer, hit, tile = self.layer, self.corners.hit, self.arch.crossbar.rows

@@ -9,6 +9,8 @@ What happens in a cycle, with `run` high:
   next fetch start. A FIRE arms the actor, a LOOP leaves it due, anything else ends it.
 * scan: the lowest actor for which something changed is looked at; armed, with its inputs and its room there, it
   becomes ready.
+* credits: what a firing has freed is offered after `done`, channel 0 first. Where channel 1 is read late, the engine
+  says when; that is offered while no other credit waits, and then until it is taken.
 * select: if the engine's front is free and the credits of the last firing have left, the lowest ready actor fires.
 """
 
@@ -30,6 +32,7 @@ class Inputs(NamedTuple):
     arrive: tuple[int, int] | None = None  # channel, words
     credit: tuple[int, int] | None = None  # slot, words
     credit_ready: bool = False
+    freed: tuple[int, int] | None = None  # context and words of channel 1 that have been read late
     issue_ready: bool = False
     done: bool = False
 
@@ -139,8 +142,9 @@ class SequencerModel:
         ready: Mask of the actors that can fire.
     """
 
-    def __init__(self, *, contexts: int, destinations: int, instructions: int) -> None:
+    def __init__(self, *, contexts: int, destinations: int, instructions: int, reads_late: bool) -> None:
         self.destinations = destinations
+        self.reads_late = reads_late
         self.actors = [Actor((Channel(), Channel()), [Slot() for _ in range(destinations)]) for _ in range(contexts)]
         self._memory = [0] * instructions
         self.issue: Issue | None = None
@@ -158,6 +162,7 @@ class SequencerModel:
         self._due = 0  # actors that want their next instruction
         self._decoding: tuple[int, int] | None = None  # actor, instruction
         self._credits: Credits | None = None
+        self._late = False  # what has been read late is on offer and was not taken
 
     # ------------------------------------------------------------------------------------------------- outputs
 
@@ -169,13 +174,26 @@ class SequencerModel:
         """Some actor has its inputs but not its room."""
         return any(actor.room_wait for actor in self.actors)
 
-    def credit(self) -> tuple[int, int, int] | None:
+    def credit(self, freed: tuple[int, int] | None) -> tuple[int, int, int] | None:
         """Node, slot and words of the credit that is offered."""
-        if self._credits is None:
+        if self.late():
+            if freed is None:
+                return None
+            ctx, port, words = freed[0], 1, freed[1]
+        elif self._credits is None:
             return None
-        port, words = self._credits.left[0]
-        channel = self.actors[self._credits.ctx].channels[port]
+        else:
+            ctx, (port, words) = self._credits.ctx, self._credits.left[0]
+        channel = self.actors[ctx].channels[port]
         return channel.node, channel.slot, words
+
+    def waiting(self) -> bool:
+        """Credits of a firing that is done have not left."""
+        return self._credits is not None
+
+    def late(self) -> bool:
+        """It is the turn of what has been read late."""
+        return self.reads_late and (self._late or self._credits is None)
 
     def status(self, ctx: int) -> int:
         """The STATUS entry of an actor."""
@@ -227,7 +245,7 @@ class SequencerModel:
 
     def _select(self, inputs: Inputs) -> int | None:
         """The actor that fires at this edge."""
-        last = self._credits is None or (inputs.credit_ready and len(self._credits.left) == 1)
+        last = self._credits is None or (inputs.credit_ready and not self.late() and len(self._credits.left) == 1)
         if inputs.run and self.ready and inputs.issue_ready and not self.issue_valid and last:
             return _lowest(self.ready)
         return None
@@ -269,12 +287,15 @@ class SequencerModel:
             actor.active = False
 
     def _send_credits(self, inputs: Inputs) -> None:
+        late = self.late()
+        self._late = late and inputs.freed is not None and not inputs.credit_ready
         if inputs.done and self.issue is not None:
             fire = FIRE.decode(self.issue.instruction)
-            freed = [(0, fire["free"]), (1, fire["take"])][: self.actors[self.issue.ctx].ports]
+            ports = 1 if self.reads_late else self.actors[self.issue.ctx].ports
+            freed = [(0, fire["free"]), (1, fire["take"])][:ports]
             left = [(port, words) for port, words in freed if words]
             self._credits = Credits(self.issue.ctx, left) if left else None
-        elif self._credits is not None and inputs.credit_ready:
+        elif self._credits is not None and inputs.credit_ready and not late:
             self._credits.left.pop(0)
             if not self._credits.left:
                 self._credits = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from pyimc.isa import COLUMNS, OUTPUT, PARAM_0, PARAM_1, SPACES, TILES, WINDOW, instruction
 from pyimc.timing_imc import Layer, Pipeline, Run, Timeline, convert_cycles, drain_cycles, engine_of
-from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start
+from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start, until
 from tests.rtl.imc_layer import GEOMETRY_CORNERS, Actor, Firing, FiringBench, architecture
 from tests.rtl.runner import assert_refused, simulate
 
@@ -30,17 +30,28 @@ SHAPES = [
 ACTORS = 3
 MOST_TILES = 4
 VALUES = ("clamped low", "clamped high", "not clamped", "negative product", "odd channels", "another context")
+PARTIALS = ("partial in", "partial out", "partial in and out", "partial ring wraps", "several firings of a ring inside")
 FLOW = ("several firings inside", "partial last word")
 
 
 class EngineBench(FiringBench):
-    """Also holds `busy` to the firings outstanding, and counts the conversions of each context."""
+    """Also the partial memory; holds `busy` to the firings outstanding, and counts the conversions of each context."""
 
-    def __init__(self, dut: Any, rng: random.Random, stall: str = "none", after_valid: bool = False) -> None:
+    def __init__(
+        self,
+        dut: Any,
+        rng: random.Random,
+        stall: str = "none",
+        after_valid: bool = False,
+        corners: Corners | None = None,
+    ) -> None:
         sink = Sink(dut, "m", ("data", "ctx", "last"), stall=stall, rng=rng, after_valid=after_valid)
+        self.freed = Sink(dut, "freed", ("ctx", "words"), stall=stall, rng=rng, after_valid=after_valid)
         super().__init__(dut, sink, rng, "_0")
+        self.corners = corners or Corners()
         self.converted: Counter[int] = Counter()
         self.outstanding = self.most_outstanding = 0
+        self.partials: dict[int, deque[tuple[int, int]]] = {}  # addresses and words to be read, by context
         self.every_cycle = self._watch
 
     def _watch(self) -> None:
@@ -50,12 +61,23 @@ class EngineBench(FiringBench):
             self.converted[int(dut.convert_ctx.value)] += 1
         if int(dut.m_valid.value) and int(dut.m_ready.value) and int(dut.m_last.value):
             self.outstanding -= 1
+        if int(dut.partial_en.value):
+            address = int(dut.partial_addr.value)
+            (queue,) = (queue for queue in self.partials.values() if queue and queue[0][0] == address)
+            dut.partial_data.value = queue.popleft()[1]
         if int(dut.issue_valid.value) and int(dut.issue_ready.value):
+            firing = self._offered[0]
+            queue = self.partials.setdefault(firing.ctx, deque())
+            self.corners.hit("several firings of a ring inside", bool(queue and firing.partials))
+            self.corners.hit("partial ring wraps", any(b[0] < a[0] for a, b in pairwise(firing.partials)))
+            queue += firing.partials
             self.outstanding += 1
             self.most_outstanding = max(self.most_outstanding, self.outstanding)
 
     def clear(self) -> None:
         super().clear()
+        self.freed.clear()
+        self.partials.clear()
         self.converted.clear()
         self.outstanding = self.most_outstanding = 0
 
@@ -75,11 +97,15 @@ def make_actors(
     names = ("CONTEXTS", "PARAMETERS", "COLUMNS", "ROWS", "COLS", "PLANES", "ADCS", "DAC")
     arch = architecture({name: int(getattr(dut, name).value) for name in names} | {"WORD": len(dut.m_data)})
     actors: list[Actor] = []
-    plane, parameter = rng.randint(0, 2), 0
+    plane, parameter, partial_base = rng.randint(0, 2), 0, rng.randint(0, 9)
     for ctx in rng.sample(range(arch.contexts), min(ACTORS, arch.contexts)):
         most = rng.choice(channels or (arch.output_columns, arch.output_columns, arch.lanes, 1))
         limit = size or rng.choice((arch.lanes, arch.crossbar.rows, MOST_TILES * arch.crossbar.rows))
-        actor = Actor(ctx, arch, rng, corners, channels=most, plane=plane, parameter=parameter, size=limit)
+        actor = Actor(
+            ctx, arch, rng, corners, channels=most, plane=plane, parameter=parameter, size=limit,
+            partial_base=partial_base,
+        )  # fmt: skip
+        partial_base += actor.partial_size
         plane += actor.planes
         parameter += arch.words(actor.layer.channels) * arch.lanes
         assert plane <= arch.crossbar.planes and parameter <= arch.parameters
@@ -128,6 +154,9 @@ async def run(bench: EngineBench, timing: Pipeline, firings: list[Firing], idle:
     await cycles(bench.dut, 4)
     assert not int(bench.dut.busy.value)
     assert bench.sink.beats() == expected
+    await until(bench.dut, lambda: not int(bench.dut.freed_valid.value), 1000, "release")
+    assert bench.freed.beats() == [(firing.ctx, len(firing.partials)) for firing in firings if firing.partials]
+    assert not any(bench.partials.values())
     check_conversions(bench, timing, firings)
     return check_cycles(bench, timing, firings) if sink == "none" else []
 
@@ -149,9 +178,9 @@ async def random_firings(dut: Any, idle: str, sink: str) -> None:
 async def corners_of_layers(dut: Any) -> None:
     """Many layers back to back; fails if a corner of geometry, values or flow was not met."""
     rng = seeded("corners")
-    corners = Corners(*GEOMETRY_CORNERS, *VALUES, *FLOW, *possible(dut))
+    corners = Corners(*GEOMETRY_CORNERS, *VALUES, *FLOW, *PARTIALS, *possible(dut))
     await start(dut)
-    bench = EngineBench(dut, rng)
+    bench = EngineBench(dut, rng, corners=corners)
     timing: Pipeline | None = None
     for _ in range(20):
         actors = make_actors(dut, rng, corners)
@@ -181,7 +210,7 @@ def count_flow(
 ) -> None:
     for firing, timeline in zip(firings, timelines, strict=True):
         convert = convert_cycles(timing.engine, firing.layer.channels)
-        drain = drain_cycles(timing.engine, firing.layer.channels)
+        drain = drain_cycles(timing.engine, firing.layer)
         chunks = [count for pixel in actors[firing.ctx].chunks(firing.run) for count in pixel]
         for n, (before, after) in enumerate(pairwise(timeline.takes), start=1):
             assert after - before >= max(chunks[n], convert)
@@ -246,13 +275,14 @@ async def valid_does_not_wait_for_ready(dut: Any) -> None:
 
 @cocotb.test
 async def reset_in_mid_stream(dut: Any) -> None:
-    """Reset at any point leaves nothing behind; weights and tables stay."""
+    """Reset at any point leaves nothing behind; weights stay."""
     rng = seeded("reset")
     await start(dut)
     corners = Corners("reading at reset", "converting at reset", "output at reset", "bytes held at reset")
     bench = EngineBench(dut, rng, "90%")
     actors = make_actors(dut, rng, Corners(), channels=(5, 21))
-    while sum(actor.firings[0].pixels > 4 for actor in actors) < 2:  # bytes wait between the pixels of a firing
+    # bytes wait between the pixels of a firing
+    while sum(actor.firings[0].pixels > 4 and not actor.layer.partial_out for actor in actors) < 2:
         actors = make_actors(dut, rng, Corners(), channels=(5, 21))
     await configure(bench, actors)
     for _ in range(20):
@@ -266,6 +296,8 @@ async def reset_in_mid_stream(dut: Any) -> None:
         dut.issue_valid.value = 0
         await reset(dut, 0)
         bench.clear()
+        for actor in actors:
+            await bench.configure(actor.tables())  # the place in the rings is part of them
         assert int(dut.issue_ready.value) and not int(dut.busy.value) and not int(dut.m_valid.value)
         await run(bench, Pipeline(engine_of(actors[0].arch)), [rng.choice(actors).fire()], "none", "90%")
         bench.clear()

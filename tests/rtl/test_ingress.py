@@ -53,7 +53,7 @@ class IngressModel:
         self.replies: list[Beat] = []  # flits of the reply that holds the link
 
     def take(self, data: int, last: bool) -> tuple[str, int, int] | None:
-        """("memory", address, 0), ("table", space, address) or None for a head."""
+        """("memory", address, port), ("table", space, address) or None for a head."""
         if self.head is None:
             self.head = HEAD.decode(data)
             self.tail = self.tails[self.head["channel"] % len(self.tails)]
@@ -64,7 +64,7 @@ class IngressModel:
         head = self.head
         done: tuple[str, int, int]
         if KINDS_BY_NUMBER[head["kind"]] == "DATA":
-            done = ("memory", self.tail, 0)
+            done = ("memory", self.tail, head["channel"] % 2)
             base, size = self.rings[head["channel"]]
             self.tail = base + (self.tail + 1 - base) % size
             if last:
@@ -209,6 +209,7 @@ class Bench:
             assert int(dut.cfg_valid.value) == (done is not None and done[0] == "table")
             if done is not None and done[0] == "memory":
                 assert int(dut.mem_waddr.value) == done[1]
+                assert int(dut.mem_port.value) == done[2]
             elif done is not None:
                 assert (int(dut.cfg_space.value), int(dut.cfg_addr.value)) == done[1:]
 

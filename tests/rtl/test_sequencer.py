@@ -7,7 +7,7 @@ ready; the lowest ready one fires; whoever can fire is never forgotten) without 
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +25,7 @@ SHAPES = [
     {"CONTEXTS": 3, "CTX_BITS": 2, "DESTINATIONS": 2, "INSTRUCTIONS": 50},
     {"CONTEXTS": 16, "CTX_BITS": 4, "DESTINATIONS": 4, "INSTRUCTIONS": 256},
     {"CONTEXTS": 1, "CTX_BITS": 1, "DESTINATIONS": 1, "INSTRUCTIONS": 17},
+    {"CONTEXTS": 4, "CTX_BITS": 2, "DESTINATIONS": 2, "INSTRUCTIONS": 64, "READS_LATE": 1},
 ]
 CYCLES = 800
 CORNERS = (
@@ -38,6 +39,7 @@ CORNERS = (
     "paused",
     "ready waits",
 )
+LATE = ("late credit", "late credit waits", "other credit waits for a late one", "late credit at `done`")
 STALLED = ("credit stalled", "issue stalled", "room waiting")
 MUST_REACH = {("30%", "30%"): (*CORNERS, *STALLED), ("none", "none"): CORNERS}
 """By (source, sink); the other pairs need only to fire."""
@@ -135,6 +137,7 @@ class World:
         self.contexts = int(dut.CONTEXTS.value)
         self.destinations = int(dut.DESTINATIONS.value)
         self.instructions = int(dut.INSTRUCTIONS.value)
+        self.reads_late = bool(int(dut.READS_LATE.value))
         self.model = self._new_model()
         self.arrives, self.credits = stalls(source, rng), stalls(source, rng)
         self.credit_stalls, self.issue_stalls = stalls(sink, rng), stalls(sink, rng)
@@ -153,7 +156,10 @@ class World:
         self.drive(Inputs())
 
     def _new_model(self) -> SequencerModel:
-        return SequencerModel(contexts=self.contexts, destinations=self.destinations, instructions=self.instructions)
+        return SequencerModel(
+            contexts=self.contexts, destinations=self.destinations, instructions=self.instructions,
+            reads_late=self.reads_late,
+        )  # fmt: skip
 
     def forget(self) -> None:
         """No words anywhere, the engine idle."""
@@ -161,6 +167,10 @@ class World:
         self.owed: Counter[int] = Counter()  # words sent to a destination and not credited
         self.busy = 0  # cycles until `done`, which comes in the last one
         self.paused = 0
+        self.unread: deque[tuple[int, int]] = (
+            deque()
+        )  # context and words of channel 1, of firings that have been issued
+        self.freed: tuple[int, int] | None = None  # is offered until it is taken
 
     def drive(self, inputs: Inputs) -> None:
         self.inputs = inputs
@@ -183,6 +193,8 @@ class World:
         wanted |= {"arrive_channel": channel, "arrive_words": words}
         slot, words = inputs.credit or (self.rng.randrange(self.contexts * self.destinations), self.rng.getrandbits(16))
         wanted["s_credit_data"] = CREDIT.encode(node=0, slot=slot, words=words) | self.rng.getrandbits(8)
+        ctx, words = inputs.freed or (self.rng.randrange(self.contexts), self.rng.getrandbits(16))
+        wanted |= {"freed_valid": int(inputs.freed is not None), "freed_ctx": ctx, "freed_words": words}
         wanted["status_ctx"] = self.status_ctx
         for name, value in wanted.items():
             if self._driven.get(name) != value:
@@ -200,8 +212,14 @@ class World:
             self._accept(model.issue.ctx, model.issue.instruction)
         elif self.busy:
             self.busy -= 1
-        credit = model.credit()
+        credit, late = model.credit(inputs.freed), inputs.freed is not None and model.late()
         self.corners.hit("credit stalled", credit is not None and not inputs.credit_ready)
+        self.corners.hit("late credit", late)
+        self.corners.hit("late credit waits", inputs.freed is not None and not late)
+        self.corners.hit("other credit waits for a late one", late and model.waiting())
+        self.corners.hit("late credit at `done`", late and inputs.done)
+        if late and inputs.credit_ready:
+            self.freed = None
         self.corners.hit("issue stalled", model.issue_valid and not inputs.issue_ready)
         self.corners.hit("ready waits", bool(model.ready) and self.busy > 0)
         self.corners.hit("room waiting", model.room_waiting())
@@ -214,6 +232,8 @@ class World:
         for index in range(len(task.rooms)):
             self.owed[ctx * self.destinations + index] += fire["produce"]
         self.busy = self.rng.choice(self.engine_cycles)
+        if self.reads_late and task.ports == 2 and fire["take"]:
+            self.unread.append((ctx, fire["take"]))
         self.corners.hit("no words freed", fire["free"] == 0)
 
     def compare(self) -> None:
@@ -223,8 +243,9 @@ class World:
         assert int(dut.fired.value) == model.fired
         assert int(dut.active.value) == model.active()
         assert int(dut.room_waiting.value) == model.room_waiting()
-        credit = model.credit()
+        credit = model.credit(self.inputs.freed)
         assert int(dut.m_credit_valid.value) == (credit is not None)
+        assert int(dut.freed_ready.value) == (model.late() and self.inputs.credit_ready)
         if credit is not None:
             node, slot, words = credit
             assert int(dut.m_credit_data.value) == CREDIT.encode(node=node, slot=slot, words=words)
@@ -325,8 +346,10 @@ class World:
         run = not self.paused
         self.paused = max(0, self.paused - 1)
         done = self.busy == 1
+        if self.freed is None and self.unread and rng.random() < 0.3:
+            self.freed = self.unread.popleft()
         ready_for_issue = self.busy == 0 and not next(self.issue_stalls)
-        return Inputs(run, None, arrive, credit, not next(self.credit_stalls), ready_for_issue, done)
+        return Inputs(run, None, arrive, credit, not next(self.credit_stalls), self.freed, ready_for_issue, done)
 
     def _used(self, channel: int) -> bool:
         return channel % 2 < self.tasks[channel // 2].ports
@@ -355,7 +378,8 @@ class World:
 @cocotb.parametrize(source=STALLS, sink=STALLS)
 async def random_programs(dut: Any, source: str, sink: str) -> None:
     rng = seeded("random_programs", source, sink)
-    corners = Corners(*MUST_REACH.get((source, sink), ("fired",)))
+    late = LATE if (source, sink) == ("30%", "30%") and int(dut.READS_LATE.value) else ()
+    corners = Corners(*MUST_REACH.get((source, sink), ("fired",)), *late)
     world = World(dut, rng, source, sink, corners)
     await start(dut)
     for _ in range(8 if (source, sink) in MUST_REACH else 1):
@@ -448,7 +472,7 @@ async def reset_in_mid_stream(dut: Any) -> None:
         await world.work(rng.randint(40, 60))
         world.drive(world.choose())
         corners.hit("issue at reset", world.model.issue_valid)
-        corners.hit("credit at reset", world.model.credit() is not None)
+        corners.hit("credit at reset", world.model.credit(world.inputs.freed) is not None)
         corners.hit("ready at reset", world.model.ready != 0)
         corners.hit("select at reset", bool(world.model.ready) and world.inputs.issue_ready and world.inputs.run)
         await world.reset()

@@ -27,6 +27,12 @@ def program(slack_rows: int = 2) -> Program:
     return compile_network(network(), small_arch(), "lblp", {"slack_rows": slack_rows})
 
 
+def chain_program() -> Program:
+    """A layer in two parts, the first of which gives partial sums, for the architecture `tiny`."""
+    net = Builder(6, 6, 3)
+    return compile_network(net.finish(net.chain("c", "x", 8, [(3, 3), (1, 1)])), small_arch())
+
+
 def prepared(folder: Path) -> Path:
     """A run directory with it and two images."""
     return store(program(), images_for(program(), IMAGES), folder)

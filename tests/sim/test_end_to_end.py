@@ -30,7 +30,7 @@ from mapping.reference import compare
 from mapping.strategies import names
 from pyimc.arch import Arch, arch_from_dict
 from pyimc.network import Network
-from tests.mapping.networks import moves
+from tests.mapping.networks import Builder, moves
 from tests.mapping.networks import seeded as seeded_network
 from tests.pyimc.networks import residual_network
 from tests.random_cnn import calibration, models
@@ -43,7 +43,8 @@ def _arch(name: str, mesh: tuple[int, int, int], crossbar: tuple[int, ...], **re
     data = {
         "name": name, "mesh": dict(zip(("columns", "rows", "fifo_depth"), mesh, strict=True)), "host": 0,
         "word_bits": 64, "packet_words": 4, "contexts": 8, "destinations": 8, "instructions": 256,
-        "activation_words": 2048, "parameters": 1024, "output_columns": 128, "host_words": 256,
+        "activation_words": 2048, "partial_words": 1024, "parameters": 1024, "output_columns": 128,
+        "host_words": 256,
         "crossbar": {"rows": rows, "columns": columns, "planes": planes, "adcs": adcs, "dac_bits": dac_bits},
     }  # fmt: skip
     return arch_from_dict(data | rest, name)
@@ -127,6 +128,14 @@ def test_a_cnn_of_a_seed_is_right_at_every_level(seed: int) -> None:
 @pytest.mark.parametrize("network", [residual_network(), moves()], ids=["residual", "moves"])
 def test_every_kind_of_node_is_right_on_the_chip(network: Network, chip: str, slack_rows: int) -> None:
     through_the_chip(network, random_images(network), chip, "lblp", slack_rows, "verilog")
+
+
+@pytest.mark.parametrize("chip", sorted(CHIPS))
+def test_a_chain_is_right_on_every_chip(chip: str) -> None:
+    net = Builder(5, 6, 4)
+    value = net.chain("a", "x", 24, [(3, 3), (1, 1), (5, 3)], (1, 2))
+    network = net.finish(net.chain("b", value, 8, [(1, 1), (3, 3)]), net.dense("c", value, 11))
+    through_the_chip(network, random_images(network), chip, "round_robin", 1, "verilog")
 
 
 @pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 80))])

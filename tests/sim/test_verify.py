@@ -23,12 +23,18 @@ GOLDENS = [golden.run(PROGRAM.network, image) for image in images_for(PROGRAM, 2
 GARBAGE = 0xEE
 
 
-def records(program: Program, name: str, first_cycle: int = 100) -> NDArray[np.uint32]:
+CHAIN = small.chain_program()
+CHAIN_GOLDENS = [golden.run(CHAIN.network, image) for image in images_for(CHAIN, 2)]
+
+
+def records(
+    program: Program, name: str, first_cycle: int = 100, goldens: list[dict[str, golden.Map]] = GOLDENS
+) -> NDArray[np.uint32]:
     """What a capture of this actor holds if all is right: one word a cycle, garbage behind the end of a row."""
     node = next(node for node in program.network.nodes if node.name == name)
     kind = program.network.tensors[node.output]
     size = row_words(kind, program.arch) * program.arch.lanes
-    rows = np.stack([values[node.output] for values in GOLDENS]).reshape(-1, kind.width * kind.channels)
+    rows = np.stack([values[node.output] for values in goldens]).reshape(-1, kind.width * kind.channels).view(np.uint8)
     padded = np.full((len(rows), size), GARBAGE, np.uint8)
     padded[:, : rows.shape[1]] = rows
     words = padded.reshape(-1, program.arch.lanes).view(np.uint32)
@@ -64,6 +70,21 @@ def test_the_place_of_one_wrong_value(image: int, row: int, column: int, channel
         f"node two, image {image}, pixel ({row}, {column}), channel {channel}: RTL {first.got}, golden "
         f"{first.expected}, left PU {first.pu} in cycle {100 + word}"
     )
+
+
+@pytest.mark.parametrize("byte", range(4))
+def test_the_place_of_a_wrong_partial_sum(byte: int) -> None:
+    """`c.0` gives 6x6 pixels of 8 accumulators: a word of 8 bytes is two of them."""
+    taken = records(CHAIN, "c.0", goldens=CHAIN_GOLDENS)
+    right = node_verdict(CHAIN, "c.0", CHAIN_GOLDENS, taken)
+    assert (right.mismatches, right.values_compared) == (0, 2 * 6 * 6 * 8)
+    word = ((1 * 6 + 2) * 6 + 5) * 4 + 3
+    taken.view(np.uint8).reshape(len(taken), -1)[word, 8 + 4 + byte] ^= 0x10
+    first = node_verdict(CHAIN, "c.0", CHAIN_GOLDENS, taken).first
+    assert first is not None
+    assert (first.image, first.row, first.column, first.channel, first.cycle) == (1, 2, 5, 7, 100 + word)
+    assert first.expected == CHAIN_GOLDENS[1]["c.0.y"][2, 5, 7]
+    assert (first.got ^ first.expected) & 0xFFFFFFFF == 0x10 << 8 * byte
 
 
 def test_the_first_of_several_wrong_values_is_named_and_all_are_counted() -> None:
