@@ -22,6 +22,8 @@ from sim.progress import progress_line
 from sim.result import Run, print_table
 from sim.validation import validate
 
+SIZES = (2, 4, 8, 16, 32)  # crossbar PUs of a comparison
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
@@ -54,6 +56,16 @@ def _natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"got '{text}', must be a whole number, 0 or more")
     return int(text)
+
+
+def _positive(text: str) -> int:
+    if _natural(text) == 0:
+        raise argparse.ArgumentTypeError("got '0', must be a whole number, 1 or more")
+    return int(text)
+
+
+def _naturals(text: str) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(_positive(part) for part in text.split(",")))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,6 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     breaker.add_argument("bit", type=_natural)
     breaker.set_defaults(command=lambda parsed: print(program_file.flip_bit(parsed.program, parsed.file, parsed.bit)))
 
+    comparison = commands.add_parser("compare", help="compare strategies over models and chips of several sizes")
+    _compare_arguments(comparison)
+    comparison.set_defaults(command=_compare)
+
     bench = commands.add_parser("bench", help="measure the speeds in docs/results.md")
     bench.set_defaults(command=lambda parsed: benchmark())
 
@@ -118,6 +134,20 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strategy", default=STRATEGY, help="a name, or the path of a .py file with a function place")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
     parser.add_argument("--seed", type=_natural, default=0)
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", action="append", default=[], help="as for sim, any number (default: all built in)")
+    parser.add_argument("--strategy", action="append", default=[], help="as for sim, any number (default: all)")
+    parser.add_argument("--arch", action="append", default=[], help="as for sim, any number (default: default)")
+    parser.add_argument("--pus", type=_naturals, help="crossbar PUs that --arch is given instead of its own, as in 2,4")
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
+    parser.add_argument("--seeds", type=_positive, default=5, help="runs of a strategy that draws numbers")
+    parser.add_argument("--images", type=_positive, default=20)
+    parser.add_argument("--rtl", type=_natural, default=0, help="rows to measure on RTL: highest, lowest rates first")
+    parser.add_argument("--sim", default="icarus", help="for --rtl: icarus or verilator")
+    parser.add_argument("--jobs", type=_positive, default=2, help="processes")
+    parser.add_argument("--output", type=Path, default=BUILD / "compare", help="directory of tables and plots")
 
 
 def _level_argument(parser: argparse.ArgumentParser) -> None:
@@ -192,6 +222,17 @@ def _compile(parsed: argparse.Namespace) -> None:
         hosted = [actor for actor in program.actors if actor.node == node]
         print(f"PU {node:3d} {sum(actor.cycles for actor in hosted):9d} cycles  {' '.join(a.name for a in hosted)}")
     print(f"{folder} {digest}")
+
+
+def _compare(parsed: argparse.Namespace) -> None:
+    from sim.compare.command import Matrix, compare  # ONNX, as above
+
+    matrix = Matrix(
+        models=parsed.model, strategies=parsed.strategy, archs=parsed.arch or ["default"],
+        pus=parsed.pus or (() if parsed.arch else SIZES), seeds=parsed.seeds, images=parsed.images, rtl=parsed.rtl,
+        sim=parsed.sim, options=_options(parsed.option),
+    )  # fmt: skip
+    compare(matrix, parsed.output, parsed.jobs, Console(highlight=False, soft_wrap=True))
 
 
 def _disasm(parsed: argparse.Namespace) -> None:

@@ -40,7 +40,7 @@ Progress = Callable[[dict[str, object]], None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked for; see `pyimc sim --help`."""
+    """What the user asked for; see `pyimc sim --help`. Without a folder the run has one in `build/`, by its name."""
 
     model: str
     arch: str
@@ -53,6 +53,7 @@ class Request:
     array: str
     front_door: bool
     options: Options = field(default_factory=dict)
+    folder: Path | None = None
 
 
 def simulate(request: Request, say: Say, progress: Progress) -> Run:
@@ -76,7 +77,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
         say(line)
     with _timed(seconds, "compile"):
         program = compile_network(prepared.network, arch, request.strategy, request.options, request.seed)
-    folder = BUILD / f"{name}-{arch.name}-{Path(request.strategy).stem}-{request.level}"
+    folder = request.folder or BUILD / f"{name}-{arch.name}-{Path(request.strategy).stem}-{request.level}"
     with _timed(seconds, "save"):
         program_file.save(program, folder / "program")
         np.save(folder / "images.npy", prepared.images)

@@ -35,6 +35,11 @@ def find(name: str) -> Strategy:
     return strategy
 
 
+def draws(name: str) -> bool:
+    """Whether a strategy depends on the seed: then its file says `DRAWS = True`; raises ConfigError as `find`."""
+    return bool(getattr(sys.modules[find(name).__module__], "DRAWS", False))
+
+
 def _load(path: Path) -> Strategy:
     if not path.is_file():
         raise ConfigError(f"strategy {path}: no such file")

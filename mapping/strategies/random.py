@@ -14,6 +14,8 @@ from mapping.graph import Graph
 from mapping.placement import Ledger, Options, Placement, capacity, demand, read_options, retry
 from pyimc.arch import Arch
 
+DRAWS = True
+
 
 def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
     """Places all nodes; raises CapacityError, or ConfigError for any option."""
