@@ -14,12 +14,17 @@ flag    = $(if $(filter-out undefined environment,$(origin $(1))),$(2) '$($(1))'
 OPTIONS = $(call flag,SIM,--sim) $(call flag,ARCH,--arch) $(call flag,STRATEGY,--strategy) $(call flag,LEVEL,--level) \
           $(call flag,INPUT,--input) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array) \
           $(if $(call flag,OPTION),$(foreach pair,$(OPTION),--option '$(pair)'))
+# --flag word for every word, only for what stands on make's command line.
+each    = $(if $(filter command,$(origin $(1))),$(foreach word,$($(1)),$(2) '$(word)'))
+COMPARE = $(call each,MODEL,--model) $(call each,STRATEGY,--strategy) $(call each,ARCH,--arch) $(call each,PUS,--pus) \
+          $(call each,SEEDS,--seeds) $(call each,IMAGES,--images) $(call each,RTL,--rtl) $(call each,SIM,--sim) \
+          $(call each,OPTION,--option)
 
 SIMULATOR  = $(if $(findstring verilator,$(call flag,SIM,)),verilator-sim,iverilog)
 SIMULATORS = iverilog $(if $(filter x86_64,$(shell uname -m)),verilator-sim)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim validate equality test fast mutants lint format synth bench growth isa lock clean distclean
+.PHONY: help setup sim validate compare equality test fast mutants lint format synth bench growth isa lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +43,10 @@ validate: ## run MODEL= on RTL and on the cycle model and compare every event an
 equality: ## compare cycle model and RTL on every case (half an hour or more; K=digits picks some)
 	$(SETUP) iverilog
 	@$(BIN)/python -m tests.cycle.everything --jobs $(JOBS) $(K)
+
+compare: ## compare strategies on models and chips: table, CSV, plots (MODEL= STRATEGY= ARCH= PUS=2,4 SEEDS= IMAGES= RTL=)
+	$(SETUP) $(if $(call each,RTL,),$(SIMULATOR))
+	@$(BIN)/pyimc compare --jobs $(JOBS) $(COMPARE)
 
 test: ## all tests, on JOBS=2 cores (K=expression picks some)
 	$(SETUP) $(SIMULATORS) verilator

@@ -57,6 +57,16 @@ def test_sim_passes_on_only_what_was_set() -> None:
     assert line.split()[-4:] == ["--option", "'tie=highest'", "--option", "'slack_rows=1'"]
 
 
+def test_compare_takes_lists() -> None:
+    assert make("compare").splitlines()[-1].split() == [".venv/bin/pyimc", "compare", "--jobs", "2"]
+    lines = make("compare", "MODEL=digits resnet8", "PUS=2,4", "STRATEGY=lblp", "RTL=2", "OPTION=a=1 b=2", "JOBS=3")
+    assert "bootstrap.py iverilog" in lines
+    assert lines.splitlines()[-1].split() == [
+        ".venv/bin/pyimc", "compare", "--jobs", "3", "--model", "'digits'", "--model", "'resnet8'", "--strategy",
+        "'lblp'", "--pus", "'2,4'", "--rtl", "'2'", "--option", "'a=1'", "--option", "'b=2'",
+    ]  # fmt: skip
+
+
 def test_golden_level_needs_no_simulator() -> None:
     assert "bootstrap.py iverilog" in make("sim")
     assert "iverilog" not in make("sim", "LEVEL=golden")
