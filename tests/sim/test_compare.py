@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,13 @@ from pyimc.arch import CONFIGS, load_arch
 from pyimc.cycle import simulate
 from pyimc.errors import MismatchError
 from sim.compare import command
-from sim.compare import rows as kept
 from sim.compare.case import Case
-from sim.compare.measure import Figures
+from sim.compare.measure import Figures, measure
 from sim.compare.rows import Row
 from sim.result import largest_load, steady_interval
 from tests.sim.runs import Said, pyimc
 
+MEASURE = "sim.compare.rows.measure"
 FIGURES = Figures(10, 100, 2, 0.5, 90, 80, "a", 9, 20, 10, 3, 0.1, "hash")
 
 
@@ -43,17 +44,14 @@ def records(folder: Path = Path("build/compare")) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
-    """The cases that are measured, as they come; an entry None in it ends the call there, as Ctrl-C would."""
-    cases: list[Any] = []
-    measure = kept.measure
+    """The cases that are measured, as they come."""
+    cases: list[Case] = []
 
     def counted(case: Case, folder: Path) -> Figures | str:
-        if cases and cases[-1] is None:
-            raise KeyboardInterrupt
         cases.append(case)
         return measure(case, folder)
 
-    monkeypatch.setattr(kept, "measure", counted)
+    monkeypatch.setattr(MEASURE, counted)
     return cases
 
 
@@ -133,21 +131,28 @@ def test_a_second_call_measures_nothing(workspace: Path, measured: list[Case]) -
     assert [case.strategy for case in measured] == ["lblp", "lpt", "heft"]
 
 
-def test_a_call_that_was_cut_short_goes_on(
-    workspace: Path, measured: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_call_that_was_cut_short_goes_on(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("--strategy", "lblp", "--strategy", "round_robin", "--strategy", "lpt", "--pus", "2")
-    measure = kept.measure
-    monkeypatch.setattr(kept, "measure", lambda case, folder: (measure(case, folder), measured.append(None))[0])
+    measured: list[str] = []
+
+    def until(stop: int) -> Callable[[Case, Path], Figures | str]:
+        def counted(case: Case, folder: Path) -> Figures | str:
+            if len(measured) == stop:
+                raise KeyboardInterrupt
+            measured.append(case.strategy)
+            return measure(case, folder)
+
+        return counted
+
+    monkeypatch.setattr(MEASURE, until(1))
     said = compare(*arguments)
     assert said.code == 130 and "what was finished is kept" in said.err
     assert not Path("build/compare/compare.md").exists()
     (path,) = Path("build/compare/rows").glob("*.json")
     finished = path.read_bytes()
-    measured.clear()
-    monkeypatch.setattr(kept, "measure", measure)
+    monkeypatch.setattr(MEASURE, until(-1))
     assert compare(*arguments).code == 0
-    assert [case.strategy for case in measured] == ["round_robin", "lpt"]
+    assert measured == ["lblp", "round_robin", "lpt"]
     assert path.read_bytes() == finished and len(records()) == 3
 
 
