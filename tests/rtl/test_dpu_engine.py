@@ -384,4 +384,5 @@ def test_illegal_parameters_are_refused() -> None:
         assert_refused("dpu_engine", {"WORD": word}, "error_vector_fetch_WORD_must_be_a_power_of_two_from_64_up")
     for shape in ({"CONTEXTS": 17}, {"CONTEXTS": 0}, {"CTX_BITS": 15}):
         assert_refused("dpu_engine", shape, "error_vector_fetch_CONTEXTS_must_fit_CTX_BITS_of_1_to_14")
+    assert_refused("lut", {"LANES": 0}, "error_lut_LANES_and_TABLE_BITS_must_be_at_least_1")
     assert_refused("dpu_engine", {"PARAMS": 1}, "error_vector_unit_PARAMS_must_be_at_least_2")
