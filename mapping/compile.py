@@ -10,7 +10,7 @@ from mapping.codegen import generate
 from mapping.firing import read_grain
 from mapping.graph import build_graph
 from mapping.placement import Options, Placement
-from mapping.split import read_cuts, split_network
+from mapping.split import read_cuts, split_network, write_cuts
 from mapping.strategies import find
 from mapping.validate import check_placement, check_program, check_schedule
 from pyimc.arch import Arch
@@ -45,25 +45,28 @@ def compile_network(
         ScheduleError: A pass broke a rule of the machine: a fault of the compiler or the strategy.
     """
     verify(network)
-    place = find(strategy)
+    found = find(strategy)
     given = dict(options or {})
     slack_rows = given.pop("slack_rows", SLACK_ROWS)
     if not isinstance(slack_rows, int) or slack_rows < 0:
         raise ConfigError(f"option slack_rows is {slack_rows!r}, must be a number of rows, 0 or more")
     grain = read_grain(given.pop("grain", "row"))
-    network = split_network(network, read_cuts(str(given.get("split", ""))))
+    cuts = read_cuts(str(given.pop("split", "")))
+    if found.cuts:
+        cuts = found.cuts(network, arch, given, seed) | cuts
+    network = split_network(network, cuts)
     graph = size_edges(build_graph(network, arch, grain))
-    placement = place(graph, arch, given, seed)
+    placement = found.place(graph, arch, given, seed)
     if not isinstance(placement, Placement):
         raise ConfigError(f"strategy {strategy}: place returned {type(placement).__name__}, must return a Placement")
     check_placement(graph, arch, placement)
     channels = allocate(graph, arch, placement, slack_rows)
     check_schedule(graph, arch, placement, channels)
     least = bounds(graph, arch)
+    effective = {**given, "slack_rows": slack_rows, "grain": grain, "split": write_cuts(cuts)}
     origin = Origin(
-        model=network.name, strategy=strategy, options={**given, "slack_rows": slack_rows, "grain": grain}, seed=seed,
-        moved=list(placement.moved), limit=least.limit,
-        bounds={"load": least.load, "interval": least.interval, "latency": least.latency}
+        model=network.name, strategy=strategy, options=effective, seed=seed, moved=list(placement.moved),
+        limit=least.limit, bounds={"load": least.load, "interval": least.interval, "latency": least.latency}
         | ({} if placement.bound is None else {"proven_load": placement.bound}),
     )  # fmt: skip
     program = generate(graph, arch, placement, channels, origin)

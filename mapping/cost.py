@@ -5,6 +5,7 @@ sustain alone on its processing unit, from the timing formulas of the engines. A
 for a few cycles more, as each of their firings then fills an empty engine; the cycle model and the RTL say how many.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from mapping.firing import Firing, row_words, runs
@@ -12,7 +13,7 @@ from mapping.vector import VectorNode, task
 from pyimc.arch import Arch
 from pyimc.network import Mvm, Network, Node, TensorType, part_of
 from pyimc.timing_dpu import Timeline, timeline
-from pyimc.timing_imc import Layer, Pipeline, Run, convert_cycles, engine_of
+from pyimc.timing_imc import Engine, Layer, Pipeline, Run, convert_cycles, engine_of
 
 SETTLED = 4
 """Firings that fill the pipeline; then equal ones follow each other at a constant distance."""
@@ -22,7 +23,7 @@ def node_cycles(network: Network, node: Node, arch: Arch, firings: tuple[Firing,
     """Cycles that a node keeps its engine per image: computing, or sending to all destinations if that is longer."""
     sending = destinations * sum(packet_flits(firing.produce, arch) for firing in firings)
     if isinstance(node, Mvm):
-        return max(sending, _mvm_cycles(network, node, arch, firings))
+        return max(sending, _mvm_cycles(_layer(network, node), engine_of(arch), reissue_cycles(node), firings))
     fronts = ((_vector_timeline(network, node, arch, firing).slots, count) for firing, count in runs(firings))
     return max(sending, sum(count * (slots + reissue_cycles(node)) for slots, count in fronts))
 
@@ -114,16 +115,16 @@ def mean_hops(arch: Arch) -> int:
     return pairs // (3 * max(1, nodes * (nodes - 1)))
 
 
-def _mvm_cycles(network: Network, node: Mvm, arch: Arch, firings: tuple[Firing, ...]) -> int:
+@lru_cache(maxsize=4096)  # equal layers are common, and a search asks for the same ones again and again
+def _mvm_cycles(layer: Layer, engine: Engine, reissue: int, firings: tuple[Firing, ...]) -> int:
     """From the first firing of an image to that of the next, once the pipeline is full."""
-    layer = _layer(network, node)
-    pipeline = Pipeline(engine_of(arch))
+    pipeline = Pipeline(engine)
     request = 0
 
     def fire(firing: Firing) -> int:
         nonlocal request
         timeline = pipeline.fire(layer, _run(firing), request)
-        request = timeline.done + reissue_cycles(node)
+        request = timeline.done + reissue
         return timeline.issue
 
     def image() -> tuple[int, int]:

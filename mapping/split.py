@@ -69,6 +69,20 @@ def read_cuts(text: str) -> dict[str, Cut]:
     return cuts
 
 
+def write_cuts(cuts: Mapping[str, Cut]) -> str:
+    """What `read_cuts` reads; empty if there are none."""
+    default = Cut()
+    given = {
+        name: [
+            f"{key.name}={getattr(cut, key.name)}"
+            for key in fields(Cut)
+            if getattr(cut, key.name) != getattr(default, key.name)
+        ]
+        for name, cut in cuts.items()
+    }
+    return ";".join(f"{name}:{','.join(values)}" for name, values in given.items() if values)
+
+
 def split_network(network: Network, cuts: Mapping[str, Cut]) -> Network:
     """The network with some of its layers cut into parts.
 

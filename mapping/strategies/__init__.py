@@ -1,6 +1,7 @@
 """Placement strategies: which processing unit hosts which node.
 
-A strategy is a Python file with a function `place` of type `Strategy`: a module of this package, by its name, or any
+A strategy is a Python file with a function `place` of type `Place`, and one called `cuts` of type `Cuts` if it cuts
+layers into parts: a module of this package, by its name, or any
 other file, by its path. Its arguments are the graph with the smallest channel sizes, the architecture, the options of
 the user (see `mapping.placement.read_options`) and the seed of anything random.
 """
@@ -9,15 +10,34 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from mapping.graph import Graph
 from mapping.placement import Options, Placement
+from mapping.split import Cut
 from pyimc.arch import Arch
 from pyimc.errors import ConfigError
+from pyimc.network import Network
 
-Strategy = Callable[[Graph, Arch, Options, int], Placement]
+Place = Callable[[Graph, Arch, Options, int], Placement]
+Cuts = Callable[[Network, Arch, Options, int], dict[str, Cut]]
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """The functions of a strategy.
+
+    Attributes:
+        place: Places the nodes of a graph.
+        cuts: Says which layers are to be cut into parts before (see `mapping.split`); None: none.
+        draws: It depends on the seed; its file says `DRAWS = True`.
+    """
+
+    place: Place
+    cuts: Cuts | None
+    draws: bool
 
 
 def names() -> tuple[str, ...]:
@@ -28,19 +48,15 @@ def names() -> tuple[str, ...]:
 def find(name: str) -> Strategy:
     """The strategy of that name, or of that path if it ends in `.py`; raises ConfigError if there is none."""
     if name.endswith(".py"):
-        return _load(Path(name))
-    if name not in names():
+        module = _load(Path(name))
+    elif name in names():
+        module = importlib.import_module(f"{__name__}.{name}")
+    else:
         raise ConfigError(f"unknown strategy '{name}'; known: {', '.join(names())}, or the path of a .py file")
-    strategy: Strategy = importlib.import_module(f"{__name__}.{name}").place
-    return strategy
+    return Strategy(module.place, getattr(module, "cuts", None), bool(getattr(module, "DRAWS", False)))
 
 
-def draws(name: str) -> bool:
-    """Whether a strategy depends on the seed: then its file says `DRAWS = True`; raises ConfigError as `find`."""
-    return bool(getattr(sys.modules[find(name).__module__], "DRAWS", False))
-
-
-def _load(path: Path) -> Strategy:
+def _load(path: Path) -> ModuleType:
     if not path.is_file():
         raise ConfigError(f"strategy {path}: no such file")
     module = ModuleType(str(path))
@@ -50,7 +66,6 @@ def _load(path: Path) -> Strategy:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ConfigError(f"strategy {path}: it cannot be loaded ({reason})") from error
-    place: Strategy | None = getattr(module, "place", None)
-    if not callable(place):
+    if not callable(getattr(module, "place", None)):
         raise ConfigError(f"strategy {path}: has no function place(graph, arch, options, seed)")
-    return place
+    return module

@@ -21,14 +21,14 @@ from tests.mapping.networks import resnet18
 def test_lpt_reaches_its_guarantee() -> None:
     """Graham's worst case for two units: 7 against an optimum of 6, 4/3 - 1/6 times as much."""
     graph, arch = graph_of({"a": 3, "b": 3, "c": 2, "d": 2, "e": 2}), row_of(2)
-    placement = find("lpt")(graph, arch, {}, 0)
+    placement = find("lpt").place(graph, arch, {}, 0)
     assert placement.nodes == {"a": 1, "b": 2, "c": 1, "d": 2, "e": 1}
     assert loads(graph, arch, placement) == {1: 7, 2: 5}
 
 
 def test_optimal_beats_lpt_and_proves_it() -> None:
     graph, arch = graph_of({"a": 3, "b": 3, "c": 2, "d": 2, "e": 2}), row_of(2)
-    placement = find("optimal")(graph, arch, {}, 0)
+    placement = find("optimal").place(graph, arch, {}, 0)
     assert placement.bound == 6 == max(loads(graph, arch, placement).values())
     assert placement.nodes["a"] == placement.nodes["b"]
 
@@ -36,7 +36,7 @@ def test_optimal_beats_lpt_and_proves_it() -> None:
 def test_optimal_keeps_to_the_planes() -> None:
     """Without them 6 and 6; but c, d and e take 63 of 64 planes, so that one of them goes with a, one with b."""
     graph = graph_of({"a": 3, "b": 3, "c": 2, "d": 2, "e": 2}, planes={"c": 21, "d": 21, "e": 21, "a": 2, "b": 2})
-    placement = find("optimal")(graph, row_of(2, crossbar={"planes": 62}), {}, 0)
+    placement = find("optimal").place(graph, row_of(2, crossbar={"planes": 62}), {}, 0)
     assert placement.bound == 7 == max(loads(graph, row_of(2), placement).values())
 
 
@@ -44,15 +44,15 @@ def test_optimal_without_time_says_what_is_proven() -> None:
     """ResNet-18 on four units: a second of search does not do, and takes the same steps again."""
     arch = few_large(4, 54)
     graph = size_edges(build_graph(resnet18(), arch))
-    placement = find("optimal")(graph, arch, {"seconds": 1}, 3)
+    placement = find("optimal").place(graph, arch, {"seconds": 1}, 3)
     largest = max(loads(graph, arch, placement).values())
     assert 527718 <= (placement.bound or 0) < largest <= 546176  # the mean over four units; what LPT reaches
-    assert find("optimal")(graph, arch, {"seconds": 1}, 3) == placement
+    assert find("optimal").place(graph, arch, {"seconds": 1}, 3) == placement
 
 
 def test_weight_balance_looks_at_planes_only() -> None:
     graph = graph_of({"a": 1, "b": 1, "c": 900, "d": 900}, planes={"a": 9, "b": 5, "c": 4, "d": 4})
-    placement = find("weight_balance")(graph, row_of(2), {}, 0)
+    placement = find("weight_balance").place(graph, row_of(2), {}, 0)
     assert placement.nodes == {"a": 1, "b": 2, "c": 2, "d": 1}
 
 
@@ -62,7 +62,7 @@ def test_heft_on_a_diamond() -> None:
     arch = row_of(2)
     assert upward_rank(graph, arch) == {"d": 16, "b": 42, "c": 37, "a": 58, "host": 0}
     # a on 1: 6..16. b: on 1 16..36, on 2 22..42. c: on 1 36..51, on 2 22..37. d: on 1 43..53, on 2 42..52
-    assert find("heft")(graph, arch, {}, 0).nodes == {"a": 1, "b": 1, "c": 2, "d": 2}
+    assert find("heft").place(graph, arch, {}, 0).nodes == {"a": 1, "b": 1, "c": 2, "d": 2}
 
 
 def test_heft_fills_a_gap() -> None:
@@ -83,7 +83,7 @@ def test_mean_hops() -> None:
 
 def test_random_is_uniform_over_the_units_with_room() -> None:
     graph, arch = graph_of({"a": 1, "b": 1}, planes={"a": 60, "b": 5}), row_of(4)
-    place = find("random")
+    place = find("random").place
     drawn = [place(graph, arch, {}, seed).nodes for seed in range(400)]
     counts = np.bincount([nodes["a"] for nodes in drawn], minlength=5)
     assert counts[0] == 0 and all(70 < count < 130 for count in counts[1:])
@@ -94,8 +94,8 @@ def test_lblp_counts_transfers_in_the_longest_path() -> None:
     """a-b computes for longer, c-d has more to send: 40 words, 10 heads and a hop against 5 and 1."""
     graph = graph_of({"a": 50, "b": 50, "c": 40, "d": 30}, [("a", "b", 4), ("c", "d", 40)])
     arch = row_of(2)
-    assert find("lblp")(graph, arch, {}, 0).nodes == {"a": 1, "b": 2, "c": 1, "d": 2}
-    assert find("lblp")(graph, arch, {"transfer": "mesh"}, 0).nodes == {"a": 2, "b": 1, "c": 1, "d": 2}
+    assert find("lblp").place(graph, arch, {}, 0).nodes == {"a": 1, "b": 2, "c": 1, "d": 2}
+    assert find("lblp").place(graph, arch, {"transfer": "mesh"}, 0).nodes == {"a": 2, "b": 1, "c": 1, "d": 2}
     assert graph.longest_path() == ("a", "b")
     assert graph.longest_path(lambda edge: edge.row_words) == ("c", "d")
 
@@ -103,7 +103,7 @@ def test_lblp_counts_transfers_in_the_longest_path() -> None:
 def test_lblp_weighs_parallel_nodes() -> None:
     """Branches b and c of a: c goes beside b only if the other unit's load outweighs the penalty."""
     graph = graph_of({"a": 100, "b": 50, "c": 10}, [("a", "b", 4), ("a", "c", 4)])
-    place, arch = find("lblp"), row_of(2)
+    place, arch = find("lblp").place, row_of(2)
     assert place(graph, arch, {}, 0).nodes == {"a": 1, "b": 2, "c": 1}
     assert place(graph, arch, {"parallel": "ignore"}, 0).nodes["c"] == 2
     assert place(graph, arch, {"parallel": "penalty"}, 0).nodes["c"] == 1  # 100 against 50 + 50, the lower
@@ -123,7 +123,7 @@ def test_resnet18_fits_few_large_units(strategy: str) -> None:
     """205 planes for 201: in the order of most strategies the large layers come too late."""
     arch = few_large(5, 41)
     graph = size_edges(build_graph(resnet18(), arch))
-    placement = find(strategy)(graph, arch, {}, 0)
+    placement = find(strategy).place(graph, arch, {}, 0)
     assert placement.nodes.keys() == graph.nodes.keys()
     assert strategy != "optimal" or placement.bound == 539904
     if strategy == "lblp":
@@ -134,7 +134,7 @@ def test_what_fits_in_no_order_is_refused_as_at_first() -> None:
     graph = graph_of({"a": 3, "b": 2, "c": 1}, planes={"a": 40, "b": 40, "c": 40})
     for strategy in names():
         with pytest.raises(NoRoom, match=re.escape("planes: needed 40, available 24 of 64")):
-            find(strategy)(graph, row_of(2), {}, 0)
+            find(strategy).place(graph, row_of(2), {}, 0)
 
 
 def test_options_that_are_whole_numbers() -> None:

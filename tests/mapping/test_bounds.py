@@ -46,7 +46,7 @@ def test_the_host_can_be_the_limit() -> None:
 def test_no_placement_beats_them(network: Network, strategy: str, seed: int) -> None:
     graph = size_edges(build_graph(network, LARGE))
     least = bounds(graph, LARGE)
-    assert max(loads(graph, LARGE, find(strategy)(graph, LARGE, {}, seed)).values()) >= least.load
+    assert max(loads(graph, LARGE, find(strategy).place(graph, LARGE, {}, seed)).values()) >= least.load
     result = simulate(compile_network(network, LARGE, strategy, seed=seed), 16)
     assert result.last_cycles[0] - result.first_cycles[0] + 1 >= least.latency
     assert result.last_cycles[-1] - result.first_cycles[0] + 1 >= 16 * least.interval

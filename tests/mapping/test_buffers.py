@@ -22,7 +22,7 @@ LARGE = small_arch(destinations=8, host_words=256, instructions=512)
 def placed(network: Network, arch: Arch) -> tuple[Graph, Placement]:
     """A sized graph and a placement of it."""
     graph = size_edges(build_graph(network, arch))
-    return graph, find("lblp")(graph, arch, {}, 0)
+    return graph, find("lblp").place(graph, arch, {}, 0)
 
 
 def rows(graph: Graph) -> dict[str, int]:

@@ -28,7 +28,7 @@ def sized(network: Network, arch: Arch) -> Graph:
 @given(networks(), st.sampled_from(names()), st.integers(0, 3))
 def test_every_strategy_keeps_the_rules(network: Network, strategy: str, seed: int) -> None:
     graph = sized(network, LARGE)
-    placement = find(strategy)(graph, LARGE, {}, seed)
+    placement = find(strategy).place(graph, LARGE, {}, seed)
     assert list(placement.nodes) == list(graph.nodes)  # all of them, once, producers before consumers
     for name, node in placement.nodes.items():
         assert node in (LARGE.imcs if graph.nodes[name].kind == "imc" else LARGE.dpus)
@@ -39,14 +39,14 @@ def test_every_strategy_keeps_the_rules(network: Network, strategy: str, seed: i
     check_placement(graph, LARGE, placement)
     check_schedule(graph, LARGE, placement, allocate(graph, LARGE, placement))
     assert sum(loads(graph, LARGE, placement).values()) == sum(node.cycles for node in graph.nodes.values())
-    assert find(strategy)(graph, LARGE, {}, seed) == placement
+    assert find(strategy).place(graph, LARGE, {}, seed) == placement
 
 
 @pytest.mark.parametrize(("strategy", "period", "digital"), [("lblp", 216216, 112336), ("round_robin", 263424, 133898)])
 def test_resnet18_loads(strategy: str, period: int, digital: int) -> None:
     arch = load_arch("default")
     graph = sized(resnet18(), arch)
-    found = loads(graph, arch, find(strategy)(graph, arch, {}, 0))
+    found = loads(graph, arch, find(strategy).place(graph, arch, {}, 0))
     assert max(found[node] for node in arch.imcs) == period
     assert max(found[node] for node in arch.dpus) == digital
 
@@ -60,12 +60,12 @@ def test_none_is_below_the_optimum(network: Network, seed: int) -> None:
     largest = {}
     for strategy in names():
         try:
-            largest[strategy] = max(loads(graph, arch, find(strategy)(graph, arch, {}, seed)).values())
+            largest[strategy] = max(loads(graph, arch, find(strategy).place(graph, arch, {}, seed)).values())
         except CapacityError:
             continue
     if largest:
         assert largest["optimal"] == min(largest.values())
-        assert find("optimal")(graph, arch, {}, seed).bound == largest["optimal"]
+        assert find("optimal").place(graph, arch, {}, seed).bound == largest["optimal"]
 
 
 def test_lblp_on_a_known_graph() -> None:
@@ -78,7 +78,7 @@ def test_lblp_on_a_known_graph() -> None:
     }  # fmt: skip
     # c.two, b.one, b.two, c.one, then stem to the least loaded (5), last to 5 (1472 is the least of them);
     # c.short is parallel to c.one on 5 and to c.two on 1: of 2 and 3 with 1536 each, the lower
-    assert find("lblp")(graph, small_arch(), {}, 0).nodes == {
+    assert find("lblp").place(graph, small_arch(), {}, 0).nodes == {
         "stem": 5, "b.one": 2, "b.two": 3, "b.add": 4, "c.one": 5, "c.two": 1, "c.short": 2, "c.add": 4, "mean": 4,
         "last": 5,
     }  # fmt: skip
@@ -86,7 +86,7 @@ def test_lblp_on_a_known_graph() -> None:
 
 def test_options_of_lblp() -> None:
     graph = sized(residual(), small_arch())
-    place = find("lblp")
+    place = find("lblp").place
     assert place(graph, small_arch(), {"parallel": "ignore"}, 0).nodes["c.short"] == 5
     assert place(graph, small_arch(), {"tie": "highest"}, 0).nodes["c.two"] == 5
     assert place(graph, small_arch(), {"path_order": "topological"}, 0).nodes["stem"] == 1
@@ -101,12 +101,12 @@ def test_options_of_lblp() -> None:
 def test_lblp_without_a_unit_apart_takes_the_least_loaded() -> None:
     arch = small_arch(mesh={"columns": 3, "rows": 1, "fifo_depth": 2}, dpus=[1])
     graph = sized(residual(), arch)
-    assert set(find("lblp")(graph, arch, {}, 0).nodes.values()) == {1, 2}
+    assert set(find("lblp").place(graph, arch, {}, 0).nodes.values()) == {1, 2}
 
 
 def test_round_robin_counts_per_kind_and_skips_full_units() -> None:
     graph = sized(residual(), small_arch())
-    placed = find("round_robin")(graph, small_arch(), {}, 0).nodes
+    placed = find("round_robin").place(graph, small_arch(), {}, 0).nodes
     assert [placed[name] for name in ("stem", "b.one", "b.two", "c.one", "c.two", "c.short", "last")] == [
         1, 2, 3, 5, 1, 2, 3,
     ]  # fmt: skip
@@ -115,10 +115,10 @@ def test_round_robin_counts_per_kind_and_skips_full_units() -> None:
     for name in "abcd":
         value = net.conv(name, value, 8, (1, 1), pads=(0, 0, 0, 0))
     tight = small_arch(crossbar={"planes": 12})
-    placed = find("round_robin")(sized(net.finish(value), tight), tight, {}, 0).nodes
+    placed = find("round_robin").place(sized(net.finish(value), tight), tight, {}, 0).nodes
     assert placed == {"large": 1, "a": 2, "b": 3, "c": 5, "d": 2}
     with pytest.raises(ConfigError, match=re.escape("strategy round_robin: unknown option 'x' (known: none)")):
-        find("round_robin")(graph, small_arch(), {"x": 1}, 0)
+        find("round_robin").place(graph, small_arch(), {"x": 1}, 0)
 
 
 def test_unknown_strategy() -> None:
@@ -143,7 +143,7 @@ def test_unknown_strategy() -> None:
 def test_refusal_names_resource_needed_and_available(strategy: str, changes: dict[str, object], message: str) -> None:
     arch = small_arch(**changes)
     with pytest.raises(CapacityError, match=re.escape(message).replace("LEFT", r"\d+")):
-        find(strategy)(sized(residual(), arch), arch, {}, 0)
+        find(strategy).place(sized(residual(), arch), arch, {}, 0)
 
 
 def test_ledger_keeps_books() -> None:

@@ -23,7 +23,7 @@ ARCH = small_arch()
 def schedule() -> tuple[Graph, Placement, tuple[Channel, ...]]:
     """A sound schedule."""
     graph = size_edges(build_graph(residual(), ARCH))
-    placement = find("lblp")(graph, ARCH, {}, 0)
+    placement = find("lblp").place(graph, ARCH, {}, 0)
     return graph, placement, allocate(graph, ARCH, placement)
 
 
