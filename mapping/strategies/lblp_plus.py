@@ -2,9 +2,10 @@
 
 LBLP leaves every layer whole, so the largest one bounds the rate however well the others are spread. Three steps:
 
-1. Cut. While it lowers the loads, the largest layer of the most loaded unit gets one more copy, or is cut into more
-   vertical or horizontal parts, whichever gives the lowest loads (loads are compared largest first) when all nodes are
-   placed longest first. Joins are nodes too: they take digital units and are counted.
+1. Cut. From several starts, the whole layers and copies that are no larger than some shares of the mean load: while it
+   lowers the loads, the largest layer of the most loaded unit gets one more copy, or is cut into more vertical or
+   horizontal parts, whichever gives the lowest loads (loads are compared largest first) when all nodes are placed
+   longest first. Joins are nodes too: they take digital units and are counted. The start that ends lowest wins.
 2. Place. LBLP and longest processing time first both place the cut network; nodes then move between units, or swap,
    while that lowers the largest loads.
 3. Try. The cycle model runs each candidate, with units of a kind exchanged on the mesh so that flits travel fewer hops
@@ -33,6 +34,8 @@ from pyimc.network import Mvm, Network
 from pyimc.program import Origin
 
 OPTIONS = {"steps": Whole(8, 0, 1000), "parts": Whole(16, 1, 256)}
+SHARES = (1.0, 0.75, 0.5, 0.34)
+NO_ROOM = 1 << 62
 IMAGES = 5
 """Images of a trial on the cycle model; the interval is that of those in the middle."""
 
@@ -49,13 +52,37 @@ def cuts(network: Network, arch: Arch, options: Options, seed: int) -> dict[str,
     """Which layers to cut, and how; raises CapacityError if even the whole layers find no room."""
     del seed  # nothing random
     most = read_options(options, "lblp_plus", OPTIONS)["parts"]
-    chosen: dict[str, Cut] = {}
-    best = _outlook(network, arch, chosen)
+    found = [_refine(network, arch, start, int(most)) for start in _starts(network, arch, int(most))]
+    return min(found, key=lambda pair: pair[0].loads)[1]
+
+
+def _starts(network: Network, arch: Arch, most: int) -> Iterator[dict[str, Cut]]:
+    """Cuts to start from: none, and copies of every layer that is larger than a share of the mean load."""
+    yield {}
+    layers = [node for node in build_graph(network, arch).nodes.values() if node.kind == "imc"]
+    mean = sum(node.cycles for node in layers) // max(1, len(arch.imcs))
+    for share in SHARES:
+        limit = max(1, int(mean * share))
+        copies = {
+            node.name: min(-(-node.cycles // limit), most, network.tensors[node.operator.output].width)
+            for node in layers
+        }
+        yield {name: Cut(copies=count) for name, count in copies.items() if count > 1}
+
+
+def _refine(network: Network, arch: Arch, chosen: dict[str, Cut], most: int) -> tuple[_Outlook, dict[str, Cut]]:
+    """Cuts further while that lowers the loads; loads without end if the start itself has no room."""
+    try:
+        best = _outlook(network, arch, chosen)
+    except CapacityError:
+        if not chosen:
+            raise
+        return _Outlook((NO_ROOM,), ()), chosen
     tried: set[str] = set()
     while layer := next((name for name in best.critical if name not in tried), None):
         found = best
         taken = chosen
-        for cut in _finer(network, layer, chosen.get(layer, Cut()), int(most)):
+        for cut in _finer(network, layer, chosen.get(layer, Cut()), most):
             try:
                 outlook = _outlook(network, arch, {**chosen, layer: cut})
             except (CapacityError, ConfigError):  # no room, or too many destinations, for this one
@@ -64,7 +91,7 @@ def cuts(network: Network, arch: Arch, options: Options, seed: int) -> dict[str,
                 found, taken = outlook, {**chosen, layer: cut}
         tried = {layer, *tried} if found is best else set()
         best, chosen = found, taken
-    return chosen
+    return best, chosen
 
 
 def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
