@@ -86,18 +86,21 @@ def random_images(network: Network) -> NDArray[np.uint8]:
 
 
 def through_the_chip(
-    network: Network, images: NDArray[np.uint8], chip: str, strategy: str, slack_rows: int, array: str
+    network: Network, images: NDArray[np.uint8], chip: str, strategy: str, slack_rows: int, grain: int | str, array: str
 ) -> None:
     """Compiles for a chip, runs it, and asserts that every value is right and every cycle and flit accounted for."""
-    program = compile_network(network, CHIPS[chip], strategy, {"slack_rows": slack_rows})
+    program = compile_network(network, CHIPS[chip], strategy, {"slack_rows": slack_rows, "grain": grain})
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         assert_sound(run_rtl(program, images, Path(folder), array))
 
+
+GRAINS: tuple[int | str, ...] = ("row", "row", 1, 3)
 
 ways = {
     "chip": st.sampled_from(sorted(CHIPS)),
     "strategy": st.sampled_from(names()),
     "slack_rows": st.integers(0, 2),
+    "grain": st.sampled_from(GRAINS),
     "array": st.sampled_from(["verilog", "verilog", "numpy"]),
 }
 
@@ -105,16 +108,16 @@ ways = {
 @settings(max_examples=10)
 @given(model=models(), **ways)
 def test_a_random_cnn_is_right_at_every_level(
-    model: onnx.ModelProto, chip: str, strategy: str, slack_rows: int, array: str
+    model: onnx.ModelProto, chip: str, strategy: str, slack_rows: int, grain: int | str, array: str
 ) -> None:
-    through_the_chip(*from_onnx(model), chip, strategy, slack_rows, array)
+    through_the_chip(*from_onnx(model), chip, strategy, slack_rows, grain, array)
 
 
-def _way(seed: int) -> tuple[str, str, int, str]:
+def _way(seed: int) -> tuple[str, str, int, int | str, str]:
     random = np.random.default_rng(seed)
     return (
         str(random.choice(sorted(CHIPS))), str(random.choice(names())), int(random.integers(0, 3)),
-        str(random.choice(["verilog", "verilog", "verilog", "numpy"])),
+        GRAINS[int(random.integers(0, len(GRAINS)))], str(random.choice(["verilog", "verilog", "verilog", "numpy"])),
     )  # fmt: skip
 
 
