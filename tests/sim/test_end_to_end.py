@@ -130,7 +130,7 @@ def test_a_cnn_of_a_seed_is_right_at_every_level(seed: int) -> None:
 @pytest.mark.parametrize(("chip", "slack_rows"), [("wide", 0), ("row", 1), ("column", 2)])
 @pytest.mark.parametrize("network", [residual_network(), moves()], ids=["residual", "moves"])
 def test_every_kind_of_node_is_right_on_the_chip(network: Network, chip: str, slack_rows: int) -> None:
-    through_the_chip(network, random_images(network), chip, "lblp", slack_rows, "verilog")
+    through_the_chip(network, random_images(network), chip, "lblp", slack_rows, "row", "verilog")
 
 
 @pytest.mark.parametrize("chip", sorted(CHIPS))
