@@ -93,7 +93,7 @@ def split_network(network: Network, cuts: Mapping[str, Cut]) -> Network:
     Raises:
         ConfigError: A node that does not exist or is no whole layer, or a cut that does not divide it.
     """
-    layers = {node.name for node in network.nodes if isinstance(node, Mvm) and not node.part and len(node.inputs) == 1}
+    layers = whole_layers(network)
     unknown = [name for name in cuts if name not in layers]
     if unknown:
         raise ConfigError(f"option split: {', '.join(unknown)} not a layer of {network.name}; layers: "
@@ -106,6 +106,12 @@ def split_network(network: Network, cuts: Mapping[str, Cut]) -> Network:
         else:
             nodes.append(node)
     return replace(network, tensors=tensors, nodes=tuple(nodes))
+
+
+def whole_layers(network: Network) -> dict[str, Mvm]:
+    """The layers that can be cut: those that are no parts themselves, by name."""
+    layers = (node for node in network.nodes if isinstance(node, Mvm) and not node.part and len(node.inputs) == 1)
+    return {node.name: node for node in layers if not network.tensors[node.output].partial}
 
 
 def shares(size: int, count: int) -> list[Span]:

@@ -1,31 +1,20 @@
 """`make study`: what splitting, pipelining and buffers bring, on the cycle model; written into docs/results.md.
 
-    split     one layer over P processing units: speed-up as a share of P, linear and cyclic, and what its
-              synchronisation costs in flits (the layers that Pelke et al., arXiv 2309.03805, take theirs from)
-    dataflow  rows that flow from layer to layer against layer by layer, with whole layers and with cut ones
-    buffers   latency and interval against the words of all rings, at grains from a pixel to a row
+split     one layer over P processing units: speed-up as a share of P, linear and cyclic, and what its
+          synchronisation costs in flits (the layers that Pelke et al., arXiv 2309.03805, take theirs from)
+dataflow  rows that flow from layer to layer against layer by layer, with whole layers and with cut ones
+buffers   latency and interval against the words of all rings, at grains from a pixel to a row
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mapping.compile import compile_network
-from mapping.graph import build_graph
-from mapping.split import Cut, split_network, write_cuts
-from mapping.strategies import lblp_plus
-from pyimc.arch import Arch, load_arch
-from pyimc.cycle.model import CycleResult, simulate
-from pyimc.errors import CapacityError
+from pyimc.cycle.model import CycleResult
 from pyimc.network import Mvm, Network, TensorType
-from pyimc.program import Program
-from sim.prepare import prepare
-from sim.results_page import replace_section
 
 PLOTS = Path(__file__).resolve().parents[1] / "docs" / "plots"
 IMAGES = 12

@@ -2,8 +2,8 @@
 
 LBLP leaves every layer whole, so the largest one bounds the rate however well the others are spread. Three steps:
 
-1. Cut. From several starts, the whole layers and copies that are no larger than some shares of the mean load: while it
-   lowers the loads, the largest layer of the most loaded unit gets one more copy, or is cut into more vertical or
+1. Cut. From several starts, the whole layers and layers cut in their cheapest way into parts no larger than some shares
+   of the mean load: while it lowers the loads, the largest layer of the most loaded unit gets one more copy, or is cut into more vertical or
    horizontal parts, whichever gives the lowest loads (loads are compared largest first) when all nodes are placed
    longest first. Joins are nodes too: they take digital units and are counted. The start that ends lowest wins.
 2. Place. LBLP and longest processing time first both place the cut network; nodes then move between units, or swap,
@@ -25,7 +25,7 @@ from mapping.codegen import generate
 from mapping.graph import Graph, build_graph
 from mapping.mesh import shorten_routes
 from mapping.placement import Ledger, Options, Placement, Whole, loads, read_options
-from mapping.split import Cut, split_network
+from mapping.split import Cut, split_network, whole_layers
 from mapping.strategies import lblp, lpt
 from pyimc.arch import Arch
 from pyimc.cycle.model import simulate
@@ -57,17 +57,43 @@ def cuts(network: Network, arch: Arch, options: Options, seed: int) -> dict[str,
 
 
 def _starts(network: Network, arch: Arch, most: int) -> Iterator[dict[str, Cut]]:
-    """Cuts to start from: none, and copies of every layer that is larger than a share of the mean load."""
+    """Cuts to start from: none, and every layer that is larger than a share of the mean load cut in its cheapest way."""
     yield {}
-    layers = [node for node in build_graph(network, arch).nodes.values() if node.kind == "imc"]
-    mean = sum(node.cycles for node in layers) // max(1, len(arch.imcs))
+    layers = whole_layers(network)
+    cycles = {name: _work(network, node, Cut(), arch)[0] for name, node in layers.items()}
+    mean = sum(cycles.values()) // max(1, len(arch.imcs))
     for share in SHARES:
-        limit = max(1, int(mean * share))
-        copies = {
-            node.name: min(-(-node.cycles // limit), most, network.tensors[node.operator.output].width)
-            for node in layers
+        parts = {name: -(-count // max(1, int(mean * share))) for name, count in cycles.items()}
+        cuts = {
+            name: _cheapest(network, layers[name], min(count, most), arch) for name, count in parts.items() if count > 1
         }
-        yield {name: Cut(copies=count) for name, count in copies.items() if count > 1}
+        yield {name: cut for name, cut in cuts.items() if cut}
+
+
+def _cheapest(network: Network, node: Mvm, parts: int, arch: Arch) -> Cut | None:
+    """The cut of a layer into at least so many parts that adds least work to the units, counted in time of all."""
+    rows, run = node.kernel[0], node.weights[0].size // node.kernel[0]
+    ways = [Cut(copies=parts)] if parts <= network.tensors[node.output].width else []
+    ways += [Cut(vertical=count) for count in range(parts, 2 * parts) if _divides(rows, run, count)][:1]
+    ways += [Cut(horizontal=count) for count in range(parts, 2 * parts) if node.bias.size % count == 0][:1]
+
+    def time(cut: Cut) -> float:
+        try:
+            imc, dpu = _work(network, node, cut, arch)
+        except CapacityError:
+            return float("inf")
+        return imc / len(arch.imcs) + (dpu / len(arch.dpus) if arch.dpus else float("inf") if dpu else 0)
+
+    return min(ways, key=time, default=None)
+
+
+def _work(network: Network, node: Mvm, cut: Cut, arch: Arch) -> tuple[int, int]:
+    """Cycles of a layer alone on imc and on dpu units; raises CapacityError for a cut that the machine cannot have."""
+    tensors = {name: network.tensors[name] for name in (*node.inputs, node.output)}
+    alone = Network(network.name, node.inputs[0], (node.output,), tensors, (node,))
+    nodes = build_graph(split_network(alone, {node.name: cut}), arch).nodes.values()
+    imc = sum(part.cycles for part in nodes if part.kind == "imc")
+    return imc, sum(part.cycles for part in nodes) - imc
 
 
 def _refine(network: Network, arch: Arch, chosen: dict[str, Cut], most: int) -> tuple[_Outlook, dict[str, Cut]]:
@@ -118,17 +144,17 @@ def _outlook(network: Network, arch: Arch, chosen: dict[str, Cut]) -> _Outlook:
     graph = size_edges(build_graph(cut, arch))
     totals = loads(graph, arch, placement := lpt.place(graph, arch, {}, 0))
     heaviest = max(totals, key=lambda unit: totals[unit])
-    layers = {node.output: node.name for node in network.nodes if isinstance(node, Mvm)}
+    layers = {node.output: name for name, node in whole_layers(network).items()}
     hosted = [node for name, node in graph.nodes.items() if placement.nodes[name] == heaviest and node.kind == "imc"]
     hosted.sort(key=lambda node: -node.cycles)
-    critical = dict.fromkeys(layers[node.operator.output.split("/")[0]] for node in hosted)
+    tensors = (node.operator.output.split("/")[0] for node in hosted)
+    critical = dict.fromkeys(layers[tensor] for tensor in tensors if tensor in layers)
     return _Outlook(tuple(sorted(totals.values(), reverse=True)), tuple(critical))
 
 
 def _finer(network: Network, layer: str, cut: Cut, most: int) -> Iterator[Cut]:
     """The next cuts of a layer: one more copy, more vertical parts, more horizontal parts."""
-    node = next(node for node in network.nodes if node.name == layer)
-    assert isinstance(node, Mvm)
+    node = whole_layers(network)[layer]
     channels = node.bias.size
     run = node.weights[0].size // node.kernel[0]
     finer = [replace(cut, copies=cut.copies + 1)]

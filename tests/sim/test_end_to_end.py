@@ -138,7 +138,7 @@ def test_a_chain_is_right_on_every_chip(chip: str) -> None:
     net = Builder(5, 6, 4)
     value = net.chain("a", "x", 24, [(3, 3), (1, 1), (5, 3)], (1, 2))
     network = net.finish(net.chain("b", value, 8, [(1, 1), (3, 3)]), net.dense("c", value, 11))
-    through_the_chip(network, random_images(network), chip, "round_robin", 1, "verilog")
+    through_the_chip(network, random_images(network), chip, "round_robin", 1, "row", "verilog")
 
 
 @pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 80))])
