@@ -2,10 +2,10 @@
 
 LBLP leaves every layer whole, so the largest one bounds the rate however well the others are spread. Three steps:
 
-1. Cut. From several starts, the whole layers and layers cut in their cheapest way into parts no larger than some shares
-   of the mean load: while it lowers the loads, the largest layer of the most loaded unit gets one more copy, or is cut into more vertical or
-   horizontal parts, whichever gives the lowest loads (loads are compared largest first) when all nodes are placed
-   longest first. Joins are nodes too: they take digital units and are counted. The start that ends lowest wins.
+1. Cut. From several starts, whole layers and layers cut in their cheapest way into parts no larger than some shares of
+   the mean load: while it lowers the loads, the largest layer of the most loaded unit gets one more copy, or is cut
+   into more vertical or horizontal parts, whichever gives the lowest loads (compared largest first) when all nodes are
+   placed longest first. Joins are nodes too: they take digital units and are counted. The lowest end wins.
 2. Place. LBLP and longest processing time first both place the cut network; nodes then move between units, or swap,
    while that lowers the largest loads.
 3. Try. The cycle model runs each candidate, with units of a kind exchanged on the mesh so that flits travel fewer hops
@@ -57,7 +57,7 @@ def cuts(network: Network, arch: Arch, options: Options, seed: int) -> dict[str,
 
 
 def _starts(network: Network, arch: Arch, most: int) -> Iterator[dict[str, Cut]]:
-    """Cuts to start from: none, and every layer that is larger than a share of the mean load cut in its cheapest way."""
+    """Cuts to start from: none, and every layer larger than a share of the mean load cut in its cheapest way."""
     yield {}
     layers = whole_layers(network)
     cycles = {name: _work(network, node, Cut(), arch)[0] for name, node in layers.items()}
