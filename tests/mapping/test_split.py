@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapping.split import Cut, read_cuts, shares, split_network
+from mapping.split import Cut, read_cuts, shares, split_network, whole_layers, write_cuts
 from pyimc.errors import ConfigError
 from pyimc.golden import run
 from pyimc.network import Concat, Mvm, Network
@@ -51,8 +51,8 @@ def test_cyclic_rotates_the_parts() -> None:
 @given(networks(), st.data())
 def test_any_layers_of_any_network(network: Network, data: st.DataObject) -> None:
     cuts = {}
-    for node in network.nodes:
-        if isinstance(node, Mvm) and data.draw(st.booleans()):
+    for node in whole_layers(network).values():
+        if data.draw(st.booleans()):
             channels = node.bias.size
             run_bytes = node.weights[0].size // node.kernel[0]
             down = data.draw(st.sampled_from([n for n in (1, node.kernel[0]) if n]))
@@ -76,6 +76,12 @@ def test_cuts_are_read() -> None:
         "a": Cut(copies=2),
         "b.c": Cut(vertical=3, order="cyclic"),
     }
+
+
+def test_cuts_are_written_as_they_are_read() -> None:
+    text = "a:copies=2;b.c:vertical=3,order=cyclic"
+    assert write_cuts(read_cuts(text)) == text
+    assert write_cuts({"a": Cut()}) == ""
 
 
 @pytest.mark.parametrize("text", ["a", "a:copies", "a:copies=0", "a:pieces=2", "a:order=odd", "a:copies=two"])
