@@ -1,9 +1,9 @@
 """Placement strategies: which processing unit hosts which node.
 
-A strategy is a Python file with a function `place` of type `Place`, and one called `cuts` of type `Cuts` if it cuts
-layers into parts: a module of this package, by its name, or any
-other file, by its path. Its arguments are the graph with the smallest channel sizes, the architecture, the options of
-the user (see `mapping.placement.read_options`) and the seed of anything random.
+A strategy is a Python file, a module of this package by its name or any other file by its path, with a function
+`place` of type `Place`, and one called `cuts` of type `Cuts` if it cuts layers into parts first. They get the graph
+with the smallest channel sizes (`cuts`: the network), the architecture, the options of the user (see
+`mapping.placement.read_options`) and the seed of anything random. `DRAWS = True` says that it uses the seed.
 """
 
 import importlib

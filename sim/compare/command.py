@@ -96,7 +96,7 @@ def _cases(matrix: Matrix, console: Console) -> Iterator[Case]:
             continue
         for arch in archs:
             for strategy in matrix.strategies or strategies.names():
-                for seed in range(matrix.seeds if strategies.draws(strategy) else 1):
+                for seed in range(matrix.seeds if strategies.find(strategy).draws else 1):
                     yield Case(model, directory, arch, strategy, seed, matrix.options, matrix.images)
 
 
