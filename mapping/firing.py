@@ -6,7 +6,8 @@ makes the chip work layer by layer.
 
 Positions in an input image are counted in words from its start. A firing needs the words up to the last one that any
 of its windows reads. The head of the channel then moves to the first word that a later firing reads, so a word is
-released as early as can be; the last firing releases what is left of the image, words that no window reads too.
+released as early as can be; the last firing releases what is left of the image, words that no window reads too. One
+that reads only padding waits for a word all the same while its image has any left: it must not run ahead of the host.
 Resize, and maps that are joined side by side, are row by row at every grain.
 """
 
@@ -214,7 +215,7 @@ def _windowed(network: Network, node: Mvm | Pool, arch: Arch, grain: Grain) -> t
         free = following - head
         firings.append(
             Firing(
-                need=max(span[1] - head if span else 0, free),
+                need=max(span[1] - head if span else head < total, free),
                 free=free,
                 take=sum(arch.words(pixels * network.tensors[name].pixel_bytes) for name in node.inputs[1:]),
                 produce=arch.words(pixels * target.pixel_bytes),
