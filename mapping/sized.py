@@ -9,7 +9,7 @@ as placements are uneven), the activation memory to the largest that there is. N
 """
 
 from mapping.graph import Graph, build_graph
-from mapping.placement import demand
+from mapping.placement import RESOURCES, demand
 from pyimc.arch import Arch, arch_from_dict
 from pyimc.errors import ConfigError
 from pyimc.network import Network
@@ -17,8 +17,13 @@ from pyimc.network import Network
 ACTIVATION_WORDS = 65535
 MESH_SIDE = 16
 CREDIT_SLOTS = 256
-POSITION = {"planes": 0, "contexts": 2, "parameters": 3, "instructions": 4}
-"""In `mapping.placement.RESOURCES`."""
+POSITION = {
+    "planes": RESOURCES.index("planes"),
+    "contexts": RESOURCES.index("contexts"),
+    "parameters": RESOURCES.index("parameter channels"),
+    "instructions": RESOURCES.index("instructions"),
+}
+"""In a node's demand, by the name in an architecture."""
 
 
 def sized(base: Arch, imcs: int, network: Network) -> Arch:
