@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mapping.inputs import PHOTO, Preprocess, load_digits, load_inputs, quantise_input
-from mapping.models import BUILTIN, IMAGENET, model_inputs
+from mapping.models import BUILTIN, IMAGENET, load_model, model_inputs
+from mapping.onnx_model import image_shape
 from pyimc.errors import ConfigError
 from pyimc.network import Network, TensorType
 
@@ -148,8 +149,9 @@ def test_quantising_another_shape_is_refused() -> None:
 
 
 def test_every_builtin_has_default_inputs() -> None:
-    shapes = {"digits": (1, 8, 8), "resnet8": (3, 32, 32), "resnet18": (3, 224, 224)}
     for name in BUILTIN:
-        inputs = model_inputs(name, shapes[name], 2)
-        assert inputs.images.shape == (2, *shapes[name])
+        shape = image_shape(load_model(name))
+        inputs = model_inputs(name, shape, 2)
+        assert inputs.images.shape == (2, *shape)
+        assert not np.array_equal(*inputs.images)
         assert (inputs.labels is not None) == (name == "digits")
