@@ -1,7 +1,8 @@
 """Architectures of a given number of crossbar PUs, for comparisons over the size of a chip.
 
-Derived from a base: as many dpu PUs per imc PU as there (at least one), on the smallest mesh that holds them and the
-host and is at most twice as wide as high; what is left of the mesh are dpu PUs, too. They are spread evenly over it.
+Derived from a base: as many dpu PUs per imc PU as there (at least one, and as many as the network's actors need
+contexts of), on the smallest mesh that holds them and the host and is at most twice as wide as high; what is left of
+the mesh are dpu PUs, too. They are spread evenly over it.
 
 What a PU holds grows, so that few PUs hold the network, too, and room is not what is compared: planes, contexts,
 parameters and instructions to what the largest node takes and to twice the even share of all nodes of a kind (twice,
@@ -35,12 +36,12 @@ def sized(base: Arch, imcs: int, network: Network) -> Arch:
         UnsupportedOperator: A node that no engine computes.
     """
     graph = build_graph(network, base)
-    data = base.model_dump(mode="json") | ({} if imcs == len(base.imcs) else _layout(base, imcs))
+    contexts = min(64, CREDIT_SLOTS // base.destinations)
+    actors = sum(node.kind == "dpu" for node in graph.nodes.values())
+    data = base.model_dump(mode="json")
+    data |= {} if imcs == len(base.imcs) else _layout(base, imcs, fewest=max(1, -(-actors // contexts)))
     units = {"imc": imcs, "dpu": len(data["dpus"])}
-    most = {
-        "planes": 1024, "contexts": min(64, CREDIT_SLOTS // base.destinations), "parameters": 32768,
-        "instructions": 4096,
-    }  # fmt: skip
+    most = {"planes": 1024, "contexts": contexts, "parameters": 32768, "instructions": 4096}
     room = {name: min(_room(graph, units, name), limit) for name, limit in most.items()}
     planes = max(base.crossbar.planes, room.pop("planes"))
     data |= {name: max(data[name], value) for name, value in room.items()}
@@ -52,9 +53,9 @@ def sized(base: Arch, imcs: int, network: Network) -> Arch:
     return arch_from_dict(data, f"{base.name} with {imcs} imc PUs")
 
 
-def _layout(base: Arch, imcs: int) -> dict[str, object]:
-    """Mesh, host and dpus."""
-    dpus = max(1, round(imcs * len(base.dpus) / max(1, len(base.imcs))))
+def _layout(base: Arch, imcs: int, fewest: int) -> dict[str, object]:
+    """Mesh, host and dpus, of which there are at least the fewest."""
+    dpus = max(fewest, round(imcs * len(base.dpus) / max(1, len(base.imcs))))
     sides = [(columns, rows) for rows in range(1, MESH_SIDE + 1) for columns in range(rows, MESH_SIDE + 1)]
     meshes = [mesh for mesh in sides if mesh[0] <= 2 * mesh[1] and mesh[0] * mesh[1] > imcs + dpus]
     if imcs < 1 or not meshes:

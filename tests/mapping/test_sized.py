@@ -44,6 +44,18 @@ def test_room_grows_as_units_get_fewer() -> None:
     assert two.activation_words == 65535
 
 
+def test_there_are_dpus_for_every_actor() -> None:
+    net = Builder(2, 2, 8)
+    value = net.input
+    for index in range(140):
+        value = net.lut(f"lut{index}", value)
+    long = net.finish(net.dense("dense", value, 4))
+    chips = {imcs: sized(DEFAULT, imcs, long) for imcs in (1, 4, 32)}
+    # 64 contexts, so 3 at least; then 3 for 16
+    assert {imcs: len(arch.dpus) for imcs, arch in chips.items()} == {1: 4, 4: 3, 32: 7}
+    compile_network(long, chips[4], "lblp")
+
+
 @pytest.mark.parametrize("strategy", names())
 @pytest.mark.parametrize("imcs", [1, 3])
 def test_networks_fit(strategy: str, imcs: int) -> None:
