@@ -129,8 +129,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _model_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="resnet18", help="resnet18, resnet8, digits or the path of an .onnx file")
-    parser.add_argument("--arch", default="default", help="default, tiny or the path of a .yaml file")
+    parser.add_argument(
+        "--model", default="resnet18", help="resnet18, resnet8, yolov8n, digits or the path of an .onnx file"
+    )
+    parser.add_argument(
+        "--arch", help="default, detector, tiny or the path of a .yaml file (default: default; yolov8n: detector)"
+    )
     parser.add_argument("--strategy", default=STRATEGY, help="a name, or the path of a .py file with a function place")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
     parser.add_argument("--seed", type=_natural, default=0)
@@ -139,7 +143,7 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", action="append", default=[], help="as for sim, any number (default: all built in)")
     parser.add_argument("--strategy", action="append", default=[], help="as for sim, any number (default: all)")
-    parser.add_argument("--arch", action="append", default=[], help="as for sim, any number (default: default)")
+    parser.add_argument("--arch", action="append", default=[], help="as for sim, any number (default: as for sim)")
     parser.add_argument("--pus", type=_naturals, help="crossbar PUs that --arch is given instead of its own, as in 2,4")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
     parser.add_argument("--seeds", type=_positive, default=5, help="runs of a strategy that draws numbers")
@@ -210,9 +214,10 @@ def _report(run: Run, console: Console) -> None:
 
 
 def _compile(parsed: argparse.Namespace) -> None:
-    from sim.prepare import model_name, prepare  # ONNX and onnxruntime: only for what reads a model
+    from mapping.models import model_arch  # ONNX and onnxruntime: only for what reads a model
+    from sim.prepare import model_name, prepare
 
-    arch = load_arch(parsed.arch)
+    arch = load_arch(parsed.arch or model_arch(parsed.model))
     prepared = prepare(parsed.model, 1, None)
     program = compile_network(prepared.network, arch, parsed.strategy, _options(parsed.option), parsed.seed)
     name = model_name(parsed.model)
@@ -228,7 +233,7 @@ def _compare(parsed: argparse.Namespace) -> None:
     from sim.compare.command import Matrix, compare  # ONNX, as above
 
     matrix = Matrix(
-        models=parsed.model, strategies=parsed.strategy, archs=parsed.arch or ["default"],
+        models=parsed.model, strategies=parsed.strategy, archs=parsed.arch,
         pus=parsed.pus or (() if parsed.arch else SIZES), seeds=parsed.seeds, images=parsed.images, rtl=parsed.rtl,
         sim=parsed.sim, options=_options(parsed.option),
     )  # fmt: skip

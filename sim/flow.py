@@ -40,10 +40,13 @@ Progress = Callable[[dict[str, object]], None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked for; see `pyimc sim --help`. Without a folder the run has one in `build/`, by its name."""
+    """What the user asked for; see `pyimc sim --help`.
+
+    Without an architecture it is the model's own; without a folder the run has one in `build/`, by its name.
+    """
 
     model: str
-    arch: str
+    arch: str | None
     strategy: str
     level: str
     images: int | None
@@ -62,10 +65,11 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     Raises:
         ImcError: A user's mistake, or MismatchError or DeadlockError after the result has been written.
     """
-    from sim.prepare import model_name, prepare  # ONNX and onnxruntime, 0.1 GB that a rerun does without
+    from mapping.models import model_arch  # ONNX and onnxruntime, 0.1 GB that a rerun does without
+    from sim.prepare import model_name, prepare
 
     _check_names(request.level, request.sim, request.array)
-    arch = load_arch(request.arch)
+    arch = load_arch(request.arch or model_arch(request.model))
     if request.level == "rtl":
         simulator.SIMULATORS[request.sim].version()
     name = model_name(request.model)

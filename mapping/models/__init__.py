@@ -14,6 +14,7 @@ from pyimc.errors import ConfigError
 IMAGENET = Preprocess(mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225))
 UNIT = Preprocess()
 """Pixels from 0 to 1, for every model but resnet18."""
+DEFAULT_ARCH = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +25,20 @@ class Builtin:
         build: Makes the float32 ONNX model.
         preprocess: How pixels become its input.
         labelled: Its default inputs are the held-out digits with their labels instead of the photograph.
+        arch: The architecture that it runs on unless the user names one.
     """
 
     build: Callable[[], onnx.ModelProto]
     preprocess: Preprocess = UNIT
     labelled: bool = False
+    arch: str = DEFAULT_ARCH
 
 
 BUILTIN: dict[str, Builtin] = {
     "digits": Builtin(digits.build, labelled=True),
     "resnet18": Builtin(resnet18.build, IMAGENET),
     "resnet8": Builtin(resnet8.build),
-    "yolov8n": Builtin(yolov8n.build),
+    "yolov8n": Builtin(yolov8n.build, arch="detector"),
 }
 
 
@@ -53,6 +56,11 @@ def load_model(name_or_path: str) -> onnx.ModelProto:
             f"model {name_or_path!r}: unknown; built in are {', '.join(BUILTIN)}, or give the path of an .onnx file"
         )
     return read(path)
+
+
+def model_arch(name_or_path: str) -> str:
+    """The name of the architecture that a model, as for `load_model`, runs on unless the user names one."""
+    return BUILTIN[name_or_path].arch if name_or_path in BUILTIN else DEFAULT_ARCH
 
 
 def model_inputs(name_or_path: str, shape: ImageShape, count: int, path: Path | None = None) -> Inputs:

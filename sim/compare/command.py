@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mapping import strategies
-from mapping.models import BUILTIN
+from mapping.models import BUILTIN, model_arch
 from mapping.placement import Options
 from mapping.sized import sized
 from pyimc import network_file
@@ -34,7 +34,10 @@ KEPT = BUILD / "compare"
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """What to compare; see `pyimc compare --help`. Without models or strategies: all that there are."""
+    """What to compare; see `pyimc compare --help`.
+
+    Without models or strategies: all that there are. Without architectures: each model's own.
+    """
 
     models: Sequence[str]
     strategies: Sequence[str]
@@ -83,8 +86,8 @@ def compare(matrix: Matrix, folder: Path, jobs: int, console: Console) -> list[R
 
 def _cases(matrix: Matrix, console: Console) -> Iterator[Case]:
     """In the order of the rows."""
-    bases = [load_arch(name) for name in matrix.archs]
     for model in matrix.models or BUILTIN:
+        bases = [load_arch(name) for name in matrix.archs or [model_arch(model)]]
         directory = _prepared(model, KEPT / "models")
         network = network_file.load(directory)
         try:

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 
 from mapping.importer import import_model
 from mapping.inputs import DIGITS, quantise_input
-from mapping.models import BUILTIN, load_model, model_inputs
+from mapping.models import BUILTIN, load_model, model_arch, model_inputs
 from mapping.onnx_model import image_shape
 from mapping.quantise import quantise
 from pyimc import golden
@@ -59,6 +59,12 @@ def test_layers_keep_their_names_through_folding_and_quantisation() -> None:
     assert names[:4] == ["conv", "stack1.conv1", "stack1.conv2", "stack1.add"]
     assert names[-2:] == ["pool", "dense"]
     assert network.host_tail == ("Softmax",)
+
+
+def test_models_that_default_does_not_hold_name_their_architecture() -> None:
+    assert {name: model_arch(name) for name in (*BUILTIN, "some.onnx")} == {
+        "digits": "default", "resnet18": "default", "resnet8": "default", "yolov8n": "detector", "some.onnx": "default"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(BUILTIN))

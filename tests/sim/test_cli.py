@@ -321,6 +321,17 @@ def test_compile_writes_a_program_and_says_where_nodes_are(workspace: Path) -> N
     assert again.out.splitlines()[-1] == f"elsewhere/here {digest}"
 
 
+@pytest.mark.slow
+def test_a_model_runs_on_its_own_architecture_unless_told_otherwise(workspace: Path) -> None:
+    yolov8n = ("sim", "--model", "yolov8n", "--level", "cycle", "--images", "1")
+    said = pyimc(*yolov8n)
+    assert (said.code, said.err) == (0, "") and said.out.endswith("PASS\n")
+    result = read_result(Path("build/yolov8n-detector-lblp-cycle"))
+    assert result["arch"] == "detector"
+    assert result["bounds"]["latency_cycles"] <= result["latency_cycles"] < 1.2 * result["bounds"]["latency_cycles"]
+    refused(*yolov8n, "--arch", "default", says=("fits no dpu PU of architecture default", "contexts: needed 1"))
+
+
 def test_compile_does_not_write_over_what_is_no_program(workspace: Path) -> None:
     Path("mine").mkdir()
     Path("mine/letter.txt").write_text("dear")

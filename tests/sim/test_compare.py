@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from rich.console import Console
 
 from mapping.compile import compile_network
 from mapping.sized import sized
@@ -25,6 +26,7 @@ from sim.compare.case import Case
 from sim.compare.measure import Figures, measure
 from sim.compare.rows import Row
 from sim.result import largest_load, steady_interval
+from tests.sim import small
 from tests.sim.runs import Said, pyimc
 
 MEASURE = "sim.compare.rows.measure"
@@ -239,6 +241,19 @@ def test_the_best_and_the_worst_of_every_model_go_to_rtl_first() -> None:
     ]
     order = [set(command._chosen(rows, count)) for count in range(8)]
     assert order[1:] == [{1}, {1, 4}, {1, 4, 3}, {1, 4, 3, 5}, {1, 4, 3, 5, 2}, *2 * [{0, 1, 2, 3, 4, 5}]]
+
+
+def test_chips_are_derived_from_the_models_own_architecture(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("net").mkdir()
+    network_file.save(small.network(), Path("net"))
+    monkeypatch.setattr(command, "_prepared", lambda model, folder: Path("net"))
+
+    def chips(*archs: str) -> list[str]:
+        matrix = command.Matrix(("resnet8", "yolov8n"), ("lblp",), archs, (2,), 1, 4, 0, "", {})
+        return [case.arch.name for case in command._cases(matrix, Console())]
+
+    assert chips() == ["default-2", "detector-2"]
+    assert chips("tiny") == ["tiny-2", "tiny-2"]
 
 
 def test_other_cycles_on_rtl_are_a_mismatch() -> None:
