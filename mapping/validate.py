@@ -199,7 +199,7 @@ def _deadlock(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
 
 def _decode(stream: tuple[int, ...], start: int, length: int) -> Iterator[Step]:
     """The firings of one image as the sequencer would execute them."""
-    address, turns = start, 0
+    address, turns = start, Counter[int]()
     while start <= address < min(start + length, len(stream)):
         word = stream[address]
         if word & 15 == isa.OPCODES["FIRE"]:
@@ -220,11 +220,11 @@ def _decode(stream: tuple[int, ...], start: int, length: int) -> Iterator[Step]:
             raise ScheduleError(
                 f"instruction {address - start} of its stream goes to {values['target']}, not to one before it"
             )
-        turns += 1
-        if turns < values["count"]:
+        turns[values["level"]] += 1
+        if turns[values["level"]] < values["count"]:
             address = values["target"]
         else:
-            address, turns = address + 1, 0
+            address, turns[values["level"]] = address + 1, 0
     raise ScheduleError(f"the stream runs past its {length} instructions")
 
 

@@ -15,7 +15,7 @@ from mapping.validate import check_placement, check_program, check_schedule
 from pyimc import isa
 from pyimc.errors import ScheduleError
 from pyimc.program import Channel, Program
-from tests.mapping.networks import residual, small_arch
+from tests.mapping.networks import Builder, residual, small_arch
 
 ARCH = small_arch()
 
@@ -144,6 +144,16 @@ def test_streams_are_refused(offset: int, word: int, message: str) -> None:
     assert program.actor("b.one").start == 0
     with pytest.raises(ScheduleError, match=re.escape(message)):
         check_program(edited(program, "b.one", offset, word))
+
+
+def test_loops_in_loops_are_walked() -> None:
+    """Pixel by pixel, a row is a loop, and all rows are one around it."""
+    net = Builder(8, 12, 8)
+    program = compile_network(net.finish(net.add("sum", "x", net.conv("c", "x", 8))), small_arch(), options={"grain": 1})
+    stream = program.pus[program.actor("sum").node].stream
+    loops = [isa.LOOP.decode(word) for word in stream if word & 15 == isa.OPCODES["LOOP"]]
+    assert [(loop["level"], loop["count"]) for loop in loops] == [(0, 12), (1, 8), (0, 0)]
+    check_program(program)
 
 
 @pytest.mark.parametrize(

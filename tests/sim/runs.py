@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mapping.firing import image_firings, row_words
+from mapping.firing import Firing, image_firings, read_grain, row_words
 from pyimc import program_file
 from pyimc.program import HOST, Program
 from sim.cli import main
@@ -115,19 +115,26 @@ def assert_sound(run: Run) -> dict[str, Any]:
 
 
 def _firings(program: Program, name: str) -> int:
+    return len(_image(program, name))
+
+
+def _image(program: Program, name: str) -> tuple[Firing, ...]:
     node = next(node for node in program.network.nodes if node.name == name)
-    return len(image_firings(program.network, node, program.arch))
+    return image_firings(program.network, node, program.arch, read_grain(program.origin.options["grain"]))
 
 
 def _assert_flits(run: Run, report: dict[str, Any]) -> None:
-    """Every row that was produced has been carried and taken once, and nothing else."""
+    """Every word that was produced has been carried and taken once, in packets of one firing, and nothing else."""
     program = run.program
     nodes = {actor.name: actor.node for actor in program.actors} | {HOST: program.arch.host}
     sent, taken = Counter[int](), Counter[int]()
     for channel in program.channels:
-        kind = program.network.tensors[channel.tensor]
-        words = row_words(kind, program.arch)
-        flits = len(run.images) * kind.height * (words + -(-words // program.arch.packet_words))
+        if channel.producer == HOST:
+            kind = program.network.tensors[channel.tensor]
+            bursts = [row_words(kind, program.arch)] * kind.height
+        else:
+            bursts = [firing.produce for firing in _image(program, channel.producer)]
+        flits = len(run.images) * sum(words + -(-words // program.arch.packet_words) for words in bursts)
         sent[nodes[channel.producer]] += flits
         taken[channel.node] += flits
     for node in program.pus:
