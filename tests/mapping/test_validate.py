@@ -149,7 +149,8 @@ def test_streams_are_refused(offset: int, word: int, message: str) -> None:
 def test_loops_in_loops_are_walked() -> None:
     """Pixel by pixel, a row is a loop, and all rows are one around it."""
     net = Builder(8, 12, 8)
-    program = compile_network(net.finish(net.add("sum", "x", net.conv("c", "x", 8))), small_arch(), options={"grain": 1})
+    network = net.finish(net.add("sum", "x", net.conv("c", "x", 8)))
+    program = compile_network(network, small_arch(), options={"grain": 1})
     stream = program.pus[program.actor("sum").node].stream
     loops = [isa.LOOP.decode(word) for word in stream if word & 15 == isa.OPCODES["LOOP"]]
     assert [(loop["level"], loop["count"]) for loop in loops] == [(0, 12), (1, 8), (0, 0)]
