@@ -1,7 +1,8 @@
 """Code generation: streams, tables, parameters and weights of every processing unit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,15 @@ from pyimc.program import HOST, Actor, Channel, Origin, Program, PuImage, TableW
 FOR_EVER = 0
 
 
-def priority(names: tuple[str, ...]) -> tuple[str, ...]:
+def priority(nodes: Sequence[GraphNode]) -> tuple[str, ...]:
     """The actors of one unit from first to last context, given in topological order.
 
     The sequencer prefers low contexts. Nodes nearer to the output come first: what is under way drains before more
-    is started, which keeps buffers empty and the latency low.
+    is started, which keeps buffers empty and the latency low. Parts of a layer that share weights are the other way
+    round: another unit waits for the sums of the earlier ones, and the rings keep those from running far ahead.
     """
-    return names[::-1]
+    groups = [list(group) for _, group in groupby(nodes, key=lambda node: node.weights or node.name)]
+    return tuple(node.name for group in reversed(groups) for node in group)
 
 
 def generate(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Channel, ...], origin: Origin) -> Program:
@@ -48,7 +51,7 @@ def _actors(graph: Graph, placement: Placement, channels: tuple[Channel, ...]) -
     """All actors in the graph's order, with their contexts and memories; contexts decide the order of streams."""
     actors: dict[str, Actor] = {}
     for unit in sorted(set(placement.nodes.values())):
-        names = priority(tuple(name for name in graph.nodes if placement.nodes[name] == unit))
+        names = priority([node for name, node in graph.nodes.items() if placement.nodes[name] == unit])
         start = plane = parameter = 0
         first_planes: dict[str, int] = {}  # by weights: equal ones share their planes
         for context, name in enumerate(names):

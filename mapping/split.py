@@ -152,14 +152,19 @@ class _Cutter:
         self.cyclic = cut.order == "cyclic"
 
     def parts(self) -> Iterator[Node]:
-        """All parts and joins, in topological order."""
+        """All parts and joins, in topological order: a step of all chains before the next one.
+
+        Actors nearer to the output go first on their unit, so that chains that share units drain evenly.
+        """
         joined = []
         for index, channels in enumerate(self.channels):
             output = self._name("h", index, len(self.channels))
-            pieces = []
-            for copy, columns in enumerate(self.columns):
-                pieces.append(self._name("c", copy, len(self.columns), output))
-                yield from self._chain(pieces[-1], copy, channels, columns)
+            pieces = [self._name("c", copy, len(self.columns), output) for copy in range(len(self.columns))]
+            chains = [
+                self._chain(piece, copy, channels, columns)
+                for copy, (piece, columns) in enumerate(zip(pieces, self.columns, strict=True))
+            ]
+            yield from (part for step in zip(*chains, strict=True) for part in step)
             yield from self._join(output, pieces, "columns")
             joined.append(output)
         yield from self._join(self.node.output, joined, "channels")

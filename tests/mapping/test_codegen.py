@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from mapping.codegen import priority
 from mapping.compile import compile_network
+from mapping.graph import build_graph
+from mapping.split import Cut, split_network
 from mapping.strategies import names
 from pyimc import golden, isa
 from pyimc.arch import Arch
@@ -175,7 +177,16 @@ def test_tables_of_a_shared_unit() -> None:
 
 
 def test_priority_is_nearest_to_the_output_first() -> None:
-    assert priority(("a", "b", "c")) == ("c", "b", "a")
+    graph = build_graph(residual(), small_arch())
+    assert priority(list(graph.nodes.values())) == tuple(graph.nodes)[::-1]
+
+
+def test_parts_with_the_same_weights_go_in_the_order_of_their_chains() -> None:
+    net = Builder(6, 6, 4)
+    network = net.finish(net.conv("b", net.conv("a", "x", 8), 8))
+    graph = build_graph(split_network(network, {"b": Cut(vertical=2, order="cyclic")}), small_arch())
+    hosted = [graph.nodes[name] for name in ("a", "b/c0/v0", "b/c1/v1", "b/join")]
+    assert priority(hosted) == ("b/join", "b/c0/v0", "b/c1/v1", "a")
 
 
 def test_writes_of_a_unit_come_in_order() -> None:

@@ -27,6 +27,7 @@ from mapping.importer import import_model
 from mapping.inputs import quantise_input
 from mapping.quantise import quantise
 from mapping.reference import compare
+from mapping.split import Cut, split_network
 from mapping.strategies import names
 from pyimc.arch import Arch, arch_from_dict
 from pyimc.network import Network
@@ -139,6 +140,21 @@ def test_a_chain_is_right_on_every_chip(chip: str) -> None:
     value = net.chain("a", "x", 24, [(3, 3), (1, 1), (5, 3)], (1, 2))
     network = net.finish(net.chain("b", value, 8, [(1, 1), (3, 3)]), net.dense("c", value, 11))
     through_the_chip(network, random_images(network), chip, "round_robin", 1, "row", "verilog")
+
+
+@pytest.mark.parametrize(
+    ("cut", "chip", "grain"),
+    [
+        (Cut(vertical=3), "many", 2),
+        (Cut(vertical=2, order="cyclic"), "small", "row"),
+        (Cut(copies=2, vertical=3, order="cyclic"), "many", 2),
+        (Cut(copies=2, horizontal=2), "many", 2),
+    ],
+)
+def test_a_cut_layer_is_right_on_the_chip(cut: Cut, chip: str, grain: int | str) -> None:
+    net = Builder(6, 7, 8)
+    network = net.finish(net.conv("layer", "x", 16))
+    through_the_chip(split_network(network, {"layer": cut}), random_images(network), chip, "lblp", 1, grain, "verilog")
 
 
 @pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 80))])
