@@ -10,6 +10,7 @@ from mapping.codegen import generate
 from mapping.firing import read_grain
 from mapping.graph import build_graph
 from mapping.placement import Options, Placement
+from mapping.relay import add_relays
 from mapping.split import read_cuts, split_network, write_cuts
 from mapping.strategies import find
 from mapping.validate import check_placement, check_program, check_schedule
@@ -54,7 +55,7 @@ def compile_network(
     cuts = read_cuts(str(given.pop("split", "")))
     if found.cuts:
         cuts = found.cuts(network, arch, given, seed) | cuts
-    network = split_network(network, cuts)
+    network = add_relays(split_network(network, cuts), arch)
     graph = size_edges(build_graph(network, arch, grain))
     placement = found.place(graph, arch, given, seed)
     if not isinstance(placement, Placement):

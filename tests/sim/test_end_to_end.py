@@ -148,6 +148,7 @@ def test_a_chain_is_right_on_every_chip(chip: str) -> None:
         (Cut(vertical=3), "many", 2),
         (Cut(vertical=2, order="cyclic"), "small", "row"),
         (Cut(copies=2, vertical=3, order="cyclic"), "many", 2),
+        (Cut(vertical=3, order="cyclic"), "many", "row"),  # nine readers of the input: through relays
         (Cut(copies=2, horizontal=2), "many", 2),
     ],
 )
