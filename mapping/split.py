@@ -96,7 +96,7 @@ def split_network(network: Network, cuts: Mapping[str, Cut]) -> Network:
     layers = whole_layers(network)
     unknown = [name for name in cuts if name not in layers]
     if unknown:
-        raise ConfigError(f"option split: {', '.join(unknown)} not a layer of {network.name}; layers: "
+        raise ConfigError(f"option split: {network.name} has no layer {', '.join(unknown)}; it has "
                           f"{', '.join(sorted(layers))}")  # fmt: skip
     tensors = dict(network.tensors)
     nodes: list[Node] = []
@@ -120,6 +120,20 @@ def shares(size: int, count: int) -> list[Span]:
     return list(pairwise(edges))
 
 
+def _divides(parts: int, rows: int, run: int) -> bool:
+    """Whether rows of so many elements can be cut into equal rectangles, rows before elements."""
+    return run % (parts // gcd(parts, rows)) == 0
+
+
+def _check(node: Mvm, way: str, parts: int, size: str, rows: int, run: int = 1) -> None:
+    if _divides(parts, rows, run):
+        return
+    counts = [count for count in range(1, rows * run + 1) if _divides(count, rows, run)]
+    near = [max(count for count in counts if count < parts), *[count for count in counts if count > parts][:1]]
+    others = " or ".join(map(str, near))
+    raise ConfigError(f"option split: {node.name} has {size}, which {parts} {way} parts do not divide; {others} do")
+
+
 class _Cutter:
     """Cuts one layer; adds the types of the new tensors to `tensors`."""
 
@@ -132,20 +146,12 @@ class _Cutter:
         copies = max(cut.copies, cut.vertical) if cut.order == "cyclic" and cut.copies == 1 else cut.copies
         if copies > self.target.width:
             raise ConfigError(
-                f"option split: {node.name} has rows of {self.target.width} pixels, not {copies} copies' worth"
+                f"option split: {node.name} has rows of {self.target.width} pixels, too few for {copies} copies"
             )
         down = gcd(cut.vertical, rows)
         across = cut.vertical // down
-        if run % across:
-            raise ConfigError(
-                f"option split: {node.name} has {rows} kernel rows of {run} bytes, which {cut.vertical} vertical parts "
-                "do not divide"
-            )
-        if channels % cut.horizontal:
-            raise ConfigError(
-                f"option split: {node.name} has {channels} output channels, which {cut.horizontal} horizontal parts do "
-                "not divide"
-            )
+        _check(node, "vertical", cut.vertical, f"{rows} kernel rows of {run} bytes", rows, run)
+        _check(node, "horizontal", cut.horizontal, f"{channels} output channels", channels)
         self.kernel = [(y, x) for y in shares(rows, down) for x in shares(run, across)]
         self.columns = shares(self.target.width, copies)
         self.channels = shares(channels, cut.horizontal)

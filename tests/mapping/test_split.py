@@ -93,10 +93,11 @@ def test_unreadable_cuts_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("cuts", "message"),
     [
-        ({"d": Cut(2)}, "option split: d not a layer of test; layers: c"),
-        ({"c": Cut(copies=8)}, "c has rows of 7 pixels, not 8 copies' worth"),
-        ({"c": Cut(vertical=5)}, "c has 3 kernel rows of 12 bytes, which 5 vertical parts do not divide"),
-        ({"c": Cut(horizontal=3)}, "c has 8 output channels, which 3 horizontal parts do not divide"),
+        ({"d": Cut(2)}, "option split: test has no layer d; it has c"),
+        ({"c": Cut(copies=8)}, "c has rows of 7 pixels, too few for 8 copies"),
+        ({"c": Cut(vertical=5)}, "c has 3 kernel rows of 12 bytes, which 5 vertical parts do not divide; 4 or 6 do"),
+        ({"c": Cut(horizontal=3)}, "c has 8 output channels, which 3 horizontal parts do not divide; 2 or 4 do"),
+        ({"c": Cut(horizontal=9)}, "c has 8 output channels, which 9 horizontal parts do not divide; 8 do"),
     ],
 )
 def test_cuts_that_do_not_divide_are_refused(cuts: dict[str, Cut], message: str) -> None:
