@@ -71,10 +71,10 @@ def tiles(node: Mvm, crossbar: Crossbar) -> tuple[Tile, ...]:
 
 
 def weight_image(node: Mvm, arch: Arch) -> NDArray[np.uint8]:
-    """The planes of a layer, uint8 [planes, rows, columns], offset-binary; what no tile covers holds weight 0."""
+    """The planes of a layer, uint8 [planes, rows, columns], offset-binary; cells that no tile covers hold 0."""
     values = (matrix(node).astype(np.int16) + WEIGHT_ZERO).astype(np.uint8)
     shape = (plane_count(node, arch.crossbar), arch.crossbar.rows, arch.crossbar.columns)
-    image = np.full(shape, WEIGHT_ZERO, np.uint8)
+    image = np.zeros(shape, np.uint8)
     for tile in tiles(node, arch.crossbar):
         window = values[
             tile.matrix_row : tile.matrix_row + tile.rows, tile.matrix_column : tile.matrix_column + tile.columns

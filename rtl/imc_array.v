@@ -4,8 +4,8 @@
 // The one module that stands for an analogue circuit and is not synthesisable; sim/rtl/imc_array_cosim.v is its
 // drop-in replacement computed by numpy, and a test holds the two equal. Weights are offset-binary bytes (w + 128).
 // `sums` lane c = sum over rows r of weight[plane][r][c] * slice(x[r], step), slice = DAC bits of the input byte.
-// Every slice of an MVM is computed when its first step is asked for, row by row over whole packed rows: that is
-// what makes an interpreting simulator fast, and exact because no lane can overflow into the next.
+// Every slice of an MVM is computed when its first step is asked for, row by row over packed rows, as wide as the
+// plane needs: that is what makes an interpreting simulator fast, and exact because no lane can overflow into the next.
 // Timing: `sums` is valid in the cycle after `eval` and holds. Python: pyimc.golden (exact integers).
 // Plusarg +weights=DIR loads DIR/pu_NN/weights.bin at the first clock edge (the backdoor; WRITE packets are the front door).
 `default_nettype none
@@ -42,14 +42,14 @@ module imc_array #(
         end
     endgenerate
 
-    reg [COLS*LANE-1:0] weights [0:PLANES*ROWS-1];
-    reg [COLS*LANE-1:0] slices  [0:7];                  // 8 / DAC of them are used
+    reg [COLS*LANE-1:0] slices [0:7];                   // 8 / DAC of them are used
     reg [COLS*LANE-1:0] row;
-    reg [COLS*LANE-1:0] bit_0, bit_1, bit_2, bit_3, bit_4, bit_5, bit_6, bit_7;
     reg [ROWS*8-1:0]    x_q;
     reg [2:0]           step_q;
-    reg [63:0]          eight;                          // input bytes, the next one lowest
-    integer             i, base;
+    reg [63:0]          eight [0:0];                    // input bytes, the next one lowest; Icarus reads
+    reg [31:0]          base  [0:0];                    // the word of a memory faster than a variable
+    reg [1:0]           halvings [0:PLANES-1];          // of the columns that hold a weight other than zero
+    integer             i, n;
 
     assign sums = slices[step_q];
 
@@ -59,9 +59,12 @@ module imc_array #(
     // ------------------------------------------------------------------------------------------- backdoor
     reg [8*512-1:0]   folder, path;
     reg [COLS*8-1:0]  bytes;                            // $fread: first byte of the file in the highest bits
-    integer           file, count, n;
+    integer           file, count;
     reg               loaded;
-    initial loaded = 1'b0;
+    initial begin
+        loaded = 1'b0;
+        for (i = 0; i < PLANES; i = i + 1) halvings[i] = 2'd2;
+    end
 
     task load_weights;
         begin
@@ -75,7 +78,7 @@ module imc_array #(
                     while (count == COLS) begin
                         for (i = 0; i < COLS; i = i + 1)
                             row[i*LANE +: LANE] = {{LANE-8{1'b0}}, bytes[(COLS-1-i)*8 +: 8]};
-                        weights[n] = row;
+                        store;
                         n = n + 1;
                         count = $fread(bytes, file);
                     end
@@ -86,64 +89,112 @@ module imc_array #(
     endtask
 
     // ------------------------------------------------------------------------------------------ column sums
+    // A plane's rows are added over all columns, or over the lower half or quarter of them if the others hold zeros.
+    // A row is added to the sum of the rows with the same lower nibble of their input bytes, and likewise the higher
+    // nibble; from these 15 sums each bit's follows: two additions a row instead of one for every bit that is set.
+    genvar w;
+    generate
+        for (w = 0; w < 3; w = w + 1) begin : gen_part
+            localparam BITS = (COLS >> w) * LANE;
+            reg [BITS-1:0] weights [0:PLANES*ROWS-1];
+            reg [BITS-1:0] low  [0:15];
+            reg [BITS-1:0] high [0:15];
+            reg [BITS-1:0] bit_0, bit_1, bit_2, bit_3, bit_4, bit_5, bit_6, bit_7;
+
+            // verilator lint_off WIDTH
+            // reason: a part's sums are extended with zeros
+            task convert;
+                begin
+                    for (i = 1; i < 16; i = i + 1) begin
+                        low[i] = 0;
+                        high[i] = 0;
+                    end
+                    for (i = 0; i < ROWS; i = i + 8) begin
+                        eight[0] = x_q[i*8 +: 64];
+                        base[0] = plane * ROWS + i;
+                        while (eight[0] != 0) begin
+                            if (eight[0][7:0] != 0) begin
+                                if (eight[0][3:0] != 0)
+                                    low[eight[0][3:0]] = low[eight[0][3:0]] + weights[base[0]];
+                                if (eight[0][7:4] != 0)
+                                    high[eight[0][7:4]] = high[eight[0][7:4]] + weights[base[0]];
+                            end
+                            eight[0] = eight[0] >> 8;
+                            base[0] = base[0] + 1;
+                        end
+                    end
+                    bit_3 = low[8] + low[9] + low[10] + low[11] + low[12] + low[13] + low[14] + low[15];
+                    bit_7 = high[8] + high[9] + high[10] + high[11] + high[12] + high[13] + high[14] + high[15];
+                    for (i = 1; i < 8; i = i + 1) begin
+                        low[i] = low[i] + low[i+8];
+                        high[i] = high[i] + high[i+8];
+                    end
+                    bit_0 = low[1] + low[3] + low[5] + low[7];
+                    bit_1 = low[2] + low[3] + low[6] + low[7];
+                    bit_2 = low[4] + low[5] + low[6] + low[7];
+                    bit_4 = high[1] + high[3] + high[5] + high[7];
+                    bit_5 = high[2] + high[3] + high[6] + high[7];
+                    bit_6 = high[4] + high[5] + high[6] + high[7];
+                    case (DAC)
+                        1: begin
+                            slices[0] <= bit_0;
+                            slices[1] <= bit_1;
+                            slices[2] <= bit_2;
+                            slices[3] <= bit_3;
+                            slices[4] <= bit_4;
+                            slices[5] <= bit_5;
+                            slices[6] <= bit_6;
+                            slices[7] <= bit_7;
+                        end
+                        2: begin
+                            slices[0] <= bit_0 + (bit_1 << 1);
+                            slices[1] <= bit_2 + (bit_3 << 1);
+                            slices[2] <= bit_4 + (bit_5 << 1);
+                            slices[3] <= bit_6 + (bit_7 << 1);
+                        end
+                        4: begin
+                            slices[0] <= bit_0 + (bit_1 << 1) + (bit_2 << 2) + (bit_3 << 3);
+                            slices[1] <= bit_4 + (bit_5 << 1) + (bit_6 << 2) + (bit_7 << 3);
+                        end
+                        default:
+                            slices[0] <= bit_0 + (bit_1 << 1) + (bit_2 << 2) + (bit_3 << 3)
+                                         + (bit_4 << 4) + (bit_5 << 5) + (bit_6 << 6) + (bit_7 << 7);
+                    endcase
+                end
+            endtask
+            // verilator lint_on WIDTH
+        end
+    endgenerate
+
+    task store;                                         // `row` is row `n` of all planes
+        begin
+            gen_part[0].weights[n] = row;
+            gen_part[1].weights[n] = row[0 +: COLS*LANE/2];
+            gen_part[2].weights[n] = row[0 +: COLS*LANE/4];
+            if (row[COLS*LANE-1 : COLS*LANE/2] != 0) halvings[n / ROWS] = 2'd0;
+            else if (row[COLS*LANE/2-1 : COLS*LANE/4] != 0 && halvings[n / ROWS] == 2'd2)
+                halvings[n / ROWS] = 2'd1;
+        end
+    endtask
+
     always @(posedge clk) if (eval || wen || !loaded) begin
         if (!loaded) load_weights;
         if (eval) begin
             step_q <= step[2:0];
             if (load) x_q = x;
-            if (step == 0) begin
-                {bit_0, bit_1, bit_2, bit_3, bit_4, bit_5, bit_6, bit_7} = 0;
-                for (i = 0; i < ROWS; i = i + 8) begin
-                    eight = x_q[i*8 +: 64];
-                    base = plane * ROWS + i;
-                    while (eight != 0) begin
-                        if (eight[7:0] != 0) begin
-                            row = weights[base];
-                            if (eight[0]) bit_0 = bit_0 + row;
-                            if (eight[1]) bit_1 = bit_1 + row;
-                            if (eight[2]) bit_2 = bit_2 + row;
-                            if (eight[3]) bit_3 = bit_3 + row;
-                            if (eight[4]) bit_4 = bit_4 + row;
-                            if (eight[5]) bit_5 = bit_5 + row;
-                            if (eight[6]) bit_6 = bit_6 + row;
-                            if (eight[7]) bit_7 = bit_7 + row;
-                        end
-                        eight = eight >> 8;
-                        base = base + 1;
-                    end
-                end
-                case (DAC)
-                    1: begin
-                        slices[0] <= bit_0;
-                        slices[1] <= bit_1;
-                        slices[2] <= bit_2;
-                        slices[3] <= bit_3;
-                        slices[4] <= bit_4;
-                        slices[5] <= bit_5;
-                        slices[6] <= bit_6;
-                        slices[7] <= bit_7;
-                    end
-                    2: begin
-                        slices[0] <= bit_0 + (bit_1 << 1);
-                        slices[1] <= bit_2 + (bit_3 << 1);
-                        slices[2] <= bit_4 + (bit_5 << 1);
-                        slices[3] <= bit_6 + (bit_7 << 1);
-                    end
-                    4: begin
-                        slices[0] <= bit_0 + (bit_1 << 1) + (bit_2 << 2) + (bit_3 << 3);
-                        slices[1] <= bit_4 + (bit_5 << 1) + (bit_6 << 2) + (bit_7 << 3);
-                    end
-                    default:
-                        slices[0] <= bit_0 + (bit_1 << 1) + (bit_2 << 2) + (bit_3 << 3)
-                                     + (bit_4 << 4) + (bit_5 << 5) + (bit_6 << 6) + (bit_7 << 7);
+            if (step == 0)
+                case (halvings[{16'd0, plane}])
+                    2'd0: gen_part[0].convert;
+                    2'd1: gen_part[1].convert;
+                    default: gen_part[2].convert;
                 endcase
-            end
         end
         if (wen) begin
-            base = wplane * ROWS + {16'd0, waddr} / WORDS;
+            n = wplane * ROWS + {16'd0, waddr} / WORDS;
+            row = gen_part[0].weights[n];
             for (i = 0; i < LANES; i = i + 1)
-                weights[base][(({16'd0, waddr} % WORDS) * LANES + i) * LANE +: LANE] =
-                    {{LANE-8{1'b0}}, wdata[i*8 +: 8]};
+                row[(({16'd0, waddr} % WORDS) * LANES + i) * LANE +: LANE] = {{LANE-8{1'b0}}, wdata[i*8 +: 8]};
+            store;
         end
     end
 

@@ -21,15 +21,18 @@ from tests.rtl.bench import Corners, cycles, seeded
 from tests.rtl.runner import BUILD, ROOT, RTL, assert_refused, simulate
 
 SHAPES = [
-    {"WORD": 64, "ROWS": 32, "COLS": 16, "PLANES": 3, "DAC": 4, "LANE": 17},
-    {"WORD": 64, "ROWS": 40, "COLS": 24, "PLANES": 2, "DAC": 2, "LANE": 16},
-    {"WORD": 128, "ROWS": 256, "COLS": 32, "PLANES": 2, "DAC": 1, "LANE": 16},
-    {"WORD": 128, "ROWS": 16, "COLS": 16, "PLANES": 2, "DAC": 8, "LANE": 20},
+    {"WORD": 64, "ROWS": 32, "COLS": 16, "PLANES": 4, "DAC": 4, "LANE": 17},
+    {"WORD": 64, "ROWS": 40, "COLS": 24, "PLANES": 4, "DAC": 2, "LANE": 16},
+    {"WORD": 128, "ROWS": 256, "COLS": 32, "PLANES": 4, "DAC": 1, "LANE": 16},
+    {"WORD": 128, "ROWS": 16, "COLS": 16, "PLANES": 4, "DAC": 8, "LANE": 20},
 ]
 SOURCES = {"verilog": RTL / "imc_array.v", "numpy": ROOT / "sim" / "rtl" / "imc_array_cosim.v"}
 TRACES = BUILD / "test_imc_array"
 MVMS = 40
-CORNERS = ("greatest sum", "zero", "kept input", "same plane again", "rewritten", "idle", "late step")
+CORNERS = (
+    "greatest sum", "zero", "kept input", "same plane again", "rewritten", "idle", "late step",
+    "whole rows", "lower half", "lower quarter", "wider by a word",
+)  # fmt: skip
 IDS = [f"word{shape['WORD']}-rows{shape['ROWS']}-dac{shape['DAC']}" for shape in SHAPES]
 
 
@@ -78,7 +81,17 @@ class Array:
             cocotb.start_soon(served.program_weights())
         for plane in range(self.planes):
             for address in range(self.rows * self.columns // self.lanes):
-                await self.write(plane, address, [rng.choice((0, 255, rng.getrandbits(8))) for _ in range(self.lanes)])
+                word = [rng.choice((0, 255, rng.getrandbits(8))) for _ in range(self.lanes)]
+                await self.write(plane, address, self.within(address, word, self.columns >> min(plane, 2)))
+
+    def within(self, address: int, word: list[int], width: int) -> list[int]:
+        """The word with zeros from column `width` on."""
+        first = address * self.lanes % self.columns
+        return [value if first + lane < width else 0 for lane, value in enumerate(word)]
+
+    def used(self, plane: int) -> int:
+        """Columns up to the last that holds a weight other than zero."""
+        return int(np.flatnonzero(self.weights[plane].any(axis=0))[-1]) + 1
 
     async def evaluate(self, rng: random.Random, plane: int, step: int, x: list[int] | None) -> int:
         """One `eval`, with a new vector or the one before; returns the sums in the next cycle."""
@@ -105,11 +118,14 @@ async def exact_sums(dut: Any) -> None:
     x: list[int] = []
     before = -1
     for n in range(MVMS):
-        plane = rng.randrange(array.planes)
+        plane = rng.randrange(array.planes) if n else 0
         if rng.random() < 0.3:
             address = rng.randrange(array.rows * array.columns // array.lanes)
-            await array.write(plane, address, [rng.getrandbits(8) for _ in range(array.lanes)])
+            used = array.used(plane)
+            word = [rng.getrandbits(8) for _ in range(array.lanes)]
+            await array.write(plane, address, array.within(address, word, rng.choice((used, array.columns))))
             corners.hit("rewritten")
+            corners.hit("wider by a word", array.used(plane) > used)
         if n == 0:  # the greatest sum that there is, in some column
             for row in range(array.rows):
                 await array.write(plane, row * array.columns // array.lanes, [255] * array.lanes)
@@ -135,6 +151,8 @@ async def exact_sums(dut: Any) -> None:
             trace.append(f"{sums:x}")
             corners.hit("greatest sum", array.rows * 255 * ((1 << array.dac_bits) - 1) in expected)
             corners.hit("late step", step == 8 // array.dac_bits - 1)
+        share = array.used(plane) / array.columns
+        corners.hit("lower quarter" if share <= 1 / 4 else "lower half" if share <= 1 / 2 else "whole rows")
         corners.hit("zero", not any(x))
         corners.hit("kept input", keep)
         corners.hit("same plane again", plane == before)
