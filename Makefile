@@ -24,7 +24,7 @@ SIMULATOR  = $(if $(findstring verilator,$(call flag,SIM,)),verilator-sim,iveril
 SIMULATORS = iverilog $(if $(filter x86_64,$(shell uname -m)),verilator-sim)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim validate compare equality test fast mutants lint format synth bench growth isa lock clean distclean
+.PHONY: help setup sim validate compare equality test fast mutants lint format synth bench growth study isa lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ bench: ## measure the speeds in docs/results.md: RTL on every simulator, cycle l
 growth: ## measure how time and memory grow with the network and with the number of PUs
 	$(SETUP) iverilog
 	@$(BIN)/pyimc growth
+
+study: ## measure what cutting layers, pipelining and buffers bring, at cycle level (K=split picks one)
+	$(SETUP)
+	@$(BIN)/pyimc study --jobs $(JOBS) $(K)
 
 isa: ## regenerate rtl/imc_isa.vh and docs/isa.md from pyimc/isa.py
 	$(SETUP)

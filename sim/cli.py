@@ -125,6 +125,11 @@ def _parser() -> argparse.ArgumentParser:
 
     growing = commands.add_parser("growth", help="measure how time and memory grow with the network and the chip")
     growing.set_defaults(command=lambda parsed: growth())
+
+    studying = commands.add_parser("study", help="measure what cutting layers, pipelining and buffers bring")
+    studying.add_argument("studies", nargs="*", metavar="study", help="split, dataflow, buffers (default: all)")
+    studying.add_argument("--jobs", type=_positive, default=2, help="processes")
+    studying.set_defaults(command=_study)
     return parser
 
 
@@ -238,6 +243,15 @@ def _compare(parsed: argparse.Namespace) -> None:
         sim=parsed.sim, options=_options(parsed.option),
     )  # fmt: skip
     compare(matrix, parsed.output, parsed.jobs, Console(highlight=False, soft_wrap=True))
+
+
+def _study(parsed: argparse.Namespace) -> None:
+    from sim.studies.command import STUDIES, study  # ONNX, as above
+
+    unknown = [name for name in parsed.studies if name not in STUDIES]
+    if unknown:
+        raise ConfigError(f"unknown study '{unknown[0]}'; known: {', '.join(STUDIES)}")
+    study(parsed.studies, parsed.jobs)
 
 
 def _disasm(parsed: argparse.Namespace) -> None:

@@ -1,0 +1,6 @@
+"""`make study`: what cutting layers, pipelining and buffers bring, on the cycle model; written into docs/results.md.
+
+split     one layer over P processing units, against P times the rate of one
+dataflow  rows that flow from layer to layer, against layer by layer; whole layers and cut ones
+buffers   latency and interval against the words of all rings
+"""
