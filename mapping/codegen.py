@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mapping.firing import Firing, row_words, runs, stream_length, stream_runs
 from mapping.graph import Graph, GraphNode
-from mapping.placement import Placement
+from mapping.placement import Placement, Priority
 from mapping.tiling import matrix, spans, weight_image
 from mapping.vector import Task, task
 from pyimc import isa
@@ -21,15 +21,19 @@ from pyimc.program import HOST, Actor, Channel, Origin, Program, PuImage, TableW
 FOR_EVER = 0
 
 
-def priority(nodes: Sequence[GraphNode]) -> tuple[str, ...]:
+def priority(nodes: Sequence[GraphNode], rule: Priority) -> tuple[str, ...]:
     """The actors of one unit from first to last context, given in topological order.
 
-    The sequencer prefers low contexts. Nodes nearer to the output come first: what is under way drains before more
-    is started, which keeps buffers empty and the latency low. Parts of a layer that share weights are the other way
-    round: another unit waits for the sums of the earlier ones, and the rings keep those from running far ahead.
+    The sequencer prefers low contexts. "output": nodes nearer to the output come first; what is under way drains
+    before more is started, which keeps buffers empty and the latency low. "short": those with shorter firings come
+    first; as a firing is not interrupted, they wait for no more than one long one. Parts of a layer that share weights
+    are in their own order: another unit waits for the sums of the earlier ones, and the rings keep those from running
+    far ahead.
     """
-    groups = [list(group) for _, group in groupby(nodes, key=lambda node: node.weights or node.name)]
-    return tuple(node.name for group in reversed(groups) for node in group)
+    groups = [list(group) for _, group in groupby(nodes, key=lambda node: node.weights or node.name)][::-1]
+    if rule == "short":
+        groups.sort(key=lambda group: group[0].cycles // len(group[0].firings))
+    return tuple(node.name for group in groups for node in group)
 
 
 def generate(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Channel, ...], origin: Origin) -> Program:
@@ -51,7 +55,9 @@ def _actors(graph: Graph, placement: Placement, channels: tuple[Channel, ...]) -
     """All actors in the graph's order, with their contexts and memories; contexts decide the order of streams."""
     actors: dict[str, Actor] = {}
     for unit in sorted(set(placement.nodes.values())):
-        names = priority([node for name, node in graph.nodes.items() if placement.nodes[name] == unit])
+        names = priority(
+            [node for name, node in graph.nodes.items() if placement.nodes[name] == unit], placement.priority
+        )
         start = plane = parameter = 0
         first_planes: dict[str, int] = {}  # by weights: equal ones share their planes
         for context, name in enumerate(names):

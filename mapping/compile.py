@@ -5,12 +5,9 @@ schedule, code, validation of the code.
 """
 
 from mapping.bounds import bounds
-from mapping.buffers import SLACK_ROWS, allocate, size_edges
-from mapping.codegen import generate
-from mapping.firing import read_grain
-from mapping.graph import build_graph
+from mapping.buffers import allocate
 from mapping.placement import Options, Placement
-from mapping.relay import add_relays
+from mapping.plan import SETTINGS, Plan, planned_graph, program_of, read_settings
 from mapping.split import read_cuts, split_network, write_cuts
 from mapping.strategies import find
 from mapping.validate import check_placement, check_program, check_schedule
@@ -32,8 +29,8 @@ def compile_network(
         network: What to compute.
         arch: The chip.
         strategy: Name of the placement strategy.
-        options: `slack_rows` (see `mapping.buffers`), `grain` (see `mapping.firing`), `split` (see `mapping.split`) and
-            those of the strategy.
+        options: `slack_rows`, `grain`, `priority` (see `mapping.plan`), `split` (see `mapping.split`) and those of the
+            strategy.
         seed: For strategies that draw numbers.
 
     Returns:
@@ -48,28 +45,29 @@ def compile_network(
     verify(network)
     found = find(strategy)
     given = dict(options or {})
-    slack_rows = given.pop("slack_rows", SLACK_ROWS)
-    if not isinstance(slack_rows, int) or slack_rows < 0:
-        raise ConfigError(f"option slack_rows is {slack_rows!r}, must be a number of rows, 0 or more")
-    grain = read_grain(given.pop("grain", "row"))
+    asked: Options = {name: given.pop(name) for name in SETTINGS if name in given}
+    settings = read_settings(asked)
     cuts = read_cuts(str(given.pop("split", "")))
-    if found.cuts:
-        cuts = found.cuts(network, arch, given, seed) | cuts
-    network = add_relays(split_network(network, cuts), arch)
-    graph = size_edges(build_graph(network, arch, grain))
-    placement = found.place(graph, arch, given, seed)
-    if not isinstance(placement, Placement):
-        raise ConfigError(f"strategy {strategy}: place returned {type(placement).__name__}, must return a Placement")
-    check_placement(graph, arch, placement)
-    channels = allocate(graph, arch, placement, slack_rows)
-    check_schedule(graph, arch, placement, channels)
+    network = split_network(network, cuts)
+    if found.plan:
+        plan = found.plan(network, arch, given, seed, asked)
+    else:
+        placement = found.place(planned_graph(network, arch, {}, settings), arch, given, seed)
+        if not isinstance(placement, Placement):
+            raise ConfigError(
+                f"strategy {strategy}: place returned {type(placement).__name__}, must return a Placement"
+            )
+        plan = Plan(placement, {}, settings)
+    graph = planned_graph(network, arch, plan.cuts, plan.settings)
+    check_placement(graph, arch, plan.placement)
+    check_schedule(graph, arch, plan.placement, allocate(graph, arch, plan.placement, plan.settings.slack_rows))
     least = bounds(graph, arch)
-    effective = {**given, "slack_rows": slack_rows, "grain": grain, "split": write_cuts(cuts)}
+    effective = {**given, **plan.settings.options(), "split": write_cuts({**cuts, **plan.cuts})}
     origin = Origin(
-        model=network.name, strategy=strategy, options=effective, seed=seed, moved=list(placement.moved),
+        model=network.name, strategy=strategy, options=effective, seed=seed, moved=list(plan.placement.moved),
         limit=least.limit, bounds={"load": least.load, "interval": least.interval, "latency": least.latency}
-        | ({} if placement.bound is None else {"proven_load": placement.bound}),
+        | ({} if plan.placement.bound is None else {"proven_load": plan.placement.bound}),
     )  # fmt: skip
-    program = generate(graph, arch, placement, channels, origin)
+    program = program_of(graph, arch, plan, origin)
     check_program(program)
     return program

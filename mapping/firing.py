@@ -1,8 +1,9 @@
 """The firings of an actor for one image: how a node is cut into the steps of its instruction stream.
 
 The grain says how much of an output row one firing computes: all of it ("row"), or a number of pixels, rounded up to
-whole words of output. "map" is row by row too, but the first firing of an image waits for the whole of it, which
-makes the chip work layer by layer.
+whole words of output, or, of a layer, as many pixels as take some multiply-accumulates at most, so that firings of all
+layers take the engine for about as long. "map" is row by row too, but the first firing of an image waits for the whole
+of it, which makes the chip work layer by layer.
 
 Positions in an input image are counted in words from its start. A firing needs the words up to the last one that any
 of its windows reads. The head of the channel then moves to the first word that a later firing reads, so a word is
@@ -20,8 +21,21 @@ from pyimc.arch import Arch
 from pyimc.errors import ConfigError
 from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pool, Resize, TensorType, output_shape, part_of
 
-Grain = Literal["row", "map"] | int
+
+@dataclass(frozen=True, slots=True)
+class Macs:
+    """The multiply-accumulates of a firing, at most, unless a pixel takes more; nodes without any work row by row."""
+
+    most: int
+
+    def __str__(self) -> str:
+        return f"{self.most}macs"
+
+
+Pixels = Literal["row", "map"] | int
 """A number is output pixels per firing."""
+
+Grain = Pixels | Macs
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +104,11 @@ def read_grain(value: int | str) -> Grain:
         return "map"
     if isinstance(value, int) and value > 0:
         return value
-    raise ConfigError(f"option grain is '{value}', must be pixel, row, map or a number of pixels, 1 or more")
+    if isinstance(value, str) and (number := value.removesuffix("macs")).isdigit() and number != value:
+        return Macs(int(number))
+    raise ConfigError(
+        f"option grain is '{value}', must be pixel, row, map, a number of pixels, 1 or more, or such as 100000macs"
+    )
 
 
 def row_words(kind: TensorType, arch: Arch) -> int:
@@ -101,6 +119,8 @@ def row_words(kind: TensorType, arch: Arch) -> int:
 def image_firings(network: Network, node: Node, arch: Arch, grain: Grain = "row") -> tuple[Firing, ...]:
     """All firings of a node for one image, in order."""
     source = network.tensors[node.inputs[0]]
+    if isinstance(grain, Macs):
+        grain = max(1, grain.most // node.weights.size) if isinstance(node, Mvm) else "row"
     match node:
         case Add() | Concat():
             return _rows(network, node, arch, grain)
@@ -121,7 +141,7 @@ def repetition(network: Network, node: Node) -> int:
 
 
 def segments(
-    kind: TensorType, arch: Arch, grain: Grain, inputs: tuple[TensorType, ...] = ()
+    kind: TensorType, arch: Arch, grain: Pixels, inputs: tuple[TensorType, ...] = ()
 ) -> tuple[tuple[int, int], ...]:
     """First pixel and length of the runs of output pixels that the firings of one row compute.
 
@@ -134,7 +154,7 @@ def segments(
     return tuple((first, min(size, kind.width - first)) for first in range(0, kind.width, size))
 
 
-def _rows(network: Network, node: Add | Concat | Lut, arch: Arch, grain: Grain) -> tuple[Firing, ...]:
+def _rows(network: Network, node: Add | Concat | Lut, arch: Arch, grain: Pixels) -> tuple[Firing, ...]:
     """Firings that read every input from its head on; maps side by side only row by row."""
     kind, sources = network.tensors[node.output], [network.tensors[name] for name in node.inputs]
     if isinstance(node, Concat) and node.axis == "columns":
@@ -189,7 +209,7 @@ def _window(network: Network, node: Mvm | Pool) -> _Window:
     )
 
 
-def _windowed(network: Network, node: Mvm | Pool, arch: Arch, grain: Grain) -> tuple[Firing, ...]:
+def _windowed(network: Network, node: Mvm | Pool, arch: Arch, grain: Pixels) -> tuple[Firing, ...]:
     source, target = network.tensors[node.inputs[0]], network.tensors[node.output]
     window = _window(network, node)
     words, row_bytes = row_words(source, arch), source.row_bytes

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from mapping.graph import Graph
 from pyimc.arch import Arch
@@ -10,6 +10,7 @@ from pyimc.errors import CapacityError, ConfigError
 from pyimc.program import Kind
 
 Options = Mapping[str, int | str]
+Priority = Literal["output", "short"]
 RESOURCES = ("planes", "activation words", "partial words", "contexts", "parameter channels", "instructions")
 
 
@@ -20,12 +21,14 @@ class Placement:
     Attributes:
         nodes: Node id of the processing unit of every network node, by name.
         bound: A largest load that no placement can be below, if the strategy has proven one, in cycles.
+        priority: Which actors of a unit go first, see `mapping.codegen.priority`.
         moved: Nodes that had to be placed before all others to find room, see `retry`.
     """
 
     nodes: dict[str, int]
     bound: int | None = None
     moved: tuple[str, ...] = ()
+    priority: Priority = "output"
 
 
 class NoRoom(CapacityError):
@@ -104,12 +107,12 @@ class Ledger:
         """Of some processing units the one with the fewest cycles; the lowest of equals."""
         return min(nodes, key=lambda node: (self.load[node], node))
 
-    def place(self, name: str, node: int) -> None:
-        """Puts a network node on a processing unit."""
+    def place(self, name: str, node: int, cycles: int | None = None) -> None:
+        """Puts a network node on a processing unit, or a copy of it that takes so many cycles."""
         needs = self._needs(name, node)
         self.left[node] = tuple(left - need for left, need in zip(self.left[node], needs, strict=True))
         self.hosted[node].append(name)
-        self.load[node] += self.graph.nodes[name].cycles
+        self.load[node] += self.graph.nodes[name].cycles if cycles is None else cycles
 
     def _needs(self, name: str, node: int) -> tuple[int, ...]:
         """What a node takes of a unit; no planes if a node with the same weights is there."""

@@ -3,8 +3,8 @@
 A layer can be cut in three ways, which combine:
 
     copies      replication: every copy holds all weights and computes its share of the columns of each output row; the
-                shares are joined in order. Within rows, not in blocks of rows: consumers need rows in order, so copies
-                that took blocks of rows would work one after the other.
+                shares, equal ones or any, are joined in order. Within rows, not in blocks of rows: consumers need rows
+                in order, so copies that took blocks of rows would work one after the other.
     vertical    the rows of the weight matrix: each part multiplies its share of the kernel and passes the sums that it
                 has so far on to the next (Pelke et al., arXiv 2309.03805); the last one requantises. Parts are equal
                 rectangles of the kernel: its rows are divided first, then the bytes of a kernel row.
@@ -19,7 +19,7 @@ The tensors of the network stay what they were; the new ones are checked against
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import gcd
 from typing import Literal
 
@@ -37,16 +37,21 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Into how many parts a layer is cut, each way."""
+    """Into how many parts a layer is cut, each way.
+
+    Attributes:
+        columns: Output columns of every copy, where the shares are to differ; `copies` is left at 1.
+    """
 
     copies: int = 1
     vertical: int = 1
     horizontal: int = 1
     order: Literal["linear", "cyclic"] = "linear"
+    columns: tuple[int, ...] = ()
 
 
 def read_cuts(text: str) -> dict[str, Cut]:
-    """Reads "conv1:copies=2;layer4.0.conv1:vertical=3,order=cyclic".
+    """Reads "conv1:columns=69+43;layer1.0.conv1:copies=2;layer4.0.conv1:vertical=3,order=cyclic".
 
     Raises:
         ConfigError: It is not of that form.
@@ -54,19 +59,28 @@ def read_cuts(text: str) -> dict[str, Cut]:
     cuts = {}
     for item in filter(None, text.split(";")):
         name, _, given = item.partition(":")
-        values: dict[str, int | str] = {}
-        for assignment in given.split(","):
-            key, _, value = assignment.partition("=")
-            allowed = {"order": ("linear", "cyclic")}.get(key)
-            known = key in {field.name for field in fields(Cut)}
-            if not known or not (value in allowed if allowed else value.isdigit() and int(value) > 0):
-                raise ConfigError(
-                    f"option split: '{item}' must be NODE:copies=N,vertical=N,horizontal=N,order=linear|cyclic "
-                    "(any of these); nodes are separated by ';'"
-                )
-            values[key] = value if allowed else int(value)
-        cuts[name] = Cut(**values)  # type: ignore[arg-type]
+        try:
+            cuts[name] = Cut(**dict(_read_way(way) for way in given.split(",")))  # type: ignore[arg-type]
+        except ValueError:
+            raise ConfigError(
+                f"option split: '{item}' must be NODE:copies=N,columns=N+N,vertical=N,horizontal=N,order=linear|cyclic "
+                "(any of these); nodes are separated by ';'"
+            ) from None
     return cuts
+
+
+def _read_way(text: str) -> tuple[str, int | str | tuple[int, ...]]:
+    """One field of a Cut with its value; ValueError if it is none."""
+    key, _, value = text.partition("=")
+    if key == "order" and value in ("linear", "cyclic"):
+        return key, value
+    numbers = tuple(int(number) for number in value.split("+"))
+    if min(numbers) < 1 or key not in ("copies", "columns", "vertical", "horizontal"):
+        raise ValueError(text)
+    if key == "columns":
+        return key, numbers
+    (number,) = numbers
+    return key, number
 
 
 def write_cuts(cuts: Mapping[str, Cut]) -> str:
@@ -74,9 +88,10 @@ def write_cuts(cuts: Mapping[str, Cut]) -> str:
     default = Cut()
     given = {
         name: [
-            f"{key.name}={getattr(cut, key.name)}"
+            f"{key.name}={'+'.join(map(str, value)) if isinstance(value, tuple) else value}"
             for key in fields(Cut)
-            if getattr(cut, key.name) != getattr(default, key.name)
+            for value in [getattr(cut, key.name)]
+            if value != getattr(default, key.name)
         ]
         for name, cut in cuts.items()
     }
@@ -148,12 +163,18 @@ class _Cutter:
             raise ConfigError(
                 f"option split: {node.name} has rows of {self.target.width} pixels, too few for {copies} copies"
             )
+        if cut.columns and (cut.copies > 1 or sum(cut.columns) != self.target.width):
+            raise ConfigError(
+                f"option split: {node.name} has rows of {self.target.width} pixels, its columns are "
+                f"{'+'.join(map(str, cut.columns))}" + (f" and its copies {cut.copies}" if cut.copies > 1 else "")
+            )
         down = gcd(cut.vertical, rows)
         across = cut.vertical // down
         _check(node, "vertical", cut.vertical, f"{rows} kernel rows of {run} bytes", rows, run)
         _check(node, "horizontal", cut.horizontal, f"{channels} output channels", channels)
         self.kernel = [(y, x) for y in shares(rows, down) for x in shares(run, across)]
-        self.columns = shares(self.target.width, copies)
+        edges = pairwise(accumulate(cut.columns, initial=0))
+        self.columns = list(edges) if cut.columns else shares(self.target.width, copies)
         self.channels = shares(channels, cut.horizontal)
         self.cyclic = cut.order == "cyclic"
 

@@ -1,9 +1,10 @@
 """Placement strategies: which processing unit hosts which node.
 
 A strategy is a Python file, a module of this package by its name or any other file by its path, with a function
-`place` of type `Place`, and one called `cuts` of type `Cuts` if it cuts layers into parts first. They get the graph
-with the smallest channel sizes (`cuts`: the network), the architecture, the options of the user (see
-`mapping.placement.read_options`) and the seed of anything random. `DRAWS = True` says that it uses the seed.
+`place` of type `Place`: it gets the graph with the smallest channel sizes, the architecture, the options of the user
+(see `mapping.placement.read_options`) and the seed of anything random. `DRAWS = True` says that it uses the seed. One
+that also cuts layers, or chooses grain, buffers and priorities, has a function `plan` of type `Planner` as well, which
+is called instead: it gets the network, and the settings that the user has asked for.
 """
 
 import importlib
@@ -16,13 +17,13 @@ from types import ModuleType
 
 from mapping.graph import Graph
 from mapping.placement import Options, Placement
-from mapping.split import Cut
+from mapping.plan import Plan
 from pyimc.arch import Arch
 from pyimc.errors import ConfigError
 from pyimc.network import Network
 
 Place = Callable[[Graph, Arch, Options, int], Placement]
-Cuts = Callable[[Network, Arch, Options, int], dict[str, Cut]]
+Planner = Callable[[Network, Arch, Options, int, Options], Plan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,12 @@ class Strategy:
 
     Attributes:
         place: Places the nodes of a graph.
-        cuts: Says which layers are to be cut into parts before (see `mapping.split`); None: none.
+        plan: Says everything about a deployment; None: `place` on the network as it is.
         draws: It depends on the seed; its file says `DRAWS = True`.
     """
 
     place: Place
-    cuts: Cuts | None
+    plan: Planner | None
     draws: bool
 
 
@@ -53,7 +54,7 @@ def find(name: str) -> Strategy:
         module = importlib.import_module(f"{__name__}.{name}")
     else:
         raise ConfigError(f"unknown strategy '{name}'; known: {', '.join(names())}, or the path of a .py file")
-    return Strategy(module.place, getattr(module, "cuts", None), bool(getattr(module, "DRAWS", False)))
+    return Strategy(module.place, getattr(module, "plan", None), bool(getattr(module, "DRAWS", False)))
 
 
 def _load(path: Path) -> ModuleType:

@@ -178,7 +178,15 @@ def test_tables_of_a_shared_unit() -> None:
 
 def test_priority_is_nearest_to_the_output_first() -> None:
     graph = build_graph(residual(), small_arch())
-    assert priority(list(graph.nodes.values())) == tuple(graph.nodes)[::-1]
+    assert priority(list(graph.nodes.values()), "output") == tuple(graph.nodes)[::-1]
+
+
+def test_priority_of_short_firings() -> None:
+    graph = build_graph(residual(), small_arch())
+    names = ("stem", "b.one", "b.two", "c.short", "last")
+    per = {name: graph.nodes[name].cycles // len(graph.nodes[name].firings) for name in names}
+    assert per["last"] < per["stem"] < per["c.short"] < per["b.one"] == per["b.two"]
+    assert priority([graph.nodes[name] for name in names], "short") == ("last", "stem", "c.short", "b.two", "b.one")
 
 
 def test_parts_with_the_same_weights_go_in_the_order_of_their_chains() -> None:
@@ -186,7 +194,7 @@ def test_parts_with_the_same_weights_go_in_the_order_of_their_chains() -> None:
     network = net.finish(net.conv("b", net.conv("a", "x", 8), 8))
     graph = build_graph(split_network(network, {"b": Cut(vertical=2, order="cyclic")}), small_arch())
     hosted = [graph.nodes[name] for name in ("a", "b/c0/v0", "b/c1/v1", "b/join")]
-    assert priority(hosted) == ("b/join", "b/c0/v0", "b/c1/v1", "a")
+    assert priority(hosted, "output") == priority(hosted, "short") == ("b/join", "b/c0/v0", "b/c1/v1", "a")
 
 
 def test_writes_of_a_unit_come_in_order() -> None:

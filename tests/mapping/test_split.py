@@ -1,5 +1,6 @@
 """mapping.split: a cut network computes what the whole one does, and cuts that make no sense are refused."""
 
+import re
 from math import gcd
 
 import numpy as np
@@ -71,20 +72,33 @@ def test_shares_differ_by_one_at_most() -> None:
     assert shares(7, 3) == [(0, 3), (3, 5), (5, 7)]
 
 
+@pytest.mark.parametrize("columns", [(6, 1), (1, 6), (2, 4, 1)])
+@pytest.mark.parametrize("vertical", [1, 3])
+def test_copies_have_any_shares_of_the_columns(columns: tuple[int, ...], vertical: int) -> None:
+    cut = split_network(one_layer(), {"c": Cut(columns=columns, vertical=vertical)})
+    assert_same_values(one_layer(), cut)
+    last = [node for node in cut.nodes if isinstance(node, Mvm) and not cut.tensors[node.output].partial]
+    assert [cut.tensors[node.output].width for node in last] == list(columns)
+
+
 def test_cuts_are_read() -> None:
-    assert read_cuts("a:copies=2;b.c:vertical=3,order=cyclic") == {
+    assert read_cuts("a:copies=2;b.c:vertical=3,order=cyclic;d:columns=5+2") == {
         "a": Cut(copies=2),
         "b.c": Cut(vertical=3, order="cyclic"),
+        "d": Cut(columns=(5, 2)),
     }
 
 
 def test_cuts_are_written_as_they_are_read() -> None:
-    text = "a:copies=2;b.c:vertical=3,order=cyclic"
+    text = "a:copies=2;b.c:vertical=3,order=cyclic;d:columns=5+2"
     assert write_cuts(read_cuts(text)) == text
     assert write_cuts({"a": Cut()}) == ""
 
 
-@pytest.mark.parametrize("text", ["a", "a:copies", "a:copies=0", "a:pieces=2", "a:order=odd", "a:copies=two"])
+@pytest.mark.parametrize(
+    "text",
+    ["a", "a:copies", "a:copies=0", "a:pieces=2", "a:order=odd", "a:copies=two", "a:copies=1+2", "a:columns=3+0"],
+)
 def test_unreadable_cuts_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="must be NODE:copies=N"):
         read_cuts(text)
@@ -98,8 +112,10 @@ def test_unreadable_cuts_are_refused(text: str) -> None:
         ({"c": Cut(vertical=5)}, "c has 3 kernel rows of 12 bytes, which 5 vertical parts do not divide; 4 or 6 do"),
         ({"c": Cut(horizontal=3)}, "c has 8 output channels, which 3 horizontal parts do not divide; 2 or 4 do"),
         ({"c": Cut(horizontal=9)}, "c has 8 output channels, which 9 horizontal parts do not divide; 8 do"),
+        ({"c": Cut(columns=(4, 4))}, "c has rows of 7 pixels, its columns are 4+4"),
+        ({"c": Cut(copies=2, columns=(4, 3))}, "c has rows of 7 pixels, its columns are 4+3 and its copies 2"),
     ],
 )
 def test_cuts_that_do_not_divide_are_refused(cuts: dict[str, Cut], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         split_network(one_layer(), cuts)

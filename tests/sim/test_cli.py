@@ -413,9 +413,13 @@ def test_a_strategy_from_a_file(workspace: Path) -> None:
     said = pyimc(*run, "--option", "percent=150")
     assert said.code == 0 and said.out.endswith("PASS\n"), said
     report = read_result(Path("build/digits-tiny-first_fit-rtl"))
-    assert report["options"] == {"percent": 150, "grain": "row", "slack_rows": 2, "split": ""} and report[
-        "strategy"
-    ] == str(example)
+    assert report["options"] == {
+        "percent": 150,
+        "grain": "row",
+        "priority": "output",
+        "slack_rows": 2,
+        "split": "",
+    } and report["strategy"] == str(example)
     assert report["bounds"]["load_cycles"] <= report["largest_load_cycles"]
 
 

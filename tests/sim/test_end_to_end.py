@@ -150,12 +150,22 @@ def test_a_chain_is_right_on_every_chip(chip: str) -> None:
         (Cut(copies=2, vertical=3, order="cyclic"), "many", 2),
         (Cut(vertical=3, order="cyclic"), "many", "row"),  # nine readers of the input: through relays
         (Cut(copies=2, horizontal=2), "many", 2),
+        (Cut(columns=(5, 2)), "small", "row"),
+        (Cut(columns=(4, 3), vertical=3), "many", "800macs"),
     ],
 )
 def test_a_cut_layer_is_right_on_the_chip(cut: Cut, chip: str, grain: int | str) -> None:
     net = Builder(6, 7, 8)
     network = net.finish(net.conv("layer", "x", 16))
     through_the_chip(split_network(network, {"layer": cut}), random_images(network), chip, "lblp", 1, grain, "verilog")
+
+
+@pytest.mark.parametrize("grain", ["row", "500macs"])
+def test_a_chip_with_even_loads_is_right(grain: str) -> None:
+    net = Builder(6, 7, 8)
+    network = net.finish(net.conv("small", net.conv("large", "x", 16), 8, (1, 1), pads=(0, 0, 0, 0)))
+    assert compile_network(network, CHIPS["small"], "lblp_plus", {"grain": grain}).origin.options["split"]
+    through_the_chip(network, random_images(network), "small", "lblp_plus", 2, grain, "verilog")
 
 
 @pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 80))])

@@ -74,7 +74,9 @@ def test_it_says_what_ran(report: dict[str, Any], folder: Path) -> None:
     assert report["program_sha256"] == manifest["hash"]
     assert re.fullmatch(r"[0-9a-f]{64}", report["model_sha256"])
     assert report["simulator"].startswith("Icarus Verilog version ")
-    assert report["options"] == manifest["origin"]["options"] == {"grain": "row", "slack_rows": 2, "split": ""}
+    assert report["options"] == manifest["origin"]["options"] == {
+        "grain": "row", "priority": "output", "slack_rows": 2, "split": "",
+    }  # fmt: skip
     assert report["host_tail"] == ["Softmax"]
     assert {"cocotb", "numpy", "onnx", "onnxruntime", "pyimc", "python"} <= report["tools"].keys()
     assert {"prepare", "compile", "save", "golden", "build", "simulator", "load", "run", "verify"} == report[

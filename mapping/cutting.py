@@ -1,0 +1,98 @@
+"""Cuts and places layers so that every crossbar PU has the same load: a wrap-around rule.
+
+With preemption, m machines finish together if the jobs are cut where a machine is full (R. McNaughton, "Scheduling with
+Deadlines and Loss Functions", Management Science 6 (1959)). A layer that is cut into copies is such a job: a copy takes
+any number of its output columns (`mapping.split`), and the copies together take hardly more cycles than the layer. What
+a cut costs is a join on a dpu PU, one more destination of the producer, and the planes and buffers of a copy; so as few
+as possible: the largest piece left goes whole to the fullest PU that has the load left for it; if none has,
+it fills the emptiest one, and the rest goes back to the others.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+
+from mapping.graph import Graph
+from mapping.placement import Ledger, NoRoom
+from mapping.split import Cut, whole_layers
+from pyimc.arch import Arch
+from pyimc.program import HOST, HOST_SLOTS
+
+STEPS = 400
+STEP = 0.002
+"""Loads tried, as shares of the mean load above it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """Layers in copies.
+
+    Attributes:
+        cuts: By layer.
+        nodes: Unit of every crossbar node of the cut network.
+        load: The largest load that was allowed, in cycles.
+    """
+
+    cuts: Mapping[str, Cut]
+    nodes: Mapping[str, int]
+    load: int
+
+
+def cuttings(graph: Graph, arch: Arch, most: int) -> Iterator[Cutting]:
+    """Different ones, in the order of the load that they allow.
+
+    Args:
+        graph: Of whole layers, with the smallest rings.
+        arch: The chip.
+        most: The most copies of a layer.
+    """
+    cycles = [node.cycles for node in graph.nodes.values() if node.kind == "imc"]
+    mean = -(-sum(cycles) // max(1, len(arch.imcs)))
+    seen = []
+    for step in range(STEPS):
+        load = int(mean * (1 + step * STEP))
+        found = _wrap_around(graph, arch, load, most)
+        if found and found.nodes not in seen:
+            seen.append(found.nodes)
+            yield found
+
+
+def _wrap_around(graph: Graph, arch: Arch, load: int, most: int) -> Cutting | None:
+    """The cutting with a given largest load; None if a node finds no room."""
+    whole = whole_layers(graph.network)
+    layers = {name: node for name, node in graph.nodes.items() if node.kind == "imc"}
+    width = {name: graph.network.tensors[node.operator.output].width for name, node in layers.items()}
+    column = {name: -(-node.cycles // width[name]) for name, node in layers.items()}  # cycles
+    slots = {name: arch.destinations - len(graph.outputs(name)) for name in graph.nodes}
+    slots[HOST] = HOST_SLOTS - len(graph.outputs(HOST))
+    ledger = Ledger(graph, arch)
+    pieces: dict[str, list[tuple[int, int]]] = {name: [] for name in layers}  # unit, columns
+    queue = [(-node.cycles, index, name, width[name]) for index, (name, node) in enumerate(layers.items())]
+    heapify(queue)
+    while queue:
+        cycles, index, name, columns = heappop(queue)
+        try:
+            units = [unit for unit in ledger.feasible(name) if unit not in dict(pieces[name])]
+        except NoRoom:
+            return None
+        fitting = [unit for unit in units if ledger.load[unit] - cycles <= load]
+        taken, unit = columns, max(fitting, key=lambda unit: (ledger.load[unit], -unit), default=None)
+        if unit is None:
+            producer = graph.inputs(name)[0].producer
+            if not units or name not in whole or len(pieces[name]) + 1 >= most or not slots[producer]:
+                return None
+            unit = ledger.least_loaded(units)
+            taken = (load - ledger.load[unit]) // column[name]
+            if taken < 1:
+                return None
+            slots[producer] -= 1
+            heappush(queue, (-(columns - taken) * column[name], index, name, columns - taken))
+        ledger.place(name, unit, min(taken * column[name], -cycles))
+        pieces[name].append((unit, taken))
+    cuts = {name: Cut(columns=tuple(taken for _, taken in parts)) for name, parts in pieces.items() if len(parts) > 1}
+    nodes = {
+        f"{name}/c{copy}" if name in cuts else name: unit
+        for name, parts in pieces.items()
+        for copy, (unit, _) in enumerate(parts)
+    }
+    return Cutting(cuts, nodes, load)

@@ -1,0 +1,96 @@
+"""mapping.cutting: layers in copies that give all crossbar PUs the same load; mapping.search on the cycle model."""
+
+from itertools import islice
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mapping.compile import compile_network
+from mapping.cutting import cuttings
+from mapping.graph import Graph
+from mapping.placement import Placement, loads
+from mapping.plan import planned_graph, read_settings
+from mapping.search import balance, fits
+from mapping.strategies import lpt
+from pyimc.arch import Arch, load_arch
+from pyimc.errors import CapacityError, ConfigError
+from pyimc.network import Mvm, Network
+from tests.mapping.networks import Builder, networks, residual, resnet18, small_arch
+
+
+def crossbar_loads(graph: Graph, arch: Arch, nodes: dict[str, int]) -> list[int]:
+    digital = lpt.place(graph, arch, {}, 0).nodes
+    totals = loads(graph, arch, Placement({**digital, **nodes}))
+    return [totals[unit] for unit in arch.imcs]
+
+
+@settings(max_examples=60)
+@given(networks(), st.integers(1, 4))
+def test_every_cutting_places_the_cut_network(network: Network, copies: int) -> None:
+    arch = small_arch(destinations=8, host_words=256, instructions=512)
+    whole = planned_graph(network, arch, {}, read_settings({}))
+    for cutting in islice(cuttings(whole, arch, copies), 3):
+        graph = planned_graph(network, arch, cutting.cuts, read_settings({}))
+        assert set(cutting.nodes) == {name for name, node in graph.nodes.items() if node.kind == "imc"}
+        assert all(len(cut.columns) <= copies for cut in cutting.cuts.values())
+        if not cutting.cuts:
+            assert max(crossbar_loads(graph, arch, dict(cutting.nodes))) <= cutting.load
+
+
+def test_resnet18_is_within_two_percent_of_the_mean_load() -> None:
+    arch = load_arch("default")
+    whole = planned_graph(resnet18(), arch, {}, read_settings({}))
+    cutting = next(iter(cuttings(whole, arch, 16)))
+    graph = planned_graph(resnet18(), arch, cutting.cuts, read_settings({}))
+    totals = crossbar_loads(graph, arch, dict(cutting.nodes))
+    work = sum(node.cycles for node in whole.nodes.values() if node.kind == "imc")
+    assert sum(totals) <= 1.001 * work  # the copies together take what the layers took
+    assert max(totals) <= 1.02 * work / len(arch.imcs)
+    assert len(cutting.cuts) < len(arch.imcs)
+
+
+def test_balance_only_lowers_loads_and_keeps_to_the_room() -> None:
+    graph = planned_graph(residual(), small_arch(), {}, read_settings({}))
+    layers = [name for name, node in graph.nodes.items() if node.kind == "imc"]
+    one = Placement({name: 1 if name in layers else 4 for name in graph.nodes})
+    after = balance(graph, small_arch(), one)
+    assert max(loads(graph, small_arch(), after).values()) < max(loads(graph, small_arch(), one).values()) / 2
+    assert fits(graph, small_arch(), after)
+    assert not fits(graph, small_arch(contexts=1), after)
+
+
+def test_lblp_plus_cuts_what_bounds_the_rate_and_keeps_what_the_user_asks_for() -> None:
+    net = Builder(8, 8, 8)
+    network, arch = (
+        net.finish(net.conv("small", net.conv("large", "x", 16), 8, (1, 1), pads=(0, 0, 0, 0))),
+        small_arch(),
+    )
+    program = compile_network(network, arch, "lblp_plus", {"steps": 2, "slack_rows": 1, "grain": 2})
+    assert program.origin.options["split"] and any(
+        isinstance(node, Mvm) and node.part for node in program.network.nodes
+    )
+    assert program.origin.options["slack_rows"] == 1 and program.origin.options["grain"] == 2
+    whole = compile_network(network, arch, "lblp_plus", {"copies": 1, "steps": 0})
+    assert whole.origin.options["split"] == "" and whole.origin.bounds["interval"] > program.origin.bounds["interval"]
+    again = compile_network(network, arch, "lblp_plus", {"steps": 2, "slack_rows": 1, "grain": 2})
+    assert again.pus[1].stream == program.pus[1].stream and again.origin == program.origin
+
+
+def test_no_room_for_the_whole_layers_is_said() -> None:
+    with pytest.raises(CapacityError, match="planes: needed"):
+        compile_network(residual(), small_arch(crossbar={"planes": 1}), "lblp_plus")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"slack_rows": -1}, "option slack_rows is -1, must be a number of rows"),
+        ({"priority": "late"}, "option priority is 'late', must be output or short"),
+        ({"grain": "macs"}, "option grain is 'macs', must be pixel, row, map, a number of pixels"),
+        ({"copies": 0}, "strategy lblp_plus: copies is '0', must be a whole number from 1 to 256"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, int | str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        compile_network(residual(), small_arch(), "lblp_plus", options)
