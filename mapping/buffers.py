@@ -3,7 +3,9 @@
 The smallest sizes come from running one image through the token graph on demand: every sink pulls a row at a time,
 a node fires only when its consumer needs the row, and each channel gets the largest fill that was seen. That
 order is a schedule within these sizes, and in a dataflow graph whose results do not depend on the order of firing,
-one such schedule means that none deadlocks. A skip connection thereby gets what its fork-join needs.
+one such schedule means that none deadlocks. A skip connection thereby gets what its fork-join needs. Of several inputs
+the one with the shorter way is asked for first, else what the longer way pulls would pile up before the shorter one;
+but partial sums before all, as the parts before read upper kernel rows.
 
 On top comes slack, so that producers and consumers work at the same time: `slack_rows` rows (steps of the consumer,
 if it strides further) per actor on the longest way round, as each of them may hold a row back.
@@ -24,7 +26,11 @@ SLACK_ROWS = 2
 
 def size_edges(graph: Graph) -> Graph:
     """The graph with the smallest ring of every edge that does not deadlock."""
-    inputs = {name: graph.inputs(name) for name in graph.nodes}
+    depths = {**graph.depths(), HOST: 0}
+    inputs = {
+        name: sorted(graph.inputs(name), key=lambda edge: (not edge.partial, depths[edge.producer]))
+        for name in graph.nodes
+    }
     outputs = {name: graph.outputs(name) for name in (HOST, *graph.nodes)}
     fill: Counter[Edge] = Counter()
     peak: Counter[Edge] = Counter()
