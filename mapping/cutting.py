@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 from mapping.graph import Graph
-from mapping.placement import Ledger, NoRoom
+from mapping.placement import Ledger, NoRoom, units
 from mapping.split import Cut, whole_layers
 from pyimc.arch import Arch
-from pyimc.program import HOST, HOST_SLOTS
+from pyimc.program import HOST, HOST_SLOTS, Kind
 
-STEPS = 400
-STEP = 0.002
-"""Loads tried, as shares of the mean load above it."""
+STEP = 1.003
+"""From one load tried to the next."""
+
+
+KINDS: tuple[Kind, ...] = ("imc", "dpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,24 @@ def cuttings(graph: Graph, arch: Arch, most: int) -> Iterator[Cutting]:
         arch: The chip.
         most: The most copies of a layer.
     """
-    cycles = [node.cycles for node in graph.nodes.values() if node.kind == "imc"]
-    mean = -(-sum(cycles) // max(1, len(arch.imcs)))
+    load = uncut_bound(graph, arch)
     seen = []
-    for step in range(STEPS):
-        load = int(mean * (1 + step * STEP))
+    while load < max(node.cycles for node in graph.nodes.values()) * STEP:
         found = _wrap_around(graph, arch, load, most)
         if found and found.nodes not in seen:
             seen.append(found.nodes)
             yield found
+        load = int(load * STEP) + 1
+
+
+def uncut_bound(graph: Graph, arch: Arch) -> int:
+    """What no cutting of layers into copies can beat: the mean loads, and the largest node that cannot be cut."""
+    means = [
+        -(-sum(node.cycles for node in graph.nodes.values() if node.kind == kind) // max(1, len(units(arch, kind))))
+        for kind in KINDS
+    ]
+    whole = whole_layers(graph.network)
+    return max(*means, *(node.cycles for name, node in graph.nodes.items() if name not in whole))
 
 
 def _wrap_around(graph: Graph, arch: Arch, load: int, most: int) -> Cutting | None:
@@ -72,16 +83,16 @@ def _wrap_around(graph: Graph, arch: Arch, load: int, most: int) -> Cutting | No
     while queue:
         cycles, index, name, columns = heappop(queue)
         try:
-            units = [unit for unit in ledger.feasible(name) if unit not in dict(pieces[name])]
+            free = [unit for unit in ledger.feasible(name) if unit not in dict(pieces[name])]
         except NoRoom:
             return None
-        fitting = [unit for unit in units if ledger.load[unit] - cycles <= load]
+        fitting = [unit for unit in free if ledger.load[unit] - cycles <= load]
         taken, unit = columns, max(fitting, key=lambda unit: (ledger.load[unit], -unit), default=None)
         if unit is None:
             producer = graph.inputs(name)[0].producer
-            if not units or name not in whole or len(pieces[name]) + 1 >= most or not slots[producer]:
+            if not free or name not in whole or len(pieces[name]) + 1 >= most or not slots[producer]:
                 return None
-            unit = ledger.least_loaded(units)
+            unit = ledger.least_loaded(free)
             taken = (load - ledger.load[unit]) // column[name]
             if taken < 1:
                 return None

@@ -12,8 +12,10 @@ from pyimc.cycle.model import CycleResult, simulate
 from pyimc.errors import CapacityError
 from pyimc.program import Origin
 
-IMAGES = 24
+IMAGES = 32
 """Images of a run on the cycle model."""
+IN_FLIGHT = 4
+"""Images in the chip at a time, at most: more only add to the latency."""
 NEVER = 1 << 62
 
 Score = tuple[int, int]
@@ -21,7 +23,7 @@ Score = tuple[int, int]
 
 
 def measure(graph: Graph, arch: Arch, plan: Plan) -> Score:
-    """Runs a plan on the cycle model; `NEVER` if its rings find no room or no image comes out for long."""
+    """Runs a plan on the cycle model; `NEVER` if its rings find no room or the chip fills with images."""
     try:
         program = program_of(graph, arch, plan, Origin(graph.network.name, "", {}, 0, [], {}, ""))
     except CapacityError:
@@ -39,7 +41,7 @@ def _interval(result: CycleResult) -> int:
     """
     steady = [cycle for cycle in result.last_cycles if cycle <= result.first_cycles[-1]]
     first = len(steady) // 3
-    if len(steady) - first < IMAGES // 3:  # the buffers hold most of the images: what is seen is no steady state
+    if len(steady) < IMAGES - IN_FLIGHT:
         return NEVER
     return (steady[-1] - steady[first]) // (len(steady) - 1 - first)
 

@@ -3,11 +3,11 @@
 LBLP leaves every layer whole, so the largest one bounds the rate however well the others are spread. Three steps:
 
 1. Cut. `mapping.cutting` replicates layers so that all crossbar PUs get the same load, for several largest loads: the
-   lower the load, the more joins for the dpu PUs. Those go on that are better than all others in one of the two, and
-   the network without cuts, placed by LBLP and by LPT. The joins and all else that is digital are placed longest
-   first; units of a kind are exchanged on the mesh so that flits travel fewer hops.
-2. Set. Short firings go first on a unit, and large ones are made smaller (`grain`), so that nobody waits long for a
-   unit; how much slack the rings get is tried, as is the plain setting. What the user has asked for stays.
+   lower the load, the more joins for the dpu PUs. The best in one or the other go on, and the network without cuts,
+   placed by LBLP and by LPT. The joins and all else that is digital are placed longest first; units of a kind are
+   exchanged on the mesh so that flits travel fewer hops.
+2. Set. Large layers fire in parts of a row (`grain`), so that nobody waits long for a unit; the slack of the rings and
+   whether short firings go first are tried, as is the plain setting. What the user has asked for stays.
 3. Search. For `steps` steps nodes move off the most loaded units.
 
 Each candidate runs on the cycle model; the shortest interval wins, then the lowest latency.
@@ -33,11 +33,13 @@ from pyimc.errors import CapacityError
 from pyimc.network import Network, macs
 
 OPTIONS = {"steps": Whole(16, 0, 1000), "copies": Whole(16, 1, 256)}
-STARTS = 6
+STARTS = 5
 """Cuttings that are run on the cycle model."""
+MARGIN = 1.15
+"""The largest load of a cutting, in that of the best, up to which fewer joins may be worth it."""
 FIRINGS = 32
 """Firings in which a PU should do its share of an image, at least."""
-SLACK = (3, 8, 16)
+SLACK = (4, 8, 16, 32)
 
 
 def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Options) -> Plan:
@@ -45,10 +47,10 @@ def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Optio
     read = read_options(options, "lblp_plus", OPTIONS)
     firing = max(1, sum(macs(network, node) for node in network.nodes) // (FIRINGS * max(1, len(arch.imcs))))
     plain = read_settings(asked)
-    first = read_settings(asked, Settings(SLACK[1], Macs(firing), "short"))
+    fine = Settings(SLACK[1], Macs(firing), "short"), Settings(SLACK[-1], Macs(firing), "output")
     trials = [
         (measure(graph, arch, candidate), candidate)
-        for settings in dict.fromkeys((plain, first))
+        for settings in dict.fromkeys((plain, *(read_settings(asked, each) for each in fine)))
         for graph, candidate in _starts(network, arch, settings, int(read["copies"]), seed)
     ]
     score, best = min(trials, key=lambda trial: trial[0])
@@ -81,20 +83,21 @@ def _starts(network: Network, arch: Arch, settings: Settings, copies: int, seed:
     whole = planned_graph(network, arch, {}, settings)
     for placement in _uncut(whole, arch, seed):
         yield whole, Plan(placement, {}, settings)
-    least = NEVER  # of the loads of dpu PUs
-    found = 0
+    found: list[tuple[int, Graph, Plan]] = []
+    lightest = NEVER  # of the loads of dpu PUs
     for cutting in cuttings(whole, arch, copies):
+        if found and cutting.load > MARGIN * min(load for load, _, _ in found):
+            break
         try:
             graph = planned_graph(network, arch, cutting.cuts, settings)
-            digital = lpt.place(graph, arch, {}, seed).nodes
+            digital = balance(graph, arch, lpt.place(graph, arch, {}, seed)).nodes
         except CapacityError:
             continue
         placement = Placement({name: cutting.nodes.get(name, digital[name]) for name in graph.nodes})
         totals = loads(graph, arch, placement)
         joins = max((totals[unit] for unit in arch.dpus), default=0)
-        if joins < least and fits(graph, arch, placement):
-            least = joins
-            yield graph, Plan(shorten_routes(graph, arch, placement), cutting.cuts, settings)
-            found += 1
-            if found == STARTS:
-                return
+        if joins < lightest and fits(graph, arch, placement):
+            lightest = joins
+            found.append((max(totals.values()), graph, Plan(placement, cutting.cuts, settings)))
+    for _, graph, plan in sorted(found, key=lambda entry: entry[0])[:STARTS]:
+        yield graph, replace(plan, placement=shorten_routes(graph, arch, plan.placement))
