@@ -15,11 +15,12 @@ from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
 
-from mapping.graph import Edge, Graph
+from mapping.firing import read_grain
+from mapping.graph import Edge, Graph, build_graph
 from mapping.placement import Placement
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError
-from pyimc.program import HOST, Channel
+from pyimc.program import HOST, Channel, Program
 
 SLACK_ROWS = 2
 
@@ -63,6 +64,12 @@ def size_edges(graph: Graph) -> Graph:
     while (sink := min(sinks, key=progress)) and progress(sink) < 1:
         fire(sink)
     return replace(graph, edges=tuple(replace(edge, least_words=peak[edge]) for edge in graph.edges))
+
+
+def smallest_rings(program: Program) -> tuple[Edge, ...]:
+    """The edges of a Program, with the smallest rings that do not deadlock at its grain."""
+    grain = read_grain(program.origin.options["grain"])
+    return size_edges(build_graph(program.network, program.arch, grain)).edges
 
 
 def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = SLACK_ROWS) -> tuple[Channel, ...]:

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from mapping.buffers import smallest_rings
 from mapping.compile import STRATEGY, compile_network
 from mapping.placement import Options
 from pyimc import isa, program_file
@@ -231,6 +232,11 @@ def _compile(parsed: argparse.Namespace) -> None:
     for node in program.pus:
         hosted = [actor for actor in program.actors if actor.node == node]
         print(f"PU {node:3d} {sum(actor.cycles for actor in hosted):9d} cycles  {' '.join(a.name for a in hosted)}")
+    least = {edge.name: edge.least_words for edge in smallest_rings(program)}
+    for channel in program.channels:
+        print(
+            f"ring {channel.size:6d} words of {least[channel.name]:6d} at least, PU {channel.node:3d}  {channel.name}"
+        )
     print(f"{folder} {digest}")
 
 

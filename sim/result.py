@@ -119,6 +119,7 @@ def result(run: Run) -> dict[str, Any]:
         "largest_load_cycles": largest_load(program),
         "bounds": {f"{name}_cycles": cycles for name, cycles in program.origin.bounds.items()},
         "interval_limit": program.origin.limit,
+        "ring_words": {channel.name: channel.size for channel in program.channels},
         "images": len(run.images),
         "macs_per_image": run.macs_per_image(),
         "host_tail": list(program.network.host_tail),

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from mapping.buffers import size_edges
+from mapping.buffers import smallest_rings
 from mapping.compile import compile_network
-from mapping.firing import read_grain
-from mapping.graph import build_graph
 from pyimc import network_file
 from pyimc.cycle.model import CycleResult
 from pyimc.cycle.model import simulate as predict
@@ -109,8 +107,6 @@ def _figures(program: Program, timing: CycleResult | Outcome, compile_seconds: f
     imcs = [node for node in program.pus if node in program.arch.imcs]
     busy = sum(timing.counters[str(node)]["busy"] for node in imcs)
     channels = [channel for channel in program.channels if channel.consumer != HOST]
-    grain = read_grain(program.origin.options["grain"])
-    edges = size_edges(build_graph(program.network, program.arch, grain)).edges
     return Figures(
         latency=timing.last_cycles[0] - timing.first_cycles[0] + 1,
         interval=interval,
@@ -121,7 +117,7 @@ def _figures(program: Program, timing: CycleResult | Outcome, compile_seconds: f
         limit=program.origin.limit,
         latency_bound=program.origin.bounds["latency"],
         ring_words=sum(channel.size for channel in channels),
-        least_words=sum(edge.least_words for edge in edges if edge.consumer != HOST),
+        least_words=sum(edge.least_words for edge in smallest_rings(program) if edge.consumer != HOST),
         planes=sum(len(image.weights) for image in program.pus.values()),
         compile_seconds=round(compile_seconds, 3),
         program=program_hash(program),

@@ -6,9 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sim.results_page import PAGE, replace_section
-from sim.studies import split
+from sim.studies import buffers, dataflow, split
 
-STUDIES: dict[str, Callable[[int, Path], str]] = {"split": split.study}
+STUDIES: dict[str, Callable[[int, Path], str]] = {
+    "split": split.study,
+    "dataflow": dataflow.study,
+    "buffers": buffers.study,
+}
 """By name: from the number of processes and a folder for plots to the text of a section."""
 
 

@@ -10,7 +10,7 @@ import pytest
 from mapping.firing import Grain, image_firings
 from mapping.split import Cut
 from pyimc.cycle.model import simulate
-from sim.studies import split
+from sim.studies import buffers, dataflow, split
 from sim.studies.layer import Layer, compile_parts
 from tests.sim.runs import pyimc
 
@@ -61,6 +61,27 @@ def test_split_is_tabled_and_plotted(tmp_path: Path) -> None:
         "two parts are no whole crossbars"
     )
     assert (tmp_path / "split.svg").read_text().count("<svg") == 1
+
+
+def test_buffers_are_tabled_and_plotted(tmp_path: Path) -> None:
+    text = buffers.study(1, tmp_path, ["digits"], ["row"], [0, 2])
+    least, more = ([int(word) for word in line.split(" | ")[3:7]] for line in text.splitlines() if "digits" in line)
+    assert least[0] < more[0] and least[1] > more[1] and least[2] > more[2] == more[3], "two rows reach the bound"
+    assert (tmp_path / "buffers.svg").read_text().count("<svg") == 1
+
+
+def test_dataflow_is_tabled_and_plotted(tmp_path: Path) -> None:
+    text = dataflow.study(1, tmp_path, ["digits"], strategies=["lblp"])
+    alone, rows, layers = (line.split(" | ") for line in text.splitlines() if "digits" in line)
+    assert alone[3] == alone[4] == layers[3], "one image at a time, layer by layer: the interval is the latency"
+    assert float(rows[6]) > 1 and min(float(rows[7]), float(layers[7])) > float(alone[7]) == 1
+    assert (tmp_path / "dataflow.svg").read_text().count("<svg") == 1
+
+
+def test_compile_prints_every_ring(tmp_path: Path) -> None:
+    said = pyimc("compile", "--model", "digits", "--option", "slack_rows=0", "--output", tmp_path / "program")
+    rings = [line.split() for line in said.out.splitlines() if line.startswith("ring")]
+    assert len(rings) == 9 and all(ring[1] == ring[4] for ring in rings if "->host" not in ring[-1])
 
 
 def test_an_unknown_study_is_refused() -> None:
