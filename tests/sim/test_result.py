@@ -19,9 +19,9 @@ IMAGES = 6
 COMMON: dict[str, type | tuple[type, ...]] = {
     "schema_version": int, "model": str, "model_sha256": str, "program_sha256": str, "level": str, "simulator": str,
     "array": str, "arch": str, "strategy": str, "options": dict, "seed": int, "moved": list,
-    "largest_load_cycles": int, "bounds": dict, "interval_limit": str, "ring_words": dict, "images": int, "macs_per_image": int,
+    "largest_load_cycles": int, "bounds": dict, "interval_limit": str, "ring_words": dict, "images": int,
     "host_tail": list, "onnxruntime": list, "golden_top1": float, "wall_seconds": dict, "peak_memory_bytes": int,
-    "tools": dict,
+    "tools": dict, "macs_per_image": int,
 }  # fmt: skip
 MEASURED: dict[str, type | tuple[type, ...]] = {
     "deadlock": bool, "waiting": list, "cycles_total": int, "latency_cycles": int, "latencies_cycles": list,
