@@ -4,20 +4,29 @@ With preemption, m machines finish together if the jobs are cut where a machine 
 Deadlines and Loss Functions", Management Science 6 (1959)). A layer that is cut into copies is such a job: a copy takes
 any number of its output columns (`mapping.split`), and the copies together take hardly more cycles than the layer. What
 a cut costs is a join on a dpu PU, one more destination of the producer, and the planes and buffers of a copy; so as few
-as possible: the largest piece left goes whole to the fullest PU that has the load left for it; if none has,
-it fills the emptiest one, and the rest goes back to the others.
+as possible: the largest piece left goes whole to the fullest PU that has the load left for it; if none has, it fills
+the emptiest one, and the rest goes back to the others. "Largest" is blurred in some ways; the one with the least to
+join is taken.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from random import Random
 
+from mapping.cost import tensor_flits
 from mapping.graph import Graph
 from mapping.placement import Ledger, NoRoom, units
 from mapping.split import Cut, whole_layers
 from pyimc.arch import Arch
 from pyimc.program import HOST, HOST_SLOTS, Kind
 
+ORDERS = 40
+"""Orders of the layers that are tried for a load."""
+BLUR = 0.5
+"""By how much a layer may be taken for larger than it is, as a share."""
+SLACK = 1.2
+"""Loads are tried up to the largest node, and up to this, in the bound."""
 STEP = 1.003
 """From one load tried to the next."""
 
@@ -33,11 +42,13 @@ class Cutting:
         cuts: By layer.
         nodes: Unit of every crossbar node of the cut network.
         load: The largest load that was allowed, in cycles.
+        flits: That go through joins.
     """
 
     cuts: Mapping[str, Cut]
     nodes: Mapping[str, int]
     load: int
+    flits: int
 
 
 def cuttings(graph: Graph, arch: Arch, most: int) -> Iterator[Cutting]:
@@ -49,9 +60,14 @@ def cuttings(graph: Graph, arch: Arch, most: int) -> Iterator[Cutting]:
         most: The most copies of a layer.
     """
     load = uncut_bound(graph, arch)
+    random = Random(0)
+    sizes = [dict.fromkeys(graph.nodes, 1.0)]
+    sizes += [{name: 1 + BLUR * random.random() for name in graph.nodes} for _ in range(ORDERS - 1)]
     seen = []
-    while load < max(node.cycles for node in graph.nodes.values()) * STEP:
-        found = _wrap_around(graph, arch, load, most)
+    end = max(*(node.cycles for node in graph.nodes.values()), int(load * SLACK))
+    while load <= end:
+        tries = (_wrap_around(graph, arch, load, most, blur) for blur in sizes)
+        found = min((each for each in tries if each), key=lambda cutting: cutting.flits, default=None)
         if found and found.nodes not in seen:
             seen.append(found.nodes)
             yield found
@@ -68,8 +84,8 @@ def uncut_bound(graph: Graph, arch: Arch) -> int:
     return max(*means, *(node.cycles for name, node in graph.nodes.items() if name not in whole))
 
 
-def _wrap_around(graph: Graph, arch: Arch, load: int, most: int) -> Cutting | None:
-    """The cutting with a given largest load; None if a node finds no room."""
+def _wrap_around(graph: Graph, arch: Arch, load: int, most: int, blur: Mapping[str, float]) -> Cutting | None:
+    """The cutting with a given largest load, layers taken for `blur` times their size; None if one finds no room."""
     whole = whole_layers(graph.network)
     layers = {name: node for name, node in graph.nodes.items() if node.kind == "imc"}
     width = {name: graph.network.tensors[node.operator.output].width for name, node in layers.items()}
@@ -78,15 +94,15 @@ def _wrap_around(graph: Graph, arch: Arch, load: int, most: int) -> Cutting | No
     slots[HOST] = HOST_SLOTS - len(graph.outputs(HOST))
     ledger = Ledger(graph, arch)
     pieces: dict[str, list[tuple[int, int]]] = {name: [] for name in layers}  # unit, columns
-    queue = [(-node.cycles, index, name, width[name]) for index, (name, node) in enumerate(layers.items())]
+    queue = [(-node.cycles * blur[name], name, width[name], node.cycles) for name, node in layers.items()]
     heapify(queue)
     while queue:
-        cycles, index, name, columns = heappop(queue)
+        _, name, columns, cycles = heappop(queue)
         try:
             free = [unit for unit in ledger.feasible(name) if unit not in dict(pieces[name])]
         except NoRoom:
             return None
-        fitting = [unit for unit in free if ledger.load[unit] - cycles <= load]
+        fitting = [unit for unit in free if ledger.load[unit] + cycles <= load]
         taken, unit = columns, max(fitting, key=lambda unit: (ledger.load[unit], -unit), default=None)
         if unit is None:
             producer = graph.inputs(name)[0].producer
@@ -97,8 +113,9 @@ def _wrap_around(graph: Graph, arch: Arch, load: int, most: int) -> Cutting | No
             if taken < 1:
                 return None
             slots[producer] -= 1
-            heappush(queue, (-(columns - taken) * column[name], index, name, columns - taken))
-        ledger.place(name, unit, min(taken * column[name], -cycles))
+            rest = (columns - taken) * column[name]
+            heappush(queue, (-rest * blur[name], name, columns - taken, rest))
+        ledger.place(name, unit, min(taken * column[name], cycles))
         pieces[name].append((unit, taken))
     cuts = {name: Cut(columns=tuple(taken for _, taken in parts)) for name, parts in pieces.items() if len(parts) > 1}
     nodes = {
@@ -106,4 +123,6 @@ def _wrap_around(graph: Graph, arch: Arch, load: int, most: int) -> Cutting | No
         for name, parts in pieces.items()
         for copy, (unit, _) in enumerate(parts)
     }
-    return Cutting(cuts, nodes, load)
+    tensors = {name: graph.network.tensors[node.operator.output] for name, node in layers.items()}
+    flits = sum((len(parts) - 1) * tensor_flits(tensors[name], arch) for name, parts in pieces.items())
+    return Cutting(cuts, nodes, load, flits)

@@ -19,7 +19,7 @@ IN_FLIGHT = 4
 NEVER = 1 << 62
 
 Score = tuple[int, int]
-"""Cycles between images, then cycles of the first one: the smaller the better."""
+"""Cycles between images, the largest load at least, then cycles of the first one: the smaller the better."""
 
 
 def measure(graph: Graph, arch: Arch, plan: Plan) -> Score:
@@ -31,7 +31,8 @@ def measure(graph: Graph, arch: Arch, plan: Plan) -> Score:
     result = simulate(program, IMAGES)
     if result.deadlock:
         return NEVER, NEVER
-    return _interval(result), result.last_cycles[0] - result.first_cycles[0]
+    largest = max(loads(graph, arch, plan.placement).values())
+    return max(largest, _interval(result)), result.last_cycles[0] - result.first_cycles[0]
 
 
 def _interval(result: CycleResult) -> int:

@@ -26,7 +26,7 @@ from mapping.graph import Graph
 from mapping.mesh import shorten_routes
 from mapping.placement import Options, Placement, Whole, loads, read_options
 from mapping.plan import Plan, Settings, planned_graph, read_settings
-from mapping.search import NEVER, balance, fits, improve, measure
+from mapping.search import NEVER, Score, balance, fits, improve, measure
 from mapping.strategies import lblp, lpt
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError
@@ -39,28 +39,25 @@ MARGIN = 1.15
 """The largest load of a cutting, in that of the best, up to which fewer joins may be worth it."""
 FIRINGS = 32
 """Firings in which a PU should do its share of an image, at least."""
+TILES = 32
+"""Full crossbar planes that a firing is worth, at least, so that its start does not count."""
 SLACK = (4, 8, 16, 32)
 
 
 def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Options) -> Plan:
     """Cuts, places and sets; raises CapacityError, or ConfigError for a wrong option."""
     read = read_options(options, "lblp_plus", OPTIONS)
-    firing = max(1, sum(macs(network, node) for node in network.nodes) // (FIRINGS * max(1, len(arch.imcs))))
-    plain = read_settings(asked)
+    share = sum(macs(network, node) for node in network.nodes) // max(1, len(arch.imcs))
+    firing = max(share // FIRINGS, TILES * arch.crossbar.rows * arch.crossbar.columns)
     fine = Settings(SLACK[1], Macs(firing), "short"), Settings(SLACK[-1], Macs(firing), "output")
-    trials = [
-        (measure(graph, arch, candidate), candidate)
-        for settings in dict.fromkeys((plain, *(read_settings(asked, each) for each in fine)))
-        for graph, candidate in _starts(network, arch, settings, int(read["copies"]), seed)
-    ]
-    score, best = min(trials, key=lambda trial: trial[0])
+    wanted = dict.fromkeys(read_settings(asked, settings) for settings in (Settings(), *fine))
+    starts = _starts(network, arch, read_settings(asked), int(read["copies"]), seed)
+    trials = [_try(network, arch, replace(start, settings=settings)) for start in starts for settings in wanted]
     for slack in SLACK:
-        settings = read_settings(asked, replace(best.settings, slack_rows=slack))
-        if settings != best.settings:
-            other = replace(best, settings=settings)
-            found = measure(planned_graph(network, arch, best.cuts, settings), arch, other)
-            if found < score:
-                score, best = found, other
+        _, best = min(trials, key=lambda trial: trial[0])
+        settings = read_settings({"slack_rows": slack, **asked}, best.settings)
+        trials.append(_try(network, arch, replace(best, settings=settings)))
+    score, best = min(trials, key=lambda trial: trial[0])
     graph = planned_graph(network, arch, best.cuts, best.settings)
     return improve(graph, arch, best, score, int(read["steps"]))[1]
 
@@ -73,16 +70,22 @@ def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
     return improve(graph, arch, best, score, steps)[1].placement
 
 
+def _try(network: Network, arch: Arch, plan: Plan) -> tuple[Score, Plan]:
+    """A plan with its score; smaller firings may need more instructions than there are."""
+    graph = planned_graph(network, arch, plan.cuts, plan.settings)
+    return measure(graph, arch, plan) if fits(graph, arch, plan.placement) else (NEVER, NEVER), plan
+
+
 def _uncut(graph: Graph, arch: Arch, seed: int) -> Iterator[Placement]:
     for strategy in (lblp.place, lpt.place):
         yield shorten_routes(graph, arch, balance(graph, arch, strategy(graph, arch, {}, seed)))
 
 
-def _starts(network: Network, arch: Arch, settings: Settings, copies: int, seed: int) -> Iterator[tuple[Graph, Plan]]:
+def _starts(network: Network, arch: Arch, settings: Settings, copies: int, seed: int) -> Iterator[Plan]:
     """The network without cuts, then cuttings: each with the lowest load of crossbar PUs for that of the dpu PUs."""
     whole = planned_graph(network, arch, {}, settings)
     for placement in _uncut(whole, arch, seed):
-        yield whole, Plan(placement, {}, settings)
+        yield Plan(placement)
     found: list[tuple[int, Graph, Plan]] = []
     lightest = NEVER  # of the loads of dpu PUs
     for cutting in cuttings(whole, arch, copies):
@@ -90,7 +93,7 @@ def _starts(network: Network, arch: Arch, settings: Settings, copies: int, seed:
             break
         try:
             graph = planned_graph(network, arch, cutting.cuts, settings)
-            digital = balance(graph, arch, lpt.place(graph, arch, {}, seed)).nodes
+            digital = lpt.place(graph, arch, {}, seed).nodes
         except CapacityError:
             continue
         placement = Placement({name: cutting.nodes.get(name, digital[name]) for name in graph.nodes})
@@ -98,6 +101,6 @@ def _starts(network: Network, arch: Arch, settings: Settings, copies: int, seed:
         joins = max((totals[unit] for unit in arch.dpus), default=0)
         if joins < lightest and fits(graph, arch, placement):
             lightest = joins
-            found.append((max(totals.values()), graph, Plan(placement, cutting.cuts, settings)))
+            found.append((max(totals.values()), graph, Plan(placement, cutting.cuts)))
     for _, graph, plan in sorted(found, key=lambda entry: entry[0])[:STARTS]:
-        yield graph, replace(plan, placement=shorten_routes(graph, arch, plan.placement))
+        yield replace(plan, placement=shorten_routes(graph, arch, balance(graph, arch, plan.placement)))
