@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from mapping.compile import compile_network
+from mapping.placement import Options
 from mapping.strategies import names
 from pyimc.errors import CapacityError
 from pyimc.network import Network
@@ -19,6 +20,7 @@ from tests.random_cnn import seeded
 from tests.sim.test_end_to_end import from_onnx
 
 RANDOM_CASES = 200
+GRAINS = ("row", 1, "row", "map", 3)  # as many as share no factor with the strategies
 DRAWS = 1000  # chips, until one is large enough for the network of a seed
 
 
@@ -76,9 +78,10 @@ def random_program(seed: int) -> Program:
     """The CNN of a seed on the first chip, of those that follow from the seed, that can hold it."""
     network = from_onnx(seeded(seed))[0]
     strategy, slack_rows = names()[seed % len(names())], seed // len(names()) % 3
+    options: Options = {"slack_rows": slack_rows, "grain": GRAINS[seed % len(GRAINS)]}
     for draw in range(DRAWS):
         try:
-            return compile_network(network, random_chip(DRAWS * seed + draw), strategy, {"slack_rows": slack_rows})
+            return compile_network(network, random_chip(DRAWS * seed + draw), strategy, options)
         except CapacityError:
             continue
     raise AssertionError(f"seed {seed}: none of {DRAWS} chips can hold it")

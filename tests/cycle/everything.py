@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make equality`: the cycle model against the RTL on every case, or on those whose names contain K.
 
-A case that was equal is not run again as long as no source has changed, so a run that was cut short goes on where it
-was. When a group of cases is complete, docs/results.md gets its line.
+A case that was equal is not run again as long as its Program, the RTL, the model and the bench are what they were, so a
+run that was cut short goes on where it was. When a group of cases is complete, docs/results.md gets its line.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from pyimc.program_file import program_hash
 from sim.results_page import replace_section
 from tests.cycle.cases import Case, cases
 from tests.cycle.equality import compare
@@ -26,7 +27,9 @@ from tests.sim.runs import ROOT
 
 KEPT = ROOT / "build" / "equality"
 CHIPS = ROOT / "build" / "simulator"
-SOURCES = ("rtl", "pyimc", "mapping", "sim", "tests/cycle", "tests/mapping/networks.py", "tests/random_cnn.py")
+BENCH = ("bench", "chip_parameters", "cosim_array", "icarus", "job", "packets", "simulator", "validation")
+MACHINE = ("rtl", "pyimc", "sim/rtl", *(f"sim/{name}.py" for name in BENCH), "tests/cycle")
+SOURCES = (*MACHINE, "mapping", "sim", "tests/mapping/networks.py", "tests/random_cnn.py")
 GROUPS = {
     "unit": "one operator or one regime each (`tests/cycle/units.py`)",
     "digits": "digits: every strategy on three chips (`tests/cycle/chips.py`)",
@@ -36,10 +39,10 @@ GROUPS = {
 }
 
 
-def sources_hash() -> str:
-    """Of all that decides the outcome of a case."""
+def sources_hash(sources: Sequence[str] = SOURCES) -> str:
+    """Of the files that decide the outcome of a case; of `MACHINE`, what becomes of its Program."""
     digest = hashlib.sha256()
-    for source in SOURCES:
+    for source in sources:
         paths = [ROOT / source] if (ROOT / source).is_file() else sorted((ROOT / source).rglob("*"))
         for path in paths:
             if path.suffix in (".py", ".v", ".vh", ".yaml", ".npz"):
@@ -51,10 +54,15 @@ def run(name: str) -> dict[str, Any]:
     """Runs the case of a name."""
     case = next(case for case in cases() if case.name == name)
     start = time.monotonic()
+    program = case.program()
+    key = f"{sources_hash(MACHINE)} {program_hash(program)} {case.images}"
+    before = json.loads(record(name).read_text()) if record(name).is_file() else {}
+    if before.get("key") == key and not before["found"]:
+        return before
     with tempfile.TemporaryDirectory() as folder:
         chips = Path(folder) if case.group == "random" else CHIPS  # nobody needs a random chip again
-        compared = compare(case.program(), case.images, chips)
-    return {**compared._asdict(), "seconds": round(time.monotonic() - start, 1)}
+        compared = compare(program, case.images, chips)
+    return {**compared._asdict(), "seconds": round(time.monotonic() - start, 1), "key": key}
 
 
 def record(name: str) -> Path:
