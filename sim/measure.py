@@ -16,6 +16,14 @@ from pyimc.arch import load_arch
 from pyimc.errors import ToolError
 from sim.flow import BUILD
 
+LAUNCHER = """
+import os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(child.pid, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
+"""
+"""A small process between: the peak of a process begins with that of the one that started it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -38,14 +46,13 @@ def measure(*arguments: object) -> Process:
     """
     words = [str(argument) for argument in arguments]
     start = time.monotonic()
-    child = subprocess.Popen([sys.executable, "-m", "sim.cli", *words], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise ToolError(f"pyimc {' '.join(words)} exited with {child.returncode}")
+    command = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", "sim.cli", *words]
+    exit_code, peak_bytes = map(int, subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.split())
+    if exit_code:
+        raise ToolError(f"pyimc {' '.join(words)} exited with {exit_code}")
     seconds = time.monotonic() - start
     print(f"pyimc {' '.join(words)}: {seconds:.1f} s", flush=True)
-    return Process(seconds, usage.ru_maxrss * 1024)
+    return Process(seconds, peak_bytes)
 
 
 def run_folder(model: str, arch: str, strategy: str, level: str) -> Path:

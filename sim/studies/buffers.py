@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.ticker import NullFormatter
+
 from sim.studies.page import plot, table
 from sim.studies.point import LARGE, Figures, Point, measure_all
 
@@ -46,4 +48,5 @@ def _plot(found: dict[Point, Figures], models: Sequence[str], path: Path) -> Non
                 at.set(
                     title=model, xscale="log", yscale="log", xlabel="words of all rings", ylabel=f"{figure} (cycles)"
                 )
+                at.xaxis.set_minor_formatter(NullFormatter())  # they would overlap
                 at.legend(fontsize=6)

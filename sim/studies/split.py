@@ -200,5 +200,7 @@ def _plot(found: dict[Case, Timing], path: Path) -> None:
             for name, points in sorted(lines.items()):
                 at.plot(*zip(*points, strict=True), "o-" if "cyclic" in name else "s--", markersize=4, label=name)
             at.axhline(99, color="grey", linewidth=0.7)
-            at.set(title=layer.name, xlabel="P", ylabel="share of P, latency (%)", ylim=(45, 102))
+            counts = sorted({case.parts for case in found})
+            at.set(title=layer.name, xlabel="P", xticks=counts, xlim=(counts[0] - 0.5, counts[-1] + 0.5))
+            at.set(ylabel="share of P, latency (%)", ylim=(45, 102))
             at.legend(fontsize=6)
