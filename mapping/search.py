@@ -16,6 +16,8 @@ IMAGES = 32
 """Images of a run on the cycle model."""
 IN_FLIGHT = 4
 """Images in the chip at a time, at most: more only add to the latency."""
+SUSTAINED = 0.985
+"""Of the largest load: only the starts of firings can hide, so that with a shorter interval the chip still fills."""
 NEVER = 1 << 62
 
 Score = tuple[int, int]
@@ -31,8 +33,10 @@ def measure(graph: Graph, arch: Arch, plan: Plan) -> Score:
     result = simulate(program, IMAGES)
     if result.deadlock:
         return NEVER, NEVER
-    largest = max(loads(graph, arch, plan.placement).values())
-    return max(largest, _interval(result)), result.last_cycles[0] - result.first_cycles[0]
+    interval, largest = _interval(result), max(loads(graph, arch, plan.placement).values())
+    if interval < SUSTAINED * largest:
+        return NEVER, NEVER
+    return max(largest, interval), result.last_cycles[0] - result.first_cycles[0]
 
 
 def _interval(result: CycleResult) -> int:
