@@ -5,17 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 
 from mapping.placement import Options
 from pyimc.arch import Arch
-
-ROOT = Path(__file__).resolve().parents[2]
-SOURCES = {
-    "cycle": ("pyimc", "mapping", "sim/compare/measure.py", "sim/result.py"),
-    "rtl": ("pyimc", "mapping", "rtl", "sim"),
-}
+from sim.compare.sources import hashed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +42,11 @@ class Case:
         """sha256 of all that decides the figures, the sources included."""
         said = asdict(replace(self, network=Path(self.network.name)), dict_factory=dict)
         said |= {"arch": self.arch.model_dump(mode="json"), "network": self.network.name}
-        said["sources"] = sources(SOURCES[self.level])
-        if self.strategy.endswith(".py"):
-            said["strategy"] = hashlib.sha256(Path(self.strategy).read_bytes()).hexdigest()
+        file = Path(self.strategy)
+        said["sources"] = [
+            hashed("sim/compare/measure.py") if self.level == "cycle" else hashed("pyimc", "mapping", "rtl", "sim"),
+            hashed("mapping") if file.suffix else hashed(f"mapping/strategies/{file}.py"),
+        ]
+        if file.suffix:
+            said["strategy"] = hashlib.sha256(file.read_bytes()).hexdigest()
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-@cache
-def sources(places: tuple[str, ...]) -> str:
-    """sha256 of files and of all files in folders, by path from the repository's root."""
-    digest = hashlib.sha256()
-    for place in places:
-        path = ROOT / place
-        for file in [path] if path.is_file() else sorted(path.rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(ROOT)} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()

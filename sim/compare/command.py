@@ -22,10 +22,11 @@ from pyimc.arch import Arch, load_arch
 from pyimc.errors import CapacityError, ConfigError, MismatchError, UnsupportedOperator
 from pyimc.network import Network
 from sim import simulator
-from sim.compare.case import SOURCES, Case, sources
+from sim.compare.case import Case
 from sim.compare.plots import write_plots
 from sim.compare.report import print_rows, write_report
 from sim.compare.rows import Row, rows
+from sim.compare.sources import hashed
 from sim.flow import BUILD
 from sim.prepare import prepare
 
@@ -109,7 +110,7 @@ def _archs(bases: list[Arch], counts: Sequence[int], network: Network) -> list[A
 
 def _prepared(model: str, folder: Path) -> Path:
     """The directory of a model's quantised network, named by what decides it."""
-    said = [model, sources(SOURCES["cycle"]), sources(("sim/prepare.py",))]
+    said = [model, hashed("sim/prepare.py", "pyimc/network_file.py", "mapping/models", "mapping/operators")]
     if Path(model).is_file():
         said.append(hashlib.sha256(Path(model).read_bytes()).hexdigest())
     directory = folder / hashlib.sha256(json.dumps(said).encode()).hexdigest()

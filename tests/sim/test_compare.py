@@ -25,6 +25,7 @@ from sim.compare import command
 from sim.compare.case import Case
 from sim.compare.measure import Figures, measure
 from sim.compare.rows import Row
+from sim.compare.sources import ROOT, _files
 from sim.result import largest_load, steady_interval
 from tests.sim import small
 from tests.sim.runs import Said, pyimc
@@ -230,6 +231,18 @@ def test_the_key_is_of_all_that_decides_the_figures(workspace: Path) -> None:
     assert _case(network=Path("elsewhere/model")).key() == keys[0]
     strategy.write_text("two")
     assert _case(strategy="mine.py").key() not in keys
+
+
+def test_a_row_depends_on_its_own_strategy_and_not_on_the_others() -> None:
+    def files(*places: str) -> set[str]:
+        return {str(file.relative_to(ROOT)) for place in places for file in _files(ROOT / place)}
+
+    every = files("sim/compare/measure.py")
+    assert {"mapping/compile.py", "mapping/strategies/__init__.py", "pyimc/cycle/model.py", "pyimc/isa.py"} <= every
+    assert not [file for file in every if file.startswith("mapping/strategies/") and not file.endswith("__init__.py")]
+    plus = files("mapping/strategies/lblp_plus.py")
+    assert {"mapping/cutting.py", "mapping/strategies/lblp_plus.py", "mapping/strategies/lblp.py"} <= plus
+    assert not {"mapping/cutting.py", "mapping/strategies/lblp_plus.py"} & (every | files("mapping/strategies/lblp.py"))
 
 
 def test_the_best_and_the_worst_of_every_model_go_to_rtl_first() -> None:
