@@ -166,6 +166,10 @@ class Program:
                 return channel
         raise ConfigError(f"program of {self.network.name}: no channel '{name}'")
 
+    def patience_cycles(self, images: int) -> int:
+        """A chip that is busy, but sends no result for so long, never will: even node by node all had been done."""
+        return 20_000 + (images + 4) * sum(actor.cycles for actor in self.actors)
+
     def host_sources(self) -> tuple[Channel, ...]:
         """Channels that carry the network's input, in the order of the host's slots."""
         return tuple(channel for channel in self.channels if channel.producer == HOST)

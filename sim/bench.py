@@ -179,7 +179,7 @@ async def run(dut: Any) -> None:
     await host.send(table_packets(program))
     if job.front_door:
         await host.send(weight_packets(program))
-    await settle(dut, patience_cycles(program))
+    await settle(dut, program.patience_cycles(len(images)))
     load_cycles, load_seconds = int(dut.now.value), time.monotonic() - wall
 
     wall = time.monotonic()
@@ -200,7 +200,7 @@ async def run(dut: Any) -> None:
     streaming.cancel()
     dut.s_host_valid.value = 0
     host_flits = host.flits_sent - loaded_flits
-    stuck = stuck or not await settle(dut, patience_cycles(program))
+    stuck = stuck or not await settle(dut, program.patience_cycles(len(images)))
     measured: tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]] = ({}, {})
     try:
         if not stuck:
@@ -225,7 +225,7 @@ async def finish(dut: Any, host: Host, results: Results, folder: Path, images: i
     dut.stirred.value = 1
     looked = time.monotonic()
     stopped = RisingEdge(dut.stopped)
-    heard, since, patience = -1, 0, patience_cycles(results.program)
+    heard, since, patience = -1, 0, results.program.patience_cycles(images)
     while True:
         if await First(stopped, Timer(POLL_CYCLES * PERIOD_NS, "ns")) is stopped:
             results.take(host.received)
@@ -258,11 +258,6 @@ def expected_cycles(program: Program, images: int, done: list[int]) -> int:
     if not done:
         return max(loads.values()) * (images + 1)
     return done[-1] + (images - len(done)) * (done[-1] - done[-2] if len(done) > 1 else max(loads.values()))
-
-
-def patience_cycles(program: Program) -> int:
-    """A chip that is busy, but sends no result for so long, never will: several times all the work of an image."""
-    return 20_000 + 4 * sum(actor.cycles for actor in program.actors)
 
 
 async def settle(dut: Any, patience: int) -> bool:

@@ -11,7 +11,7 @@ from cocotb.types import LogicArray
 
 from mapping.compile import compile_network
 from pyimc import isa
-from sim.bench import Results, expected_cycles, known, patience_cycles
+from sim.bench import Results, expected_cycles, known
 from sim.cosim_array import NumpyArray, lane_bits
 from sim.job import Job, Outcome
 from tests.mapping.networks import Builder, small_arch
@@ -61,7 +61,7 @@ def test_forecast_of_the_cycles() -> None:
     assert expected_cycles(program, 3, []) == 4 * max(loads.values())
     assert expected_cycles(program, 3, [1000]) == 1000 + 2 * max(loads.values())
     assert expected_cycles(program, 5, [1000, 1300]) == 1300 + 3 * 300
-    assert patience_cycles(program) > 4 * max(loads.values())
+    assert program.patience_cycles(3) > expected_cycles(program, 3, [])
 
 
 def test_bits_that_are_x_are_ones_and_the_others_stay() -> None:
