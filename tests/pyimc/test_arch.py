@@ -9,6 +9,8 @@ import pytest
 from pyimc.arch import CONFIGS, arch_from_dict, load_arch
 from pyimc.errors import ConfigError
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
 
 def tiny(**changes: Any) -> dict[str, Any]:
     """The data of the architecture `tiny`, with changes; `mesh` and `crossbar` are merged."""
@@ -24,6 +26,11 @@ def test_built_in_architectures(name: str) -> None:
     assert arch.name == name
     assert sorted((arch.host, *arch.dpus, *arch.imcs)) == list(range(arch.nodes))
     assert arch_from_dict(arch.model_dump(mode="json"), "again") == arch
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_examples_are_valid(path: Path) -> None:
+    assert load_arch(str(path)).name == path.stem
 
 
 def test_derived_figures_of_tiny() -> None:
