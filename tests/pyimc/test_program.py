@@ -51,7 +51,12 @@ def test_files_of_a_program(tmp_path: Path) -> None:
     }
     assert files.keys() == shared | images
     manifest = json.loads(files[MANIFEST])
-    given = {"model": "test", "options": {"grain": "row", "slack_rows": 1, "split": ""}, "seed": 3, "strategy": "lblp"}
+    given = {
+        "model": "test",
+        "options": {"grain": "row", "priority": "output", "slack_rows": 1, "split": ""},
+        "seed": 3,
+        "strategy": "lblp",
+    }
     assert {name: manifest["origin"][name] for name in given} == given
     assert manifest["origin"].keys() - given.keys() == {"moved", "bounds", "limit"}
     assert manifest["files"].keys() == files.keys() - {MANIFEST}

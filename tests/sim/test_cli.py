@@ -311,12 +311,16 @@ def test_corrupt_names_what_there_is(workspace: Path) -> None:
 def test_compile_writes_a_program_and_says_where_nodes_are(workspace: Path) -> None:
     said = pyimc("compile", "--model", "digits", "--arch", "tiny")
     assert (said.code, said.err) == (0, "")
-    *units, last = said.out.splitlines()
+    *lines, last = said.out.splitlines()
+    units, rings = ([line.split() for line in lines if line.startswith(word)] for word in ("PU", "ring"))
+    assert len(units) + len(rings) == len(lines)
     folder, digest = last.split()
     program = program_file.load(Path(folder))
     assert program_file.program_hash(program) == digest
-    assert [int(line.split()[1]) for line in units] == list(program.pus)
-    assert {name for line in units for name in line.split()[4:]} == {actor.name for actor in program.actors}
+    assert [int(words[1]) for words in units] == list(program.pus)
+    assert {name for words in units for name in words[4:]} == {actor.name for actor in program.actors}
+    assert [(words[-1], int(words[1])) for words in rings] == [(ring.name, ring.size) for ring in program.channels]
+    assert all(0 < int(words[4]) <= int(words[1]) for words in rings)
     again = pyimc("compile", "--model", "digits", "--arch", "tiny", "--output", "elsewhere/here")
     assert again.out.splitlines()[-1] == f"elsewhere/here {digest}"
 
