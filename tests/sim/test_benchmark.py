@@ -14,6 +14,7 @@ from pyimc.errors import ToolError
 from sim import growth
 from sim.benchmark import _check_same, _ratio_row
 from sim.measure import Process, measure
+from sim.results_page import PAGE, replace_section
 
 
 def figures(**changes: Any) -> dict[str, Any]:
@@ -71,3 +72,12 @@ def test_growth_is_tabled_and_plotted(tmp_path: Path) -> None:
     for path in paths:
         growth._plot([point, measured], "nodes", path)
     assert paths[0].read_bytes() == paths[1].read_bytes() and paths[0].read_text().count("<svg") == 1
+
+
+@pytest.mark.parametrize("name", ["bench", "ratios", "cycle", "growth", "synth", "equality"])
+def test_the_page_has_a_section_for_every_table(tmp_path: Path, name: str) -> None:
+    """Else a quarter of an hour of measuring ends in an error."""
+    copy = tmp_path / "results.md"
+    copy.write_text(PAGE.read_text())
+    replace_section(name, "measured", copy)
+    assert f"<!-- {name} -->\nmeasured\n<!-- /{name} -->" in copy.read_text()
