@@ -8,9 +8,10 @@ from mapping.graph import Graph
 from mapping.placement import Ledger, Placement, loads
 from mapping.plan import Plan, program_of
 from pyimc.arch import Arch
-from pyimc.cycle.model import CycleResult, simulate
+from pyimc.cycle.model import simulate
 from pyimc.errors import CapacityError
 from pyimc.program import Origin
+from pyimc.steady import steady_interval
 
 IMAGES = 32
 """Images of a run on the cycle model."""
@@ -31,24 +32,14 @@ def measure(graph: Graph, arch: Arch, plan: Plan) -> Score:
     except CapacityError:
         return NEVER, NEVER
     result = simulate(program, IMAGES)
-    if result.deadlock:
+    if result.deadlock or result.last_cycles[-1 - IN_FLIGHT] > result.first_cycles[-1]:
         return NEVER, NEVER
-    interval, largest = _interval(result), max(loads(graph, arch, plan.placement).values())
+    interval = steady_interval(result.first_cycles, result.last_cycles)
+    largest = max(loads(graph, arch, plan.placement).values())
+    assert interval is not None
     if interval < SUSTAINED * largest:
         return NEVER, NEVER
     return max(largest, interval), result.last_cycles[0] - result.first_cycles[0]
-
-
-def _interval(result: CycleResult) -> int:
-    """Mean cycles between images while new ones still come in, without the first third of them.
-
-    Later ones only empty the buffers, faster than new images could follow.
-    """
-    steady = [cycle for cycle in result.last_cycles if cycle <= result.first_cycles[-1]]
-    first = len(steady) // 3
-    if len(steady) < IMAGES - IN_FLIGHT:
-        return NEVER
-    return (steady[-1] - steady[first]) // (len(steady) - 1 - first)
 
 
 def improve(graph: Graph, arch: Arch, plan: Plan, score: Score, steps: int) -> tuple[Score, Plan]:

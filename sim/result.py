@@ -20,6 +20,7 @@ from rich.table import Table
 from pyimc.network import macs
 from pyimc.program import Program
 from pyimc.program_file import program_hash
+from pyimc.steady import steady_interval
 from sim.job import Outcome
 from sim.verify import NodeVerdict
 
@@ -69,7 +70,7 @@ class Run:
 
     def interval(self) -> int | None:
         """Cycles between images in the steady state; None for a single image."""
-        return steady_interval(self.outcome.last_cycles) if self.outcome else None
+        return steady_interval(self.outcome.first_cycles, self.outcome.last_cycles) if self.outcome else None
 
     def accuracy(self, outputs: list[NDArray[np.uint8]]) -> float | None:
         """Share of images whose largest output is the label; None without labels."""
@@ -77,20 +78,6 @@ class Run:
             return None
         classes = outputs[0].reshape(len(self.labels), -1).argmax(axis=1)
         return float(np.mean(classes == np.array(self.labels)))
-
-
-def steady_interval(last_cycles: list[int]) -> int | None:
-    """Cycles between images in the steady state: the mean of the intervals that neither the first image, into an
-    empty chip, nor the last one, with nothing behind it, has a part in; with fewer than four images, of all.
-
-    Images that share PUs overtake each other's rows, so single intervals scatter; the mean of few is a sample.
-
-    Args:
-        last_cycles: Per image, when its last output flit was taken.
-    """
-    intervals = np.diff(last_cycles).tolist()
-    inner = intervals[1:-1] or intervals
-    return round(sum(inner) / len(inner)) if inner else None
 
 
 def write_result(run: Run) -> None:

@@ -18,10 +18,11 @@ from pyimc.errors import CapacityError, DeadlockError, ScheduleError, Unsupporte
 from pyimc.network import Network
 from pyimc.program import HOST, Program
 from pyimc.program_file import program_hash
+from pyimc.steady import steady_interval
 from sim.compare.case import Case
 from sim.flow import Request, simulate
 from sim.job import Outcome
-from sim.result import largest_load, steady_interval
+from sim.result import largest_load
 
 REFUSALS = (CapacityError, UnsupportedOperator, ScheduleError, DeadlockError)
 """What becomes a row with its reason; everything else ends the comparison."""
@@ -102,7 +103,7 @@ def _run_rtl(case: Case, folder: Path) -> Figures:
 def _figures(program: Program, timing: CycleResult | Outcome, compile_seconds: float) -> Figures:
     if timing.deadlock:
         raise DeadlockError("deadlock")
-    images, interval = len(timing.last_cycles), steady_interval(timing.last_cycles)
+    images, interval = len(timing.last_cycles), steady_interval(timing.first_cycles, timing.last_cycles)
     assert interval is not None
     imcs = [node for node in program.pus if node in program.arch.imcs]
     busy = sum(timing.counters[str(node)]["busy"] for node in imcs)

@@ -15,12 +15,12 @@ from pyimc.cycle.model import simulate
 from pyimc.errors import DeadlockError
 from pyimc.network import Network
 from pyimc.program import HOST
+from pyimc.steady import steady_interval
 from sim.prepare import prepare
-from sim.result import steady_interval
 
 LARGE = str(Path(__file__).resolve().parents[2] / "examples" / "large.yaml")
 """More crossbar PUs than any network here has layers."""
-IMAGES = 12
+IMAGES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def measure(point: Point) -> Figures:
     run = simulate(program, IMAGES)
     if run.deadlock:
         raise DeadlockError(f"{point}: deadlock")
-    interval = steady_interval(run.last_cycles)
+    interval = steady_interval(run.first_cycles, run.last_cycles)
     assert interval is not None
     imcs = [node for node in program.pus if node in program.arch.imcs]
     busy = sum(run.counters[str(node)]["busy"] for node in imcs)

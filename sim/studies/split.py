@@ -18,6 +18,7 @@ from mapping.firing import Grain, image_firings, row_words
 from mapping.split import Cut
 from pyimc.cycle.model import CycleResult, simulate
 from pyimc.program import HOST, Program
+from pyimc.steady import steady_interval
 from sim.studies.layer import Layer, compile_parts
 from sim.studies.page import percent, plot, table
 
@@ -33,7 +34,7 @@ PARTS = (2, 3, 4, 8)
 GRAINS: tuple[Grain, ...] = ("row", 4, 1)
 ROWS, ADCS = 64, 8
 SLACK_ROWS = 4
-IMAGES = 24
+IMAGES = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,14 @@ class Timing:
     Attributes:
         latency: From the first flit of an image that enters the chip to its last one that leaves it.
         layer: From the first issue of a part to the last word of one, of that image: without the host's part.
-        interval: Between images, with the chip full: the mean over the middle third, as rings may hold several images.
+        interval: Between images, in the steady state.
         firings: Of one part, or of the whole layer.
         traffic: Of one image.
     """
 
     latency: int
     layer: int
-    interval: float
+    interval: int
     firings: int
     traffic: Traffic
 
@@ -96,14 +97,15 @@ def measure(case: Case) -> Timing:
     """Runs a case on the cycle model."""
     program = compile_parts(case.layer, case.cut, case.parts, case.grain, ROWS, ADCS, SLACK_ROWS)
     single, many = simulate(program, 1), simulate(program, IMAGES)
-    assert not many.deadlock
+    interval = steady_interval(many.first_cycles, many.last_cycles)
+    assert not many.deadlock and interval is not None
     found = traffic(program, case.grain)
     assert many.network_flits == IMAGES * (found.words + found.heads), "the compiler's flits are the mesh's"
     parts = [actor.name for actor in program.actors if actor.kind == "imc"]
     return Timing(
         latency=single.last_cycles[0] - single.first_cycles[0] + 1,
         layer=_span(single, parts),
-        interval=(many.last_cycles[IMAGES * 2 // 3] - many.last_cycles[IMAGES // 3]) / (IMAGES // 3),
+        interval=interval,
         firings=max(single.actors[name]["firings"] for name in parts),
         traffic=found,
     )

@@ -1,0 +1,36 @@
+"""The steady interval: neither a chip that fills nor one that empties has a part in it."""
+
+import pytest
+
+from mapping.compile import compile_network
+from pyimc.arch import load_arch
+from pyimc.cycle import simulate
+from pyimc.steady import steady_interval
+from tests.pyimc.networks import residual_network
+
+
+def test_images_that_leave_an_emptying_chip_do_not_count() -> None:
+    first = [0, 1, 2, 3, *(100 * n for n in range(1, 13))]
+    last = [*(100 * n for n in range(4, 16)), 1501, 1502, 1503, 1504]
+    assert steady_interval(first, last) == 100
+
+
+def test_images_that_fill_the_chip_do_not_count() -> None:
+    first = [100 * n for n in range(12)]
+    last = [30, 60, 90, *(100 * n + 50 for n in range(3, 12))]
+    assert steady_interval(first, last) == 100
+
+
+def test_few_images() -> None:
+    assert [steady_interval(range(n), [7, 20, 50, 60][:n]) for n in range(5)] == [None, None, 13, 22, 30]
+
+
+@pytest.mark.parametrize("images", [24, 48])
+def test_no_interval_beats_the_bound(images: int) -> None:
+    options: dict[str, int | str] = {"slack_rows": 8, "priority": "short"}
+    arch = load_arch("tiny").model_copy(update={"activation_words": 4096})
+    program = compile_network(residual_network(), arch, "round_robin", options)
+    run = simulate(program, images)
+    interval = steady_interval(run.first_cycles, run.last_cycles)
+    assert interval is not None and interval >= program.origin.bounds["interval"]
+    assert (run.last_cycles[-1] - run.last_cycles[1]) // (images - 2) < interval
