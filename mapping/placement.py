@@ -70,10 +70,15 @@ def capacity(arch: Arch) -> tuple[int, ...]:
 
 def loads(graph: Graph, arch: Arch, placement: Placement) -> dict[int, int]:
     """Cycles per image of every processing unit, unused ones included."""
-    totals = {node: 0 for kind in ("imc", "dpu") for node in units(arch, kind)}
+    return totals(arch, placement, {name: node.cycles for name, node in graph.nodes.items()})
+
+
+def totals(arch: Arch, placement: Placement, cycles: Mapping[str, int]) -> dict[int, int]:
+    """The same, with cycles of nodes that were measured, say."""
+    found = {node: 0 for kind in ("imc", "dpu") for node in units(arch, kind)}
     for name, node in placement.nodes.items():
-        totals[node] += graph.nodes[name].cycles
-    return dict(sorted(totals.items()))
+        found[node] += cycles[name]
+    return dict(sorted(found.items()))
 
 
 class Ledger:

@@ -1,11 +1,12 @@
 """Local search: moves and swaps of nodes between units of a kind, by loads or on the cycle model."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
+from math import log, log1p
 
 from mapping.graph import Graph
-from mapping.placement import Ledger, Placement, loads
+from mapping.placement import Ledger, Placement, loads, totals
 from mapping.plan import Plan, program_of
 from pyimc.arch import Arch
 from pyimc.cycle.model import simulate
@@ -13,72 +14,95 @@ from pyimc.errors import CapacityError
 from pyimc.program import Origin
 from pyimc.steady import steady_interval
 
-IMAGES = 32
+IMAGES = 40
 """Images of a run on the cycle model."""
-IN_FLIGHT = 4
-"""Images in the chip at a time, at most: more only add to the latency."""
-SUSTAINED = 0.985
-"""Of the largest load: only the starts of firings can hide, so that with a shorter interval the chip still fills."""
-NEVER = 1 << 62
+IN_FLIGHT = 8
+"""Images in the chip at a time, at most: more only add to the latency, and take longer to count."""
 
 Score = tuple[int, int]
-"""Cycles between images, the largest load at least, then cycles of the first one: the smaller the better."""
+"""Cycles between images, the largest load at least, in steps of `ALIKE`; then those of the first one."""
+ALIKE = 0.002
+"""Intervals that differ by less are as good: the lower latency decides."""
+NEVER = 1 << 62
 
 
-def measure(graph: Graph, arch: Arch, plan: Plan) -> Score:
-    """Runs a plan on the cycle model; `NEVER` if its rings find no room or the chip fills with images."""
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A plan that has run on the cycle model.
+
+    Attributes:
+        plan: The plan.
+        score: The smaller the better; `NEVER` if its rings find no room or the chip fills with images.
+        busy: By node, the cycles per image that it kept its engine; more than its load where others were in the way
+            of what it sends. Those of its load if the plan failed.
+    """
+
+    plan: Plan
+    score: Score
+    busy: Mapping[str, int]
+
+
+def measure(graph: Graph, arch: Arch, plan: Plan) -> Trial:
+    """Runs a plan on the cycle model."""
     try:
         program = program_of(graph, arch, plan, Origin(graph.network.name, "", {}, 0, [], {}, ""))
     except CapacityError:
-        return NEVER, NEVER
+        return failed(graph, plan)
     result = simulate(program, IMAGES)
     if result.deadlock or result.last_cycles[-1 - IN_FLIGHT] > result.first_cycles[-1]:
-        return NEVER, NEVER
+        return failed(graph, plan)
     interval = steady_interval(result.first_cycles, result.last_cycles)
     largest = max(loads(graph, arch, plan.placement).values())
     assert interval is not None
-    if interval < SUSTAINED * largest:
-        return NEVER, NEVER
-    return max(largest, interval), result.last_cycles[0] - result.first_cycles[0]
+    step = int(log(max(largest, interval)) / log1p(ALIKE))
+    score = step, result.last_cycles[0] - result.first_cycles[0]
+    return Trial(plan, score, {name: actor["busy"] // IMAGES for name, actor in result.actors.items()})
 
 
-def improve(graph: Graph, arch: Arch, plan: Plan, score: Score, steps: int) -> tuple[Score, Plan]:
-    """Tries changes of a plan's placement on the cycle model, those with the lowest loads first; keeps what is better.
+def failed(graph: Graph, plan: Plan) -> Trial:
+    """A plan that does not run."""
+    return Trial(plan, (NEVER, NEVER), {name: node.cycles for name, node in graph.nodes.items()})
+
+
+def improve(graph: Graph, arch: Arch, trial: Trial, steps: int) -> Trial:
+    """Tries changes of a plan's placement on the cycle model, off the busiest units first; keeps what is better.
 
     Args:
         graph: Of the plan.
         arch: The chip.
-        plan: Where to start.
-        score: Of the plan.
+        trial: Where to start.
         steps: Changes tried, at most.
     """
-    tried = {tuple(plan.placement.nodes.items())}
+    tried = {tuple(trial.plan.placement.nodes.items())}
     while steps:
-        fresh = (
-            changed
-            for changed in _by_loads(graph, arch, plan.placement)
-            if tuple(changed.nodes.items()) not in tried and fits(graph, arch, changed)
+        changes = sorted(
+            _changes(arch, trial.plan.placement, trial.busy),
+            key=lambda changed: _falling(arch, changed, trial.busy),
         )
-        better = False
+        fresh = (
+            changed for changed in changes if tuple(changed.nodes.items()) not in tried and fits(graph, arch, changed)
+        )
+        better = None
         for changed in islice(fresh, steps):
             steps -= 1
             tried.add(tuple(changed.nodes.items()))
-            other = replace(plan, placement=changed)
-            found = measure(graph, arch, other)
-            if found < score:
-                score, plan, better = found, other, True
+            other = measure(graph, arch, replace(trial.plan, placement=changed))
+            if other.score < trial.score:
+                better = other
                 break
-        if not better:
+        if better is None:
             break
-    return score, plan
+        trial = better
+    return trial
 
 
 def balance(graph: Graph, arch: Arch, placement: Placement) -> Placement:
     """Moves nodes off the most loaded units, or swaps them with smaller ones, while the loads fall."""
+    cycles = {name: node.cycles for name, node in graph.nodes.items()}
     best = placement
     while True:
-        before = _falling(graph, arch, best)
-        changes = (changed for changed in _changes(graph, arch, best) if _falling(graph, arch, changed) < before)
+        before = _falling(arch, best, cycles)
+        changes = (changed for changed in _changes(arch, best, cycles) if _falling(arch, changed, cycles) < before)
         better = next((changed for changed in changes if fits(graph, arch, changed)), None)
         if better is None:
             return best
@@ -98,31 +122,26 @@ def fits(graph: Graph, arch: Arch, placement: Placement) -> bool:
     return True
 
 
-def _falling(graph: Graph, arch: Arch, placement: Placement) -> list[int]:
+def _falling(arch: Arch, placement: Placement, cycles: Mapping[str, int]) -> list[int]:
     """Loads, largest first."""
-    return sorted(loads(graph, arch, placement).values(), reverse=True)
+    return sorted(totals(arch, placement, cycles).values(), reverse=True)
 
 
-def _by_loads(graph: Graph, arch: Arch, placement: Placement) -> Iterator[Placement]:
-    yield from sorted(_changes(graph, arch, placement), key=lambda changed: _falling(graph, arch, changed))
-
-
-def _changes(graph: Graph, arch: Arch, placement: Placement) -> Iterator[Placement]:
+def _changes(arch: Arch, placement: Placement, cycles: Mapping[str, int]) -> Iterator[Placement]:
     """Every move of a node from the most loaded unit of its kind to another, and every swap that lightens it."""
-    totals = loads(graph, arch, placement)
+    load = totals(arch, placement, cycles)
     for kind in ("imc", "dpu"):
-        own = [unit for unit in totals if (unit in arch.dpus) == (kind == "dpu")]
+        own = [unit for unit in load if (unit in arch.dpus) == (kind == "dpu")]
         if len(own) < 2:
             continue
-        full = max(own, key=lambda unit: totals[unit])
+        full = max(own, key=lambda unit: load[unit])
         here = [name for name, unit in placement.nodes.items() if unit == full]
-        for other in sorted((unit for unit in own if unit != full), key=lambda unit: totals[unit]):
-            gap = totals[full] - totals[other]
+        for other in sorted((unit for unit in own if unit != full), key=lambda unit: load[unit]):
+            gap = load[full] - load[other]
             there = [name for name, unit in placement.nodes.items() if unit == other]
             for name in here:
-                cycles = graph.nodes[name].cycles
-                if 0 < cycles < gap:
+                if 0 < cycles[name] < gap:
                     yield replace(placement, nodes={**placement.nodes, name: other})
                 for partner in there:
-                    if 0 < cycles - graph.nodes[partner].cycles < gap:
+                    if 0 < cycles[name] - cycles[partner] < gap:
                         yield replace(placement, nodes={**placement.nodes, name: other, partner: full})

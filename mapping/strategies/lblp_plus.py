@@ -8,15 +8,17 @@ LBLP leaves every layer whole, so the largest one bounds the rate however well t
    exchanged on the mesh so that flits travel fewer hops.
 2. Set. Large layers fire in parts of a row (`grain`), so that nobody waits long for a unit; the slack of the rings and
    whether short firings go first are tried, as is the plain setting. What the user has asked for stays.
-3. Search. For `steps` steps nodes move off the most loaded units.
+3. Search. For `steps` steps nodes move off the units that the cycle model shows to be busiest: one that sends much to
+   where others send, too, is busy for longer than its load.
 
-Each candidate runs on the cycle model; the shortest interval wins, then the lowest latency.
+Each candidate runs on the cycle model; the shortest interval wins, among alike ones the lowest latency.
 
 Options:
     steps: Moves tried on the cycle model.
     copies: The most copies of a layer.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -26,7 +28,7 @@ from mapping.graph import Graph
 from mapping.mesh import shorten_routes
 from mapping.placement import Options, Placement, Whole, loads, read_options
 from mapping.plan import Plan, Settings, planned_graph, read_settings
-from mapping.search import NEVER, Score, balance, fits, improve, measure
+from mapping.search import Trial, balance, failed, fits, improve, measure
 from mapping.strategies import lblp, lpt
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError
@@ -41,7 +43,7 @@ FIRINGS = 32
 """Firings in which a PU should do its share of an image, at least."""
 TILES = 32
 """Full crossbar planes that a firing is worth, at least, so that its start does not count."""
-SLACK = (4, 8, 16, 32)
+SLACK = (2, 4, 8, 16, 32)
 
 
 def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Options) -> Plan:
@@ -49,31 +51,37 @@ def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Optio
     read = read_options(options, "lblp_plus", OPTIONS)
     share = sum(macs(network, node) for node in network.nodes) // max(1, len(arch.imcs))
     firing = max(share // FIRINGS, TILES * arch.crossbar.rows * arch.crossbar.columns)
-    fine = Settings(SLACK[1], Macs(firing), "short"), Settings(SLACK[-1], Macs(firing), "output")
-    wanted = dict.fromkeys(read_settings(asked, settings) for settings in (Settings(), *fine))
+    wanted = dict.fromkeys(
+        read_settings(asked, settings)
+        for settings in (
+            Settings(),
+            Settings(SLACK[-1], Macs(firing), "output"),
+            Settings(SLACK[1], Macs(firing), "short"),
+            Settings(SLACK[1], "row", "short"),
+        )
+    )
     starts = _starts(network, arch, read_settings(asked), int(read["copies"]), seed)
     trials = [_try(network, arch, replace(start, settings=settings)) for start in starts for settings in wanted]
     for slack in SLACK:
-        _, best = min(trials, key=lambda trial: trial[0])
-        settings = read_settings({"slack_rows": slack, **asked}, best.settings)
-        trials.append(_try(network, arch, replace(best, settings=settings)))
-    score, best = min(trials, key=lambda trial: trial[0])
-    graph = planned_graph(network, arch, best.cuts, best.settings)
-    return improve(graph, arch, best, score, int(read["steps"]))[1]
+        best = min(trials, key=lambda trial: trial.score)
+        settings = read_settings({"slack_rows": slack, **asked}, best.plan.settings)
+        trials.append(_try(network, arch, replace(best.plan, settings=settings)))
+    best = min(trials, key=lambda trial: trial.score)
+    graph = planned_graph(network, arch, best.plan.cuts, best.plan.settings)
+    return improve(graph, arch, best, int(read["steps"])).plan
 
 
 def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
     """Places a graph as it is; raises CapacityError, or ConfigError for a wrong option."""
     steps = int(read_options(options, "lblp_plus", OPTIONS)["steps"])
-    trials = [(measure(graph, arch, Plan(placement)), Plan(placement)) for placement in _uncut(graph, arch, seed)]
-    score, best = min(trials, key=lambda trial: trial[0])
-    return improve(graph, arch, best, score, steps)[1].placement
+    trials = [measure(graph, arch, Plan(placement)) for placement in _uncut(graph, arch, seed)]
+    return improve(graph, arch, min(trials, key=lambda trial: trial.score), steps).plan.placement
 
 
-def _try(network: Network, arch: Arch, plan: Plan) -> tuple[Score, Plan]:
-    """A plan with its score; smaller firings may need more instructions than there are."""
+def _try(network: Network, arch: Arch, plan: Plan) -> Trial:
+    """Runs a plan; smaller firings may need more instructions than there are."""
     graph = planned_graph(network, arch, plan.cuts, plan.settings)
-    return measure(graph, arch, plan) if fits(graph, arch, plan.placement) else (NEVER, NEVER), plan
+    return measure(graph, arch, plan) if fits(graph, arch, plan.placement) else failed(graph, plan)
 
 
 def _uncut(graph: Graph, arch: Arch, seed: int) -> Iterator[Placement]:
@@ -87,7 +95,7 @@ def _starts(network: Network, arch: Arch, settings: Settings, copies: int, seed:
     for placement in _uncut(whole, arch, seed):
         yield Plan(placement)
     found: list[tuple[int, Graph, Plan]] = []
-    lightest = NEVER  # of the loads of dpu PUs
+    lightest = sys.maxsize  # of the loads of dpu PUs
     for cutting in cuttings(whole, arch, copies):
         if found and cutting.load > MARGIN * min(load for load, _, _ in found):
             break

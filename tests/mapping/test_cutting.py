@@ -10,8 +10,8 @@ from mapping.compile import compile_network
 from mapping.cutting import cuttings
 from mapping.graph import Graph
 from mapping.placement import Placement, loads
-from mapping.plan import planned_graph, read_settings
-from mapping.search import balance, fits
+from mapping.plan import Plan, planned_graph, read_settings
+from mapping.search import balance, failed, fits, improve, measure
 from mapping.strategies import lpt
 from pyimc.arch import Arch, load_arch
 from pyimc.errors import CapacityError, ConfigError
@@ -94,3 +94,17 @@ def test_no_room_for_the_whole_layers_is_said() -> None:
 def test_wrong_options_are_refused(options: dict[str, int | str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         compile_network(residual(), small_arch(), "lblp_plus", options)
+
+
+def test_the_search_relieves_a_crowded_unit_by_what_it_was_measured_to_take() -> None:
+    network, arch = residual(), small_arch()
+    graph = planned_graph(network, arch, {}, read_settings({}))
+    crowded = Placement({name: 1 if node.kind == "imc" else 4 for name, node in graph.nodes.items()})
+    start = measure(graph, arch, Plan(crowded))
+    assert start.score < failed(graph, start.plan).score
+    assert all(start.busy[name] >= node.cycles // 2 for name, node in graph.nodes.items())
+    assert improve(graph, arch, start, 0) == start
+    after = improve(graph, arch, start, 20)
+    assert after.score < start.score and fits(graph, arch, after.plan.placement)
+    assert measure(graph, arch, after.plan) == after
+    assert len({unit for name, unit in after.plan.placement.nodes.items() if graph.nodes[name].kind == "imc"}) > 1
