@@ -2,9 +2,10 @@
 
 With preemption, m machines finish together if the jobs are cut where a machine is full (R. McNaughton, "Scheduling with
 Deadlines and Loss Functions", Management Science 6 (1959)). A layer that is cut into copies is such a job: a copy takes
-any number of its output columns (`mapping.split`), and the copies together take hardly more cycles than the layer. What
-a cut costs is a join on a dpu PU, one more destination of the producer, and the planes and buffers of a copy; so as few
-as possible: the largest piece left goes whole to the fullest PU that has the load left for it; if none has, it fills
+any number of its output columns (`mapping.split`), and the copies together take hardly more cycles than the layer; a
+pooling behind it is cut with it (`mapping.pooled`). What a cut costs is a join on a dpu PU, columns that two copies
+compute for a pooling, one more destination of the producer, and the planes and buffers of a copy; so as few as
+possible: the largest piece left goes whole to the fullest PU that has the load left for it; if none has, it fills
 the emptiest one, and the rest goes back to the others. "Largest" is blurred in some ways; the one with the least to
 join is taken.
 """
@@ -17,6 +18,7 @@ from random import Random
 from mapping.cost import tensor_flits
 from mapping.graph import Graph
 from mapping.placement import Ledger, NoRoom, units
+from mapping.pooled import pool_behind
 from mapping.split import Cut, whole_layers
 from pyimc.arch import Arch
 from pyimc.program import HOST, HOST_SLOTS, Kind
@@ -75,13 +77,14 @@ def cuttings(graph: Graph, arch: Arch, most: int) -> Iterator[Cutting]:
 
 
 def uncut_bound(graph: Graph, arch: Arch) -> int:
-    """What no cutting of layers into copies can beat: the mean loads, and the largest node that cannot be cut."""
+    """The mean loads of the network as it is, and the largest node that no cutting of layers into copies divides."""
     means = [
         -(-sum(node.cycles for node in graph.nodes.values() if node.kind == kind) // max(1, len(units(arch, kind))))
         for kind in KINDS
     ]
-    whole = whole_layers(graph.network)
-    return max(*means, *(node.cycles for name, node in graph.nodes.items() if name not in whole))
+    layers = whole_layers(graph.network)
+    pools = {pool.name for layer in layers.values() if (pool := pool_behind(graph.network, layer))}
+    return max(*means, *(node.cycles for name, node in graph.nodes.items() if name not in layers.keys() | pools))
 
 
 def _wrap_around(graph: Graph, arch: Arch, load: int, most: int, blur: Mapping[str, float]) -> Cutting | None:
@@ -90,6 +93,8 @@ def _wrap_around(graph: Graph, arch: Arch, load: int, most: int, blur: Mapping[s
     layers = {name: node for name, node in graph.nodes.items() if node.kind == "imc"}
     width = {name: graph.network.tensors[node.operator.output].width for name, node in layers.items()}
     column = {name: -(-node.cycles // width[name]) for name, node in layers.items()}  # cycles
+    pools = {name: pool_behind(graph.network, whole[name]) if name in whole else None for name in layers}
+    extra = {name: pool.kernel[1] - 1 if pool else 0 for name, pool in pools.items()}  # columns of every copy
     slots = {name: arch.destinations - len(graph.outputs(name)) for name in graph.nodes}
     slots[HOST] = HOST_SLOTS - len(graph.outputs(HOST))
     ledger = Ledger(graph, arch)
@@ -109,13 +114,13 @@ def _wrap_around(graph: Graph, arch: Arch, load: int, most: int, blur: Mapping[s
             if not free or name not in whole or len(pieces[name]) + 1 >= most or not slots[producer]:
                 return None
             unit = ledger.least_loaded(free)
-            taken = (load - ledger.load[unit]) // column[name]
+            taken = (load - ledger.load[unit]) // column[name] - extra[name]
             if taken < 1:
                 return None
             slots[producer] -= 1
-            rest = (columns - taken) * column[name]
+            rest = (columns - taken + extra[name]) * column[name]
             heappush(queue, (-rest * blur[name], name, columns - taken, rest))
-        ledger.place(name, unit, min(taken * column[name], cycles))
+        ledger.place(name, unit, min((taken + extra[name]) * column[name], cycles))
         pieces[name].append((unit, taken))
     cuts = {name: Cut(columns=tuple(taken for _, taken in parts)) for name, parts in pieces.items() if len(parts) > 1}
     nodes = {
@@ -123,6 +128,6 @@ def _wrap_around(graph: Graph, arch: Arch, load: int, most: int, blur: Mapping[s
         for name, parts in pieces.items()
         for copy, (unit, _) in enumerate(parts)
     }
-    tensors = {name: graph.network.tensors[node.operator.output] for name, node in layers.items()}
+    tensors = {name: graph.network.tensors[(pools[name] or node.operator).output] for name, node in layers.items()}
     flits = sum((len(parts) - 1) * tensor_flits(tensors[name], arch) for name, parts in pieces.items())
     return Cutting(cuts, nodes, load, flits)

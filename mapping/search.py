@@ -32,9 +32,10 @@ class Trial:
 
     Attributes:
         plan: The plan.
-        score: The smaller the better; `NEVER` if its rings find no room or the chip fills with images.
-        busy: By node, the cycles per image that it kept its engine; more than its load where others were in the way
-            of what it sends. Those of its load if the plan failed.
+        score: The smaller the better; `NEVER` if it is not worth a run, its rings find no room, or the chip fills with
+            images.
+        busy: By node, the cycles per image that it kept its engine: more than its load where others were in the way
+            of what it sends. Its load if the score is `NEVER`.
     """
 
     plan: Plan
@@ -42,8 +43,11 @@ class Trial:
     busy: Mapping[str, int]
 
 
-def measure(graph: Graph, arch: Arch, plan: Plan) -> Trial:
-    """Runs a plan on the cycle model."""
+def measure(graph: Graph, arch: Arch, plan: Plan, beat: Score = (NEVER, NEVER)) -> Trial:
+    """Runs a plan on the cycle model, unless its largest load is reason enough not to beat a score."""
+    largest = max(loads(graph, arch, plan.placement).values())
+    if _steps(largest) > beat[0]:
+        return failed(graph, plan)
     try:
         program = program_of(graph, arch, plan, Origin(graph.network.name, "", {}, 0, [], {}, ""))
     except CapacityError:
@@ -52,15 +56,17 @@ def measure(graph: Graph, arch: Arch, plan: Plan) -> Trial:
     if result.deadlock or result.last_cycles[-1 - IN_FLIGHT] > result.first_cycles[-1]:
         return failed(graph, plan)
     interval = steady_interval(result.first_cycles, result.last_cycles)
-    largest = max(loads(graph, arch, plan.placement).values())
     assert interval is not None
-    step = int(log(max(largest, interval)) / log1p(ALIKE))
-    score = step, result.last_cycles[0] - result.first_cycles[0]
+    score = _steps(max(largest, interval)), result.last_cycles[0] - result.first_cycles[0]
     return Trial(plan, score, {name: actor["busy"] // IMAGES for name, actor in result.actors.items()})
 
 
+def _steps(interval: int) -> int:
+    return int(log(interval) / log1p(ALIKE))
+
+
 def failed(graph: Graph, plan: Plan) -> Trial:
-    """A plan that does not run."""
+    """A plan that is none to go on with."""
     return Trial(plan, (NEVER, NEVER), {name: node.cycles for name, node in graph.nodes.items()})
 
 
@@ -86,7 +92,7 @@ def improve(graph: Graph, arch: Arch, trial: Trial, steps: int) -> Trial:
         for changed in islice(fresh, steps):
             steps -= 1
             tried.add(tuple(changed.nodes.items()))
-            other = measure(graph, arch, replace(trial.plan, placement=changed))
+            other = measure(graph, arch, replace(trial.plan, placement=changed), trial.score)
             if other.score < trial.score:
                 better = other
                 break

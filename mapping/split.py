@@ -14,7 +14,8 @@ The order of the vertical parts is `linear`: every output passes the parts first
 at different parts, so that all parts are at work from the first output on and each ends some of the outputs. Copies of
 the same weights that are placed on the same processing unit share their planes.
 
-The tensors of the network stay what they were; the new ones are checked against the golden model like all others.
+A pooling that alone reads a layer in copies is cut with them (`mapping.pooled`). Other tensors of the network stay what
+they were; the new ones are checked against the golden model like all others.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,8 +26,9 @@ from typing import Literal
 
 import numpy as np
 
+from mapping.pooled import pooled
 from pyimc.errors import ConfigError
-from pyimc.network import Concat, Mvm, Network, Node, Part, TensorType, part_of
+from pyimc.network import Concat, Mvm, Network, Node, Part, Pool, TensorType, part_of
 from pyimc.numerics import UINT8_MAX
 
 IDENTITY = (1 << 30, 30)
@@ -115,10 +117,15 @@ def split_network(network: Network, cuts: Mapping[str, Cut]) -> Network:
                           f"{', '.join(sorted(layers))}")  # fmt: skip
     tensors = dict(network.tensors)
     nodes: list[Node] = []
+    done: set[str] = set()
     for node in network.nodes:
         if isinstance(node, Mvm) and node.name in cuts:
-            nodes += _Cutter(network, node, cuts[node.name], tensors).parts()
-        else:
+            cutter = _Cutter(network, node, cuts[node.name], tensors)
+            nodes += cutter.parts()
+            if cutter.pooled:
+                done.add(cutter.pooled.pool.name)
+                del tensors[node.output]
+        elif node.name not in done:
             nodes.append(node)
     return replace(network, tensors=tensors, nodes=tuple(nodes))
 
@@ -149,6 +156,11 @@ def _check(node: Mvm, way: str, parts: int, size: str, rows: int, run: int = 1) 
     raise ConfigError(f"option split: {node.name} has {size}, which {parts} {way} parts do not divide; {others} do")
 
 
+def _node_name(node: Node, tensor: str) -> str:
+    """Of what computes a part of a node's output."""
+    return node.name + tensor.removeprefix(node.output)
+
+
 class _Cutter:
     """Cuts one layer; adds the types of the new tensors to `tensors`."""
 
@@ -175,6 +187,9 @@ class _Cutter:
         self.kernel = [(y, x) for y in shares(rows, down) for x in shares(run, across)]
         edges = pairwise(accumulate(cut.columns, initial=0))
         self.columns = list(edges) if cut.columns else shares(self.target.width, copies)
+        self.pooled = pooled(network, node, [end for _, end in self.columns]) if cut.horizontal == 1 else None
+        if self.pooled:
+            self.columns = list(self.pooled.columns)
         self.channels = shares(channels, cut.horizontal)
         self.cyclic = cut.order == "cyclic"
 
@@ -192,16 +207,18 @@ class _Cutter:
                 for copy, (piece, columns) in enumerate(zip(pieces, self.columns, strict=True))
             ]
             yield from (part for step in zip(*chains, strict=True) for part in step)
-            yield from self._join(output, pieces, "columns")
+            if self.pooled:
+                pools = list(self.pooled.parts(pieces, self.tensors))
+                yield from pools
+                yield from self._join(self.pooled.pool, self.pooled.pool.output, [pool.output for pool in pools])
+                return
+            yield from self._join(self.node, output, pieces)
             joined.append(output)
-        yield from self._join(self.node.output, joined, "channels")
+        yield from self._join(self.node, self.node.output, joined, "channels")
 
     def _name(self, kind: str, index: int, count: int, base: str | None = None) -> str:
         base = base or self.node.output
         return f"{base}/{kind}{index}" if count > 1 else base
-
-    def _node_name(self, tensor: str) -> str:
-        return self.node.name + tensor.removeprefix(self.node.output)
 
     def _chain(self, output: str, copy: int, channels: Span, columns: Span) -> Iterator[Node]:
         """The vertical parts of one share of channels and columns."""
@@ -223,7 +240,7 @@ class _Cutter:
             bias = self.node.bias[first:end]
             yield replace(
                 self.node,
-                name=self._node_name(tensor if not last or count == 1 else f"{output}/v{step}"),
+                name=_node_name(self.node, tensor if not last or count == 1 else f"{output}/v{step}"),
                 inputs=(*self.node.inputs, *sums),
                 output=tensor,
                 weights=np.ascontiguousarray(weights[first:end, y[0] : y[1], x[0] : x[1]]),
@@ -236,8 +253,10 @@ class _Cutter:
             )
             sums = (tensor,)
 
-    def _join(self, output: str, pieces: list[str], axis: Literal["columns", "channels"]) -> Iterator[Node]:
-        """A balanced tree of Concats."""
+    def _join(
+        self, node: Mvm | Pool, output: str, pieces: list[str], axis: Literal["columns", "channels"] = "columns"
+    ) -> Iterator[Node]:
+        """A balanced tree of Concats, for a node in pieces."""
         if len(pieces) == 1:
             return
         level = 0
@@ -254,7 +273,7 @@ class _Cutter:
                 self.tensors[joined] = replace(left, **size)
                 zero = left.zero_point
                 yield Concat(
-                    name=self._node_name(joined) + ("/join" if last else ""), inputs=pair, output=joined, axis=axis,
+                    name=_node_name(node, joined) + ("/join" if last else ""), inputs=pair, output=joined, axis=axis,
                     multipliers=(IDENTITY[0], IDENTITY[0]), shift=IDENTITY[1], input_zero_points=(zero, zero),
                     output_zero_point=zero, clamp=(0, UINT8_MAX),
                 )  # fmt: skip

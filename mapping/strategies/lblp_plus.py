@@ -60,13 +60,14 @@ def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Optio
             Settings(SLACK[1], "row", "short"),
         )
     )
-    starts = _starts(network, arch, read_settings(asked), int(read["copies"]), seed)
-    trials = [_try(network, arch, replace(start, settings=settings)) for start in starts for settings in wanted]
+    best: Trial | None = None
+    for start in _starts(network, arch, read_settings(asked), int(read["copies"]), seed):
+        for settings in wanted:
+            best = _better(network, arch, replace(start, settings=settings), best)
+    assert best is not None
     for slack in SLACK:
-        best = min(trials, key=lambda trial: trial.score)
         settings = read_settings({"slack_rows": slack, **asked}, best.plan.settings)
-        trials.append(_try(network, arch, replace(best.plan, settings=settings)))
-    best = min(trials, key=lambda trial: trial.score)
+        best = _better(network, arch, replace(best.plan, settings=settings), best)
     graph = planned_graph(network, arch, best.plan.cuts, best.plan.settings)
     return improve(graph, arch, best, int(read["steps"])).plan
 
@@ -78,10 +79,13 @@ def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
     return improve(graph, arch, min(trials, key=lambda trial: trial.score), steps).plan.placement
 
 
-def _try(network: Network, arch: Arch, plan: Plan) -> Trial:
-    """Runs a plan; smaller firings may need more instructions than there are."""
+def _better(network: Network, arch: Arch, plan: Plan, best: Trial | None) -> Trial:
+    """The better one of a plan and the best so far; smaller firings may need more instructions than there are."""
     graph = planned_graph(network, arch, plan.cuts, plan.settings)
-    return measure(graph, arch, plan) if fits(graph, arch, plan.placement) else failed(graph, plan)
+    if not fits(graph, arch, plan.placement):
+        return best or failed(graph, plan)
+    trial = measure(graph, arch, plan, best.score) if best else measure(graph, arch, plan)
+    return min(best or trial, trial, key=lambda trial: trial.score)
 
 
 def _uncut(graph: Graph, arch: Arch, seed: int) -> Iterator[Placement]:
@@ -90,10 +94,8 @@ def _uncut(graph: Graph, arch: Arch, seed: int) -> Iterator[Placement]:
 
 
 def _starts(network: Network, arch: Arch, settings: Settings, copies: int, seed: int) -> Iterator[Plan]:
-    """The network without cuts, then cuttings: each with the lowest load of crossbar PUs for that of the dpu PUs."""
+    """Cuttings, each with the lowest load of crossbar PUs for that of the dpu PUs; then the network without cuts."""
     whole = planned_graph(network, arch, {}, settings)
-    for placement in _uncut(whole, arch, seed):
-        yield Plan(placement)
     found: list[tuple[int, Graph, Plan]] = []
     lightest = sys.maxsize  # of the loads of dpu PUs
     for cutting in cuttings(whole, arch, copies):
@@ -112,3 +114,8 @@ def _starts(network: Network, arch: Arch, settings: Settings, copies: int, seed:
             found.append((max(totals.values()), graph, Plan(placement, cutting.cuts)))
     for _, graph, plan in sorted(found, key=lambda entry: entry[0])[:STARTS]:
         yield replace(plan, placement=shorten_routes(graph, arch, balance(graph, arch, plan.placement)))
+    try:
+        yield from map(Plan, _uncut(whole, arch, seed))
+    except CapacityError:
+        if not found:
+            raise

@@ -45,7 +45,7 @@ def test_resnet18_is_within_two_percent_of_the_mean_load() -> None:
     graph = planned_graph(resnet18(), arch, cutting.cuts, read_settings({}))
     totals = crossbar_loads(graph, arch, dict(cutting.nodes))
     work = sum(node.cycles for node in whole.nodes.values() if node.kind == "imc")
-    assert sum(totals) <= 1.001 * work  # the copies together take what the layers took
+    assert sum(totals) <= 1.002 * work  # the copies together take what the layers took, and a column for the pooling
     assert max(totals) <= 1.02 * work / len(arch.imcs)
     assert len(cutting.cuts) < len(arch.imcs)
 

@@ -2,6 +2,7 @@
 
 import re
 from math import gcd
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from mapping.split import Cut, read_cuts, shares, split_network, whole_layers, write_cuts
 from pyimc.errors import ConfigError
 from pyimc.golden import run
-from pyimc.network import Concat, Mvm, Network
+from pyimc.network import Concat, Mvm, Network, Node, Pool
 from pyimc.network_rules import verify
 from tests.mapping.networks import Builder, networks
 from tests.pyimc.networks import random_image
@@ -22,12 +23,20 @@ def one_layer(channels: int = 8, kernel: tuple[int, int] = (3, 3)) -> Network:
     return net.finish(net.conv("c", "x", channels, kernel))
 
 
+def readers(network: Network, tensor: str) -> list[Node]:
+    return [node for node in network.nodes if tensor in node.inputs]
+
+
 def assert_same_values(whole: Network, cut: Network, seed: int = 0) -> None:
-    """Every tensor of the whole network is in the cut one, with the same values."""
+    """Every tensor of the whole network is in the cut one, with the same values, or has been pooled in parts."""
     verify(cut)
     image = random_image(whole, seed)
     expected, got = run(whole, image), run(cut, image)
+    pooled = {name for name in expected if name not in got}
+    assert all(f"{name}/c1" in got and len(readers(whole, name)) == 1 for name in pooled)
     for name, values in expected.items():
+        if name in pooled:
+            continue
         np.testing.assert_array_equal(got[name], values, err_msg=name)
 
 
@@ -79,6 +88,38 @@ def test_copies_have_any_shares_of_the_columns(columns: tuple[int, ...], vertica
     assert_same_values(one_layer(), cut)
     last = [node for node in cut.nodes if isinstance(node, Mvm) and not cut.tensors[node.output].partial]
     assert [cut.tensors[node.output].width for node in last] == list(columns)
+
+
+@pytest.mark.parametrize("mode", ["max", "average"])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "pads"), [(3, 2, (1, 1, 1, 1)), (2, 2, (0, 0, 0, 0)), (3, 3, (0, 1, 0, 0))]
+)
+@pytest.mark.parametrize("columns", [(4, 4, 4), (5, 7), (9, 3)])
+def test_a_pooling_behind_copies_is_cut_with_them(
+    mode: Literal["max", "average"], kernel: int, stride: int, pads: tuple[int, int, int, int], columns: tuple[int, ...]
+) -> None:
+    net = Builder(6, 12, 4)
+    pool = net.pool("p", net.conv("c", "x", 8), mode, (kernel, kernel), (stride, stride), pads)
+    whole = net.finish(net.conv("d", pool, 4))
+    cut = split_network(whole, {"c": Cut(columns=columns)})
+    assert_same_values(whole, cut)
+    pools = [node for node in cut.nodes if isinstance(node, Pool)]
+    assert [node.name for node in pools] == [f"p/c{copy}" for copy in range(len(columns))]
+    assert [node.name for node in readers(cut, pool)] == ["d"]
+    computed = sum(cut.tensors[node.inputs[0]].width for node in pools)
+    assert computed <= 12 + (kernel - 1) * (len(columns) - 1)
+
+
+def test_a_pooling_stays_whole_where_others_read_the_layer_or_a_copy_ends_no_window() -> None:
+    net = Builder(6, 8, 4)
+    alone = net.finish(net.pool("p", net.conv("c", "x", 4), "max", (3, 3), (2, 2)))
+    assert "p" in {node.name for node in split_network(alone, {"c": Cut(columns=(2, 6))}).nodes}
+    assert "p" not in {node.name for node in split_network(alone, {"c": Cut(columns=(3, 5))}).nodes}
+    net = Builder(6, 8, 4)
+    layer = net.conv("c", "x", 4)
+    shared = net.finish(net.pool("p", layer, "max", (3, 3), (2, 2)), net.conv("d", layer, 4))
+    assert "p" in {node.name for node in split_network(shared, {"c": Cut(2)}).nodes}
+    assert_same_values(shared, split_network(shared, {"c": Cut(2)}))
 
 
 def test_cuts_are_read() -> None:

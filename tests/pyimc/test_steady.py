@@ -34,3 +34,9 @@ def test_no_interval_beats_the_bound(images: int) -> None:
     interval = steady_interval(run.first_cycles, run.last_cycles)
     assert interval is not None and interval >= program.origin.bounds["interval"]
     assert (run.last_cycles[-1] - run.last_cycles[1]) // (images - 2) < interval
+
+
+def test_a_chip_that_fills_or_empties_slowly_is_as_fast_as_the_slower_end() -> None:
+    fast, slow = ([pace * n for n in range(40)] for pace in (100, 150))
+    assert steady_interval(slow, [1500 + cycle for cycle in fast]) == 150
+    assert steady_interval(fast, [500 + cycle for cycle in slow]) == 150
