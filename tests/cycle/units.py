@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mapping.split import Cut, split_network
 from pyimc.arch import Arch
 from pyimc.network import Network
 from tests.mapping.networks import Builder, moves, small_arch
@@ -135,6 +136,24 @@ def joined(axis: Literal["channels", "columns"], channels: int, other: int) -> C
     return build
 
 
+def cut(how: Cut) -> Callable[[], Network]:
+    """A convolution in parts, between two others."""
+
+    def build() -> Network:
+        net = Builder(6, 7, 8)
+        layer = net.conv("layer", net.conv("first", "x", 8), 16)
+        return split_network(net.finish(net.conv("last", layer, 8)), {"layer": how})
+
+    return build
+
+
+def cut_before_pooling() -> Network:
+    """A convolution in copies, and the pooling behind it with them."""
+    net = Builder(6, 12, 8)
+    pool = net.pool("pool", net.conv("layer", "x", 16), "max", (3, 3), (2, 2), (1, 1, 1, 1))
+    return split_network(net.finish(net.conv("last", pool, 8)), {"layer": Cut(columns=(4, 3, 5))})
+
+
 def curve() -> Network:
     """A table."""
     net = Builder(6, 7, 9)
@@ -211,6 +230,14 @@ UNITS: dict[str, Unit] = {
     "all vector operations on one digital PU": Unit(moves, {**FEW_PUS, "host_words": 128}),
     "all vector operations, one-word packets": Unit(moves, {"packet_words": 1, "host_words": 128}, slack_rows=0),
     "both on one PU of each kind": Unit(skip, FEW_PUS, slack_rows=0),
+    # Parts of a layer.
+    "copies": Unit(cut(Cut(columns=(4, 3)))),
+    "copies and their pooling": Unit(cut_before_pooling),
+    "vertical parts": Unit(cut(Cut(vertical=3))),
+    "vertical parts, one-word packets": Unit(cut(Cut(vertical=2)), SHORT_PACKETS, slack_rows=0),
+    "vertical parts, cyclic": Unit(cut(Cut(vertical=2, order="cyclic"))),
+    "vertical parts, cyclic, on one crossbar PU": Unit(cut(Cut(vertical=2, order="cyclic")), FEW_PUS),
+    "horizontal parts": Unit(cut(Cut(horizontal=2))),
     # Flow.
     "a single image": Unit(chain(3), images=1),
     "many images": Unit(chain(2), images=12),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -158,6 +158,17 @@ def test_a_cut_layer_is_right_on_the_chip(cut: Cut, chip: str, grain: int | str)
     net = Builder(6, 7, 8)
     network = net.finish(net.conv("layer", "x", 16))
     through_the_chip(split_network(network, {"layer": cut}), random_images(network), chip, "lblp", 1, grain, "verilog")
+
+
+@pytest.mark.parametrize(
+    ("mode", "cut", "grain"), [("max", Cut(columns=(4, 3, 5)), "row"), ("average", Cut(copies=2, vertical=3), 2)]
+)
+def test_a_pooling_in_parts_is_right_on_the_chip(mode: Literal["max", "average"], cut: Cut, grain: int | str) -> None:
+    net = Builder(6, 12, 8)
+    pool = net.pool("pool", net.conv("layer", "x", 16), mode, (3, 3), (2, 2), (1, 1, 1, 1))
+    network = split_network(net.finish(net.conv("last", pool, 8)), {"layer": cut})
+    assert "pool/c1" in {node.name for node in network.nodes}
+    through_the_chip(network, random_images(network), "many", "lblp", 1, grain, "verilog")
 
 
 @pytest.mark.parametrize("grain", ["row", "500macs"])
