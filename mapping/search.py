@@ -12,7 +12,7 @@ from pyimc.arch import Arch
 from pyimc.cycle.model import simulate
 from pyimc.errors import CapacityError
 from pyimc.program import Origin
-from pyimc.steady import steady_interval
+from pyimc.steady import steady_state
 
 IMAGES = 40
 """Images of a run on the cycle model."""
@@ -20,7 +20,7 @@ IN_FLIGHT = 8
 """Images in the chip at a time, at most: more only add to the latency, and take longer to count."""
 
 Score = tuple[int, int]
-"""Cycles between images, the largest load at least, in steps of `ALIKE`; then those of the first one."""
+"""Cycles between images, the largest load at least, in steps of `ALIKE`; then the latency of a full chip."""
 ALIKE = 0.002
 """Intervals that differ by less are as good: the lower latency decides."""
 NEVER = 1 << 62
@@ -55,9 +55,9 @@ def measure(graph: Graph, arch: Arch, plan: Plan, beat: Score = (NEVER, NEVER)) 
     result = simulate(program, IMAGES)
     if result.deadlock or result.last_cycles[-1 - IN_FLIGHT] > result.first_cycles[-1]:
         return failed(graph, plan)
-    interval = steady_interval(result.first_cycles, result.last_cycles)
-    assert interval is not None
-    score = _steps(max(largest, interval)), result.last_cycles[0] - result.first_cycles[0]
+    steady = steady_state(result.first_cycles, result.last_cycles)
+    assert steady is not None
+    score = _steps(max(largest, steady.interval)), steady.latency
     return Trial(plan, score, {name: actor["busy"] // IMAGES for name, actor in result.actors.items()})
 
 

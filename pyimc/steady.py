@@ -1,19 +1,31 @@
-"""The interval between images once a chip is full."""
+"""The steady state of a stream of images: how far apart they are, and how late, once the chip is full."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 
-def steady_interval(first_cycles: Sequence[int], last_cycles: Sequence[int]) -> int | None:
-    """Cycles between images in the steady state, rounded.
+class Steady(NamedTuple):
+    """Means over some images, in cycles.
 
-    The window: while new images still enter, without the first third of those that leave by then, which fill the
-    chip. What leaves later leaves a chip that only empties, faster than others could follow. In the window images may
-    leave faster than they enter, or the other way round, while the number in the chip changes; neither lasts, so the
-    longer of the two mean intervals counts.
+    Attributes:
+        interval: Between images.
+        latency: From the first flit of an image that enters the chip to its last one that leaves it, both included.
+    """
+
+    interval: int
+    latency: int
+
+
+def steady_state(first_cycles: Sequence[int], last_cycles: Sequence[int]) -> Steady | None:
+    """The steady state of a run.
+
+    It is that of the images that leave while new ones still enter, without the first third of them, which fill the
+    chip. What leaves later leaves a chip that only empties, faster than others could follow. Meanwhile images may leave
+    faster than they enter, or the other way round, while the number in the chip changes; neither lasts, so the longer
+    of the two mean intervals counts.
 
     Images that share PUs overtake each other's rows, so that single intervals scatter; the mean of few is a sample. If
-    fewer than three images leave in the window, it is the mean of all intervals but the first and the last; of fewer
-    than four images, that of all intervals.
+    it would be of fewer than three images, it is of all but the first and the last; of fewer than four, of all.
 
     Args:
         first_cycles: Per image, when its first input flit was taken.
@@ -22,13 +34,19 @@ def steady_interval(first_cycles: Sequence[int], last_cycles: Sequence[int]) -> 
     Returns:
         None for fewer than two images.
     """
-    leaving = [cycle for cycle in last_cycles if cycle <= first_cycles[-1]] if first_cycles else []
-    steady = leaving[len(leaving) // 3 :]
-    if len(steady) > 2:
-        entering = [cycle for cycle in first_cycles if steady[0] <= cycle <= steady[-1]]
-        return round(max(_mean_interval(steady), _mean_interval(entering)))
-    inner = last_cycles[1:-1] if len(last_cycles) > 3 else last_cycles
-    return round(_mean_interval(inner)) if len(inner) > 1 else None
+    if len(last_cycles) < 2:
+        return None
+    left = sum(cycle <= first_cycles[-1] for cycle in last_cycles)
+    images = range(left // 3, left)
+    entering: list[int] = []
+    if len(images) > 2:
+        start, stop = last_cycles[images[0]], last_cycles[images[-1]]
+        entering = [cycle for cycle in first_cycles if start <= cycle <= stop]
+    else:
+        images = range(1, len(last_cycles) - 1) if len(last_cycles) > 3 else range(len(last_cycles))
+    interval = max(_mean_interval(entering), _mean_interval([last_cycles[image] for image in images]))
+    latencies = [last_cycles[image] - first_cycles[image] + 1 for image in images]
+    return Steady(round(interval), round(sum(latencies) / len(latencies)))
 
 
 def _mean_interval(cycles: Sequence[int]) -> float:

@@ -20,7 +20,7 @@ from rich.table import Table
 from pyimc.network import macs
 from pyimc.program import Program
 from pyimc.program_file import program_hash
-from pyimc.steady import steady_interval
+from pyimc.steady import Steady, steady_state
 from sim.job import Outcome
 from sim.verify import NodeVerdict
 
@@ -68,9 +68,9 @@ class Run:
         """Cycles between the last output flits of neighbouring images."""
         return np.diff(self.outcome.last_cycles).tolist() if self.outcome else []
 
-    def interval(self) -> int | None:
-        """Cycles between images in the steady state; None for a single image."""
-        return steady_interval(self.outcome.first_cycles, self.outcome.last_cycles) if self.outcome else None
+    def steady(self) -> Steady | None:
+        """Interval and latency in the steady state; None for a single image."""
+        return steady_state(self.outcome.first_cycles, self.outcome.last_cycles) if self.outcome else None
 
     def accuracy(self, outputs: list[NDArray[np.uint8]]) -> float | None:
         """Share of images whose largest output is the label; None without labels."""
@@ -135,7 +135,7 @@ def largest_load(program: Program) -> int:
 def _measured(run: Run, outcome: Outcome) -> dict[str, Any]:
     program, network = run.program, run.program.network
     total = outcome.end_cycle - outcome.begin_cycle - 1
-    intervals, latencies = run.intervals(), run.latencies()
+    steady, intervals, latencies = run.steady(), run.intervals(), run.latencies()
     nodes = {}
     for actor in program.actors:
         verdict, counts = run.verdicts.get(actor.name), outcome.actors.get(actor.name, {})
@@ -154,7 +154,8 @@ def _measured(run: Run, outcome: Outcome) -> dict[str, Any]:
         "cycles_total": total,
         "latency_cycles": latencies[0] if latencies else None,
         "latencies_cycles": latencies,
-        "interval_cycles": run.interval(),
+        "steady_latency_cycles": steady.latency if steady else None,
+        "interval_cycles": steady.interval if steady else None,
         "intervals_cycles": intervals,
         "load_cycles": outcome.load_cycles,
         "pus": {
@@ -206,8 +207,8 @@ def print_table(run: Run, console: Console) -> None:
         table.add_row(node, kind, *shares, " ".join(hosted[node]))
     console.print(table)
     console.print(
-        f"latency {report['latency_cycles']} cycles, interval {report['interval_cycles']}, "
-        f"{report['cycles_total']} in all for {report['images']} images; "
+        f"latency {report['latency_cycles']} cycles, {report['steady_latency_cycles']} with the chip full, "
+        f"interval {report['interval_cycles']}, {report['cycles_total']} in all for {report['images']} images; "
         f"{report['cycles_per_second']:.0f} cycles/s, {report['macs_per_second'] / 1e6:.1f} M MAC/s"
     )
     _print_bounds(report, console)

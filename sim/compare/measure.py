@@ -18,7 +18,7 @@ from pyimc.errors import CapacityError, DeadlockError, ScheduleError, Unsupporte
 from pyimc.network import Network
 from pyimc.program import HOST, Program
 from pyimc.program_file import program_hash
-from pyimc.steady import steady_interval
+from pyimc.steady import steady_state
 from sim.compare.case import Case
 from sim.flow import Request, simulate
 from sim.job import Outcome
@@ -34,6 +34,7 @@ class Figures:
 
     Attributes:
         latency: Of the first image, into an empty chip.
+        steady_latency: Of an image, on average, in the steady state.
         interval: Between images, in the steady state.
         used_imcs: Crossbar PUs that host a layer.
         busy: Mean share of the interval in which a used crossbar PU is busy.
@@ -49,6 +50,7 @@ class Figures:
     """
 
     latency: int
+    steady_latency: int
     interval: int
     used_imcs: int
     busy: float
@@ -103,16 +105,17 @@ def _run_rtl(case: Case, folder: Path) -> Figures:
 def _figures(program: Program, timing: CycleResult | Outcome, compile_seconds: float) -> Figures:
     if timing.deadlock:
         raise DeadlockError("deadlock")
-    images, interval = len(timing.last_cycles), steady_interval(timing.first_cycles, timing.last_cycles)
-    assert interval is not None
+    images, steady = len(timing.last_cycles), steady_state(timing.first_cycles, timing.last_cycles)
+    assert steady is not None
     imcs = [node for node in program.pus if node in program.arch.imcs]
     busy = sum(timing.counters[str(node)]["busy"] for node in imcs)
     channels = [channel for channel in program.channels if channel.consumer != HOST]
     return Figures(
         latency=timing.last_cycles[0] - timing.first_cycles[0] + 1,
-        interval=interval,
+        steady_latency=steady.latency,
+        interval=steady.interval,
         used_imcs=len(imcs),
-        busy=busy / (images * interval * len(imcs)) if imcs else 0.0,
+        busy=busy / (images * steady.interval * len(imcs)) if imcs else 0.0,
         load=largest_load(program),
         bound=program.origin.bounds["interval"],
         limit=program.origin.limit,

@@ -40,6 +40,7 @@ COLUMNS: tuple[Column, ...] = (
     ("gap", lambda line: f"{gap(line.figures):.1f} %"),
     ("largest load", lambda line: str(line.figures.load)),
     ("latency", lambda line: str(line.figures.latency)),
+    ("chip full", lambda line: str(line.figures.steady_latency)),
     ("busy, of used", lambda line: f"{line.figures.busy:.1%}"),
     ("busy, of all", lambda line: f"{busy_of_all(line):.1%}"),
     ("buffer words (least)", lambda line: f"{line.figures.ring_words} ({line.figures.least_words})"),

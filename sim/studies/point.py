@@ -15,7 +15,7 @@ from pyimc.cycle.model import simulate
 from pyimc.errors import DeadlockError
 from pyimc.network import Network
 from pyimc.program import HOST
-from pyimc.steady import steady_interval
+from pyimc.steady import steady_state
 from sim.prepare import prepare
 
 LARGE = str(Path(__file__).resolve().parents[2] / "examples" / "large.yaml")
@@ -59,17 +59,17 @@ def measure(point: Point) -> Figures:
     run = simulate(program, IMAGES)
     if run.deadlock:
         raise DeadlockError(f"{point}: deadlock")
-    interval = steady_interval(run.first_cycles, run.last_cycles)
-    assert interval is not None
+    steady = steady_state(run.first_cycles, run.last_cycles)
+    assert steady is not None
     imcs = [node for node in program.pus if node in program.arch.imcs]
     busy = sum(run.counters[str(node)]["busy"] for node in imcs)
     return Figures(
         latency=run.last_cycles[0] - run.first_cycles[0] + 1,
-        interval=interval,
+        interval=steady.interval,
         bound=program.origin.bounds["interval"],
         words=sum(channel.size for channel in program.channels if channel.consumer != HOST),
         imcs=len(imcs),
-        busy=busy / (IMAGES * interval * len(imcs)),
+        busy=busy / (IMAGES * steady.interval * len(imcs)),
     )
 
 

@@ -18,7 +18,7 @@ from mapping.firing import Grain, image_firings, row_words
 from mapping.split import Cut
 from pyimc.cycle.model import CycleResult, simulate
 from pyimc.program import HOST, Program
-from pyimc.steady import steady_interval
+from pyimc.steady import steady_state
 from sim.studies.layer import Layer, compile_parts
 from sim.studies.page import percent, plot, table
 
@@ -97,15 +97,15 @@ def measure(case: Case) -> Timing:
     """Runs a case on the cycle model."""
     program = compile_parts(case.layer, case.cut, case.parts, case.grain, ROWS, ADCS, SLACK_ROWS)
     single, many = simulate(program, 1), simulate(program, IMAGES)
-    interval = steady_interval(many.first_cycles, many.last_cycles)
-    assert not many.deadlock and interval is not None
+    steady = steady_state(many.first_cycles, many.last_cycles)
+    assert not many.deadlock and steady is not None
     found = traffic(program, case.grain)
     assert many.network_flits == IMAGES * (found.words + found.heads), "the compiler's flits are the mesh's"
     parts = [actor.name for actor in program.actors if actor.kind == "imc"]
     return Timing(
         latency=single.last_cycles[0] - single.first_cycles[0] + 1,
         layer=_span(single, parts),
-        interval=interval,
+        interval=steady.interval,
         firings=max(single.actors[name]["firings"] for name in parts),
         traffic=found,
     )

@@ -1,12 +1,19 @@
 """The steady interval: neither a chip that fills nor one that empties has a part in it."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from mapping.compile import compile_network
 from pyimc.arch import load_arch
 from pyimc.cycle import simulate
-from pyimc.steady import steady_interval
+from pyimc.steady import steady_state
 from tests.pyimc.networks import residual_network
+
+
+def steady_interval(first_cycles: Sequence[int], last_cycles: Sequence[int]) -> int | None:
+    steady = steady_state(first_cycles, last_cycles)
+    return steady and steady.interval
 
 
 def test_images_that_leave_an_emptying_chip_do_not_count() -> None:
@@ -40,3 +47,9 @@ def test_a_chip_that_fills_or_empties_slowly_is_as_fast_as_the_slower_end() -> N
     fast, slow = ([pace * n for n in range(40)] for pace in (100, 150))
     assert steady_interval(slow, [1500 + cycle for cycle in fast]) == 150
     assert steady_interval(fast, [500 + cycle for cycle in slow]) == 150
+
+
+def test_the_latency_is_that_of_a_full_chip() -> None:
+    first, waits = [100 * n for n in range(20)], [200, 250, *[300] * 16, 250, 200]
+    steady = steady_state(first, [cycle + wait - 1 for cycle, wait in zip(first, waits, strict=True)])
+    assert steady is not None and steady.latency == 300
