@@ -11,7 +11,7 @@ LBLP leaves every layer whole, so the largest one bounds the rate however well t
 3. Search. For `steps` steps nodes move off the units that the cycle model shows to be busiest: one that sends much to
    where others send, too, is busy for longer than its load.
 
-Each candidate runs on the cycle model; the shortest interval wins, among alike ones the lowest latency with the chip full.
+Each candidate runs on the cycle model; the shortest interval wins, among alike ones the lowest latency of a full chip.
 
 Options:
     steps: Moves tried on the cycle model.
