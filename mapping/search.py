@@ -16,14 +16,15 @@ from pyimc.steady import steady_state
 
 IMAGES = 40
 """Images of a run on the cycle model."""
-IN_FLIGHT = 8
-"""Images in the chip at a time, at most: more only add to the latency, and take longer to count."""
+LASTING = 20
+"""Of them leave the chip while new ones enter, at least; otherwise nobody knows its rate."""
 
-Score = tuple[int, int]
-"""Cycles between images, the largest load at least, in steps of `ALIKE`; then the latency of a full chip."""
-ALIKE = 0.002
+Score = tuple[int, int, int]
+"""Whether its rate is not known (1) or it does not run at all (2), then cycles between images, the largest load at
+least, in steps of `ALIKE`, then the latency of a full chip: the smaller the better."""
+ALIKE = 0.005
 """Intervals that differ by less are as good: the lower latency decides."""
-NEVER = 1 << 62
+NEVER: Score = (2, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,7 @@ class Trial:
 
     Attributes:
         plan: The plan.
-        score: The smaller the better; `NEVER` if it is not worth a run, its rings find no room, or the chip fills with
-            images.
+        score: `NEVER` if it is not worth a run, its rings find no room, or it deadlocks.
         busy: By node, the cycles per image that it kept its engine: more than its load where others were in the way
             of what it sends. Its load if the score is `NEVER`.
     """
@@ -43,21 +43,22 @@ class Trial:
     busy: Mapping[str, int]
 
 
-def measure(graph: Graph, arch: Arch, plan: Plan, beat: Score = (NEVER, NEVER)) -> Trial:
+def measure(graph: Graph, arch: Arch, plan: Plan, beat: Score = NEVER) -> Trial:
     """Runs a plan on the cycle model, unless its largest load is reason enough not to beat a score."""
     largest = max(loads(graph, arch, plan.placement).values())
-    if _steps(largest) > beat[0]:
+    if (0, _steps(largest), 0) > beat:
         return failed(graph, plan)
     try:
         program = program_of(graph, arch, plan, Origin(graph.network.name, "", {}, 0, [], {}, ""))
     except CapacityError:
         return failed(graph, plan)
     result = simulate(program, IMAGES)
-    if result.deadlock or result.last_cycles[-1 - IN_FLIGHT] > result.first_cycles[-1]:
+    if result.deadlock:
         return failed(graph, plan)
+    fills = int(result.last_cycles[LASTING - 1] > result.first_cycles[-1])
     steady = steady_state(result.first_cycles, result.last_cycles)
     assert steady is not None
-    score = _steps(max(largest, steady.interval)), steady.latency
+    score = fills, _steps(max(largest, steady.interval)), steady.latency
     return Trial(plan, score, {name: actor["busy"] // IMAGES for name, actor in result.actors.items()})
 
 
@@ -67,7 +68,7 @@ def _steps(interval: int) -> int:
 
 def failed(graph: Graph, plan: Plan) -> Trial:
     """A plan that is none to go on with."""
-    return Trial(plan, (NEVER, NEVER), {name: node.cycles for name, node in graph.nodes.items()})
+    return Trial(plan, NEVER, {name: node.cycles for name, node in graph.nodes.items()})
 
 
 def improve(graph: Graph, arch: Arch, trial: Trial, steps: int) -> Trial:
