@@ -16,6 +16,7 @@ from sim.result import PU_COUNTERS, SCHEMA_VERSION
 from tests.sim.runs import enter, pyimc, read_result
 
 IMAGES = 6
+ROOT = Path(__file__).resolve().parents[2]
 COMMON: dict[str, type | tuple[type, ...]] = {
     "schema_version": int, "model": str, "model_sha256": str, "program_sha256": str, "level": str, "simulator": str,
     "array": str, "arch": str, "strategy": str, "options": dict, "seed": int, "moved": list,
@@ -66,6 +67,12 @@ def test_every_field_is_there(report: dict[str, Any]) -> None:
     for unit in report["pus"].values():
         typed(unit, PU)
     assert report["schema_version"] == SCHEMA_VERSION == 1
+
+
+def test_the_documentation_names_every_field() -> None:
+    page = (ROOT / "docs" / "results.md").read_text()
+    _, _, section = page.partition("## The fields of `result.json`")
+    assert COMMON.keys() | MEASURED.keys() | NODE.keys() | PU.keys() <= set(re.findall(r"`(\w+)`", section))
 
 
 def test_it_says_what_ran(report: dict[str, Any], folder: Path) -> None:
