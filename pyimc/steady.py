@@ -10,10 +10,13 @@ class Steady(NamedTuple):
     Attributes:
         interval: Between images.
         latency: From the first flit of an image that enters the chip to its last one that leaves it, both included.
+        settled: There were enough images; otherwise some of them left a chip that was emptying, and the interval may be
+            shorter than any that lasts.
     """
 
     interval: int
     latency: int
+    settled: bool
 
 
 def steady_state(first_cycles: Sequence[int], last_cycles: Sequence[int]) -> Steady | None:
@@ -39,14 +42,15 @@ def steady_state(first_cycles: Sequence[int], last_cycles: Sequence[int]) -> Ste
     left = sum(cycle <= first_cycles[-1] for cycle in last_cycles)
     images = range(left // 3, left)
     entering: list[int] = []
-    if len(images) > 2:
+    settled = len(images) > 2
+    if settled:
         start, stop = last_cycles[images[0]], last_cycles[images[-1]]
         entering = [cycle for cycle in first_cycles if start <= cycle <= stop]
     else:
         images = range(1, len(last_cycles) - 1) if len(last_cycles) > 3 else range(len(last_cycles))
     interval = max(_mean_interval(entering), _mean_interval([last_cycles[image] for image in images]))
     latencies = [last_cycles[image] - first_cycles[image] + 1 for image in images]
-    return Steady(round(interval), round(sum(latencies) / len(latencies)))
+    return Steady(round(interval), round(sum(latencies) / len(latencies)), settled)
 
 
 def _mean_interval(cycles: Sequence[int]) -> float:

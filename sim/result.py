@@ -156,6 +156,7 @@ def _measured(run: Run, outcome: Outcome) -> dict[str, Any]:
         "latencies_cycles": latencies,
         "steady_latency_cycles": steady.latency if steady else None,
         "interval_cycles": steady.interval if steady else None,
+        "settled": bool(steady and steady.settled),
         "intervals_cycles": intervals,
         "load_cycles": outcome.load_cycles,
         "pus": {
@@ -206,9 +207,10 @@ def print_table(run: Run, console: Console) -> None:
         kind = "dpu" if int(node) in run.program.arch.dpus else "imc"
         table.add_row(node, kind, *shares, " ".join(hosted[node]))
     console.print(table)
+    few = "" if report["settled"] else " (few images)"
     console.print(
         f"latency {report['latency_cycles']} cycles, {report['steady_latency_cycles']} with the chip full, "
-        f"interval {report['interval_cycles']}, {report['cycles_total']} in all for {report['images']} images; "
+        f"interval {report['interval_cycles']}{few}, {report['cycles_total']} in all for {report['images']} images; "
         f"{report['cycles_per_second']:.0f} cycles/s, {report['macs_per_second'] / 1e6:.1f} M MAC/s"
     )
     _print_bounds(report, console)

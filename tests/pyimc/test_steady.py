@@ -52,4 +52,9 @@ def test_a_chip_that_fills_or_empties_slowly_is_as_fast_as_the_slower_end() -> N
 def test_the_latency_is_that_of_a_full_chip() -> None:
     first, waits = [100 * n for n in range(20)], [200, 250, *[300] * 16, 250, 200]
     steady = steady_state(first, [cycle + wait - 1 for cycle, wait in zip(first, waits, strict=True)])
-    assert steady is not None and steady.latency == 300
+    assert steady is not None and steady.latency == 300 and steady.settled
+
+
+def test_few_images_do_not_settle() -> None:
+    steady = steady_state([0, 1, 2, 3], [10, 19, 27, 33])
+    assert steady == (8, 22, False)
