@@ -52,7 +52,7 @@ test: ## all tests, on JOBS=2 cores (K=expression picks some)
 	$(SETUP) $(SIMULATORS) verilator
 	@$(PYTEST)
 
-fast: ## the tests that take seconds: under a minute in all
+fast: ## the tests that take seconds each; the slow ones are left out
 	$(SETUP) $(SIMULATORS) verilator
 	@$(PYTEST) -m 'not slow'
 
