@@ -21,6 +21,7 @@ from mapping.placement import Ledger, NoRoom, units
 from mapping.pooled import pool_behind
 from mapping.split import Cut, whole_layers
 from pyimc.arch import Arch
+from pyimc.network import Network, Pool
 from pyimc.program import HOST, HOST_SLOTS, Kind
 
 ORDERS = 40
@@ -61,14 +62,14 @@ def cuttings(graph: Graph, arch: Arch, most: int) -> Iterator[Cutting]:
         arch: The chip.
         most: The most copies of a layer.
     """
-    load = uncut_bound(graph, arch)
+    load, pools = uncut_bound(graph, arch), pools_behind(graph.network)
     random = Random(0)
     sizes = [dict.fromkeys(graph.nodes, 1.0)]
     sizes += [{name: 1 + BLUR * random.random() for name in graph.nodes} for _ in range(ORDERS - 1)]
     seen = []
     end = max(*(node.cycles for node in graph.nodes.values()), int(load * SLACK))
     while load <= end:
-        tries = (_wrap_around(graph, arch, load, most, blur) for blur in sizes)
+        tries = (_wrap_around(graph, arch, pools, load, most, blur) for blur in sizes)
         found = min((each for each in tries if each), key=lambda cutting: cutting.flits, default=None)
         if found and found.nodes not in seen:
             seen.append(found.nodes)
@@ -82,19 +83,25 @@ def uncut_bound(graph: Graph, arch: Arch) -> int:
         -(-sum(node.cycles for node in graph.nodes.values() if node.kind == kind) // max(1, len(units(arch, kind))))
         for kind in KINDS
     ]
-    layers = whole_layers(graph.network)
-    pools = {pool.name for layer in layers.values() if (pool := pool_behind(graph.network, layer))}
-    return max(*means, *(node.cycles for name, node in graph.nodes.items() if name not in layers.keys() | pools))
+    divided = whole_layers(graph.network).keys() | {pool.name for pool in pools_behind(graph.network).values()}
+    return max(*means, *(node.cycles for name, node in graph.nodes.items() if name not in divided))
 
 
-def _wrap_around(graph: Graph, arch: Arch, load: int, most: int, blur: Mapping[str, float]) -> Cutting | None:
+def pools_behind(network: Network) -> dict[str, Pool]:
+    """The poolings that are cut with the layers before them, by layer."""
+    found = {name: pool_behind(network, layer) for name, layer in whole_layers(network).items()}
+    return {name: pool for name, pool in found.items() if pool}
+
+
+def _wrap_around(
+    graph: Graph, arch: Arch, pools: Mapping[str, Pool], load: int, most: int, blur: Mapping[str, float]
+) -> Cutting | None:
     """The cutting with a given largest load, layers taken for `blur` times their size; None if one finds no room."""
     whole = whole_layers(graph.network)
     layers = {name: node for name, node in graph.nodes.items() if node.kind == "imc"}
     width = {name: graph.network.tensors[node.operator.output].width for name, node in layers.items()}
     column = {name: -(-node.cycles // width[name]) for name, node in layers.items()}  # cycles
-    pools = {name: pool_behind(graph.network, whole[name]) if name in whole else None for name in layers}
-    extra = {name: pool.kernel[1] - 1 if pool else 0 for name, pool in pools.items()}  # columns of every copy
+    extra = {name: pools[name].kernel[1] - 1 if name in pools else 0 for name in layers}  # columns of every copy
     slots = {name: arch.destinations - len(graph.outputs(name)) for name in graph.nodes}
     slots[HOST] = HOST_SLOTS - len(graph.outputs(HOST))
     ledger = Ledger(graph, arch)
@@ -128,6 +135,6 @@ def _wrap_around(graph: Graph, arch: Arch, load: int, most: int, blur: Mapping[s
         for name, parts in pieces.items()
         for copy, (unit, _) in enumerate(parts)
     }
-    tensors = {name: graph.network.tensors[(pools[name] or node.operator).output] for name, node in layers.items()}
+    tensors = {name: graph.network.tensors[pools.get(name, node.operator).output] for name, node in layers.items()}
     flits = sum((len(parts) - 1) * tensor_flits(tensors[name], arch) for name, parts in pieces.items())
     return Cutting(cuts, nodes, load, flits)

@@ -78,6 +78,10 @@ class Graph:
     nodes: dict[str, GraphNode]
     edges: tuple[Edge, ...]
 
+    def cycles(self) -> dict[str, int]:
+        """Engine time per image of every node, in cycles."""
+        return {name: node.cycles for name, node in self.nodes.items()}
+
     def inputs(self, name: str) -> tuple[Edge, ...]:
         """Edges into a node, by port."""
         return tuple(sorted((edge for edge in self.edges if edge.consumer == name), key=lambda edge: edge.port))

@@ -70,7 +70,7 @@ def capacity(arch: Arch) -> tuple[int, ...]:
 
 def loads(graph: Graph, arch: Arch, placement: Placement) -> dict[int, int]:
     """Cycles per image of every processing unit, unused ones included."""
-    return totals(arch, placement, {name: node.cycles for name, node in graph.nodes.items()})
+    return totals(arch, placement, graph.cycles())
 
 
 def totals(arch: Arch, placement: Placement, cycles: Mapping[str, int]) -> dict[int, int]:

@@ -68,7 +68,7 @@ def _steps(interval: int) -> int:
 
 def failed(graph: Graph, plan: Plan) -> Trial:
     """A plan that is none to go on with."""
-    return Trial(plan, NEVER, {name: node.cycles for name, node in graph.nodes.items()})
+    return Trial(plan, NEVER, graph.cycles())
 
 
 def improve(graph: Graph, arch: Arch, trial: Trial, steps: int) -> Trial:
@@ -105,8 +105,7 @@ def improve(graph: Graph, arch: Arch, trial: Trial, steps: int) -> Trial:
 
 def balance(graph: Graph, arch: Arch, placement: Placement) -> Placement:
     """Moves nodes off the most loaded units, or swaps them with smaller ones, while the loads fall."""
-    cycles = {name: node.cycles for name, node in graph.nodes.items()}
-    best = placement
+    best, cycles = placement, graph.cycles()
     while True:
         before = _falling(arch, best, cycles)
         changes = (changed for changed in _changes(arch, best, cycles) if _falling(arch, changed, cycles) < before)

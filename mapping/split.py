@@ -26,15 +26,13 @@ from typing import Literal
 
 import numpy as np
 
-from mapping.pooled import pooled
+from mapping.pooled import Span, pooled
 from pyimc.errors import ConfigError
 from pyimc.network import Concat, Mvm, Network, Node, Part, Pool, TensorType, part_of
 from pyimc.numerics import UINT8_MAX
 
 IDENTITY = (1 << 30, 30)
 """Multiplier and shift that leave a value as it is."""
-
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from mapping.graph import Graph
 from mapping.mesh import shorten_routes
 from mapping.placement import Options, Placement, Whole, loads, read_options
 from mapping.plan import Plan, Settings, planned_graph, read_settings
-from mapping.search import Trial, balance, failed, fits, improve, measure
+from mapping.search import NEVER, Trial, balance, failed, fits, improve, measure
 from mapping.strategies import lblp, lpt
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError
@@ -67,7 +67,8 @@ def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Optio
     assert best is not None
     for slack in SLACK:
         settings = read_settings({"slack_rows": slack, **asked}, best.plan.settings)
-        best = _better(network, arch, replace(best.plan, settings=settings), best)
+        if settings != best.plan.settings:
+            best = _better(network, arch, replace(best.plan, settings=settings), best)
     graph = planned_graph(network, arch, best.plan.cuts, best.plan.settings)
     return improve(graph, arch, best, int(read["steps"])).plan
 
@@ -84,7 +85,7 @@ def _better(network: Network, arch: Arch, plan: Plan, best: Trial | None) -> Tri
     graph = planned_graph(network, arch, plan.cuts, plan.settings)
     if not fits(graph, arch, plan.placement):
         return best or failed(graph, plan)
-    trial = measure(graph, arch, plan, best.score) if best else measure(graph, arch, plan)
+    trial = measure(graph, arch, plan, best.score if best else NEVER)
     return min(best or trial, trial, key=lambda trial: trial.score)
 
 

@@ -1,17 +1,19 @@
 """mapping.cutting: layers in copies that give all crossbar PUs the same load; mapping.search on the cycle model."""
 
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mapping import search
 from mapping.compile import compile_network
 from mapping.cutting import cuttings
 from mapping.graph import Graph
 from mapping.placement import Placement, loads
 from mapping.plan import Plan, planned_graph, read_settings
-from mapping.search import balance, failed, fits, improve, measure
+from mapping.search import Score, Trial, balance, failed, fits, improve, measure
 from mapping.strategies import lpt
 from pyimc.arch import Arch, load_arch
 from pyimc.errors import CapacityError, ConfigError
@@ -96,7 +98,7 @@ def test_wrong_options_are_refused(options: dict[str, int | str], message: str) 
         compile_network(residual(), small_arch(), "lblp_plus", options)
 
 
-def test_the_search_relieves_a_crowded_unit_by_what_it_was_measured_to_take() -> None:
+def test_the_search_relieves_a_crowded_unit() -> None:
     network, arch = residual(), small_arch()
     graph = planned_graph(network, arch, {}, read_settings({}))
     crowded = Placement({name: 1 if node.kind == "imc" else 4 for name, node in graph.nodes.items()})
@@ -108,3 +110,44 @@ def test_the_search_relieves_a_crowded_unit_by_what_it_was_measured_to_take() ->
     assert after.score < start.score and fits(graph, arch, after.plan.placement)
     assert measure(graph, arch, after.plan) == after
     assert len({unit for name, unit in after.plan.placement.nodes.items() if graph.nodes[name].kind == "imc"}) > 1
+
+
+def test_the_search_goes_by_what_nodes_were_measured_to_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    arch = small_arch()
+    graph = planned_graph(residual(), arch, {}, read_settings({}))
+    start = measure(graph, arch, Plan(balance(graph, arch, lpt.place(graph, arch, {}, 0))))
+    tried: list[Placement] = []
+
+    def note(graph: Graph, arch: Arch, plan: Plan, beat: Score) -> Trial:
+        tried.append(plan.placement)
+        return failed(graph, plan)
+
+    monkeypatch.setattr(search, "measure", note)
+    for slow in (name for name, node in graph.nodes.items() if node.kind == "imc"):
+        unit = start.plan.placement.nodes[slow]
+        beside = [name for name, other in start.plan.placement.nodes.items() if other == unit]
+        if len(beside) > 1:
+            busy = dict.fromkeys(graph.nodes, 100) | {slow: 10_000}
+            improve(graph, arch, replace(start, busy=busy), 1)
+            assert any(tried[-1].nodes[name] != unit for name in beside)
+    assert tried
+
+
+def test_a_plan_that_cannot_beat_the_best_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    arch = small_arch()
+    graph = planned_graph(residual(), arch, {}, read_settings({}))
+    plan = Plan(lpt.place(graph, arch, {}, 0))
+    score = measure(graph, arch, plan).score
+    assert measure(graph, arch, plan, score).score == score
+    monkeypatch.delattr(search, "simulate")
+    assert measure(graph, arch, plan, (0, 0, 0)) == failed(graph, plan)
+
+
+def test_a_rate_that_nobody_knows_comes_after_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    arch = small_arch()
+    graph = planned_graph(residual(), arch, {}, read_settings({}))
+    plan = Plan(lpt.place(graph, arch, {}, 0))
+    known = measure(graph, arch, plan).score
+    monkeypatch.setattr(search, "LASTING", search.IMAGES)
+    unknown = measure(graph, arch, plan).score
+    assert known < unknown < failed(graph, plan).score and known[1:] == unknown[1:]
