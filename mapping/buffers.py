@@ -8,10 +8,13 @@ the one with the shorter way is asked for first, else what the longer way pulls 
 but partial sums before all, as the parts before read upper kernel rows.
 
 On top comes slack, so that producers and consumers work at the same time: `slack_rows` rows (steps of the consumer,
-if it strides further) per actor on the longest way round, as each of them may hold a row back.
+if it strides further) per actor on the longest way round, as each of them may hold a row back. Where a memory is too
+small, every ring gets its first row before any gets a second, short ways before long ones: a skip over half of the
+network takes what would serve all others.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -27,7 +30,7 @@ SLACK_ROWS = 2
 
 def size_edges(graph: Graph) -> Graph:
     """The graph with the smallest ring of every edge that does not deadlock."""
-    depths = {**graph.depths(), HOST: 0}
+    depths = {**graph.depths(), HOST: 0}  # as a producer
     inputs = {
         name: sorted(graph.inputs(name), key=lambda edge: (not edge.partial, depths[edge.producer]))
         for name in graph.nodes
@@ -63,7 +66,16 @@ def size_edges(graph: Graph) -> Graph:
     sinks = [edge.producer for edge in graph.edges if edge.consumer == HOST]
     while (sink := min(sinks, key=progress)) and progress(sink) < 1:
         fire(sink)
-    return replace(graph, edges=tuple(replace(edge, least_words=peak[edge]) for edge in graph.edges))
+
+    def row_of_slack(edge: Edge) -> int:
+        if edge.consumer == HOST:
+            return 0
+        return _step(graph, edge) * (depths[edge.consumer] - depths[edge.producer])
+
+    return replace(
+        graph,
+        edges=tuple(replace(edge, least_words=peak[edge], slack_words=row_of_slack(edge)) for edge in graph.edges),
+    )
 
 
 def smallest_rings(program: Program) -> tuple[Edge, ...]:
@@ -75,7 +87,7 @@ def smallest_rings(program: Program) -> tuple[Edge, ...]:
 def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = SLACK_ROWS) -> tuple[Channel, ...]:
     """Sizes all rings and gives each its place.
 
-    A memory that cannot hold all its rings with `slack_rows` gets the most slack that it can hold.
+    A memory that cannot hold all its rings with `slack_rows` is filled with the slack that it can hold.
 
     Args:
         graph: With the smallest sizes.
@@ -89,8 +101,6 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
     Raises:
         CapacityError: The smallest rings do not fit a memory or the host's result buffer.
     """
-    depths = graph.depths()
-    depths_from = {**depths, HOST: 0}
     hosts = {**placement.nodes, HOST: arch.host}
     placed: dict[str, tuple[int, int]] = {}
     for node in sorted(set(placement.nodes.values())):
@@ -100,20 +110,13 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
                 edge for edge in graph.edges
                 if hosts[edge.consumer] == node and edge.consumer != HOST and edge.partial == bool(partial)
             ]  # fmt: skip
-            units = {
-                edge.name: _step(graph, edge) * (depths[edge.consumer] - depths_from[edge.producer]) for edge in edges
-            }
-            for slack in range(slack_rows, -1, -1):
-                sizes = {edge.name: edge.least_words + slack * units[edge.name] for edge in edges}
-                if sum(sizes.values()) <= words:
-                    break
-            else:
-                least = sum(edge.least_words for edge in edges)
+            least = sum(edge.least_words for edge in edges)
+            if least > words:
                 raise CapacityError(
                     f"node {node}: its channels need {least} words of {memory} memory, it has {words}; "
                     f"use more PUs or more {memory}_words"
                 )
-            placed.update(_rings(sizes))
+            placed.update(_rings(_with_slack(edges, words - least, slack_rows)))
     placed.update(_rings(_host_sizes(graph, arch)))
     return tuple(
         Channel(
@@ -121,6 +124,17 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
         )
         for edge in graph.edges
     )
+
+
+def _with_slack(edges: Sequence[Edge], words: int, rows: int) -> dict[str, int]:
+    """The sizes of a memory's rings, given the words that the smallest leave of it."""
+    sizes = {edge.name: edge.least_words for edge in edges}
+    for _ in range(rows):
+        for edge in sorted(edges, key=lambda edge: edge.slack_words):
+            more = min(edge.slack_words, words)
+            sizes[edge.name] += more
+            words -= more
+    return sizes
 
 
 def _step(graph: Graph, edge: Edge) -> int:

@@ -52,7 +52,8 @@ class Edge:
         consumer: Node, or "host".
         port: Input port of the consumer.
         row_words: Words of one row of the tensor.
-        least_words: The smallest ring that does not deadlock (0 until `mapping.buffers.size_edges` has run).
+        least_words: The smallest ring that does not deadlock.
+        slack_words: What a row of slack adds to it; both are 0 until `mapping.buffers.size_edges` has run.
         partial: The tensor is a partial map: the ring is in the partial memory.
     """
 
@@ -62,6 +63,7 @@ class Edge:
     port: int
     row_words: int
     least_words: int = 0
+    slack_words: int = 0
     partial: bool = False
 
     @property

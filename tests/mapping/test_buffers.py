@@ -81,19 +81,28 @@ def test_slack_counts_steps_of_the_consumer_and_actors_on_the_way() -> None:
     }  # fmt: skip
 
 
-def test_slack_gives_way_to_the_memory_unit_by_unit() -> None:
+def test_slack_that_finds_no_room_is_given_row_by_row_short_ways_first() -> None:
     arch = small_arch()
     graph, placement = placed(residual(), arch)
-    dpu = {slack: sum(c.size for c in allocate(graph, arch, placement, slack) if c.node == 4) for slack in (0, 1, 2)}
-    small = small_arch(activation_words=dpu[2] - 1)
-    channels = allocate(graph, small, placement, 2)
-    assert sum(channel.size for channel in channels if channel.node == 4) == dpu[1]
-    full = sizes(allocate(graph, arch, placement, 2))
-    assert all(channel.size == full[channel.name] for channel in channels if channel.node != 4)
+    here = [edge for edge in graph.edges if placement.nodes.get(edge.consumer) == 4]
+    short, skip = [edge.name for edge in here if edge.name != "stem.y->b.add.0"], "stem.y->b.add.0"
+    none, one, two = (sizes(allocate(graph, arch, placement, slack)) for slack in (0, 1, 2))
+    dpu = {name: sum(found[edge.name] for edge in here) for name, found in (("none", none), ("one", one))}
+
+    small = sizes(allocate(graph, small_arch(activation_words=dpu["one"] - 1), placement, 2))
+    assert {name: small[name] for name in short} == {name: one[name] for name in short}
+    assert small[skip] == one[skip] - 1, "a row for each before another for any"
+    assert all(small[name] == two[name] for name in two if name not in (*short, skip)), "other memories have room"
+
+    small = sizes(allocate(graph, small_arch(activation_words=dpu["one"] + 1), placement, 2))
+    assert sum(small[edge.name] for edge in here) == dpu["one"] + 1, "the last word is used"
+    assert small[skip] == one[skip]
+
     with pytest.raises(
-        CapacityError, match=f"node 4: its channels need {dpu[0]} words .* it has {dpu[0] - 1}; use more"
+        CapacityError,
+        match=f"node 4: its channels need {dpu['none']} words .* it has {dpu['none'] - 1}; use more",
     ):
-        allocate(graph, small_arch(activation_words=dpu[0] - 1), placement, 2)
+        allocate(graph, small_arch(activation_words=dpu["none"] - 1), placement, 2)
 
 
 def test_rings_fill_the_memory_without_gaps() -> None:
