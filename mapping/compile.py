@@ -6,7 +6,7 @@ schedule, code, validation of the code.
 
 from mapping.bounds import bounds
 from mapping.buffers import allocate
-from mapping.placement import Options, Placement
+from mapping.placement import Options, Placement, with_room
 from mapping.plan import SETTINGS, Plan, planned_graph, program_of, read_settings
 from mapping.split import read_cuts, split_network, write_cuts
 from mapping.strategies import find
@@ -52,7 +52,8 @@ def compile_network(
     if found.plan:
         plan = found.plan(network, arch, given, seed, asked)
     else:
-        placement = found.place(planned_graph(network, arch, {}, settings), arch, given, seed)
+        graph = planned_graph(network, arch, {}, settings)
+        placement, _ = with_room(graph, settings.slack_rows, lambda graph: found.place(graph, arch, given, seed))
         if not isinstance(placement, Placement):
             raise ConfigError(
                 f"strategy {strategy}: place returned {type(placement).__name__}, must return a Placement"

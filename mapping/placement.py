@@ -1,6 +1,7 @@
 """What a placement strategy gets to work with: demands, capacities, loads and options."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -168,12 +169,38 @@ def retry(order: Sequence[str], attempt: Callable[[Sequence[str]], Placement]) -
             placement = attempt([*moved, *(name for name in order if name not in moved)])
         except NoRoom as refusal:
             first = first or refusal
+            if moved[:1] == [refusal.name]:
+                break  # it was the first to be placed: no order helps
             moved = [refusal.name, *(name for name in moved if name != refusal.name)]
         else:
             return replace(placement, moved=tuple(moved))
     if first is None:
         raise ValueError("there is nothing to place")
     raise first
+
+
+def with_room(graph: Graph, slack_rows: int, attempt: Callable[[Graph], Placement]) -> tuple[Placement, Graph]:
+    """Places a graph with room for a row of slack in every ring or, if there is none, for the smallest rings.
+
+    Actors whose rings have no slack take turns instead of working at the same time (`mapping.buffers`).
+
+    Args:
+        graph: With the smallest rings.
+        slack_rows: That rings are to have; 0: no room is asked for.
+        attempt: Places the graph that it is given.
+
+    Returns:
+        The placement, and the graph that was placed: its rings are as large as there is room for.
+
+    Raises:
+        CapacityError: The smallest rings find no room, either; the error is that of `attempt`.
+    """
+    if slack_rows:
+        edges = tuple(replace(edge, least_words=edge.least_words + edge.slack_words) for edge in graph.edges)
+        roomy = replace(graph, edges=edges)
+        with suppress(CapacityError):
+            return attempt(roomy), roomy
+    return attempt(graph), graph
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,15 @@ Options:
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from mapping.cutting import cuttings
 from mapping.firing import Macs
 from mapping.graph import Graph
 from mapping.mesh import shorten_routes
-from mapping.placement import Options, Placement, Whole, loads, read_options
+from mapping.placement import Options, Placement, Whole, loads, read_options, with_room
 from mapping.plan import Plan, Settings, planned_graph, read_settings
 from mapping.search import NEVER, Trial, balance, failed, fits, improve, measure
 from mapping.strategies import lblp, lpt
@@ -76,7 +77,7 @@ def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Optio
 def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
     """Places a graph as it is; raises CapacityError, or ConfigError for a wrong option."""
     steps = int(read_options(options, "lblp_plus", OPTIONS)["steps"])
-    trials = [measure(graph, arch, Plan(placement)) for placement in _uncut(graph, arch, seed)]
+    trials = [measure(graph, arch, Plan(placement)) for placement in _uncut(graph, arch, Settings(), seed)]
     return improve(graph, arch, min(trials, key=lambda trial: trial.score), steps).plan.placement
 
 
@@ -89,9 +90,19 @@ def _better(network: Network, arch: Arch, plan: Plan, best: Trial | None) -> Tri
     return min(best or trial, trial, key=lambda trial: trial.score)
 
 
-def _uncut(graph: Graph, arch: Arch, seed: int) -> Iterator[Placement]:
-    for strategy in (lblp.place, lpt.place):
-        yield shorten_routes(graph, arch, balance(graph, arch, strategy(graph, arch, {}, seed)))
+def _uncut(graph: Graph, arch: Arch, settings: Settings, seed: int) -> Iterator[Placement]:
+    for place in (lblp.place, lpt.place):
+        placement, roomy = with_room(graph, settings.slack_rows, partial(place, arch=arch, options={}, seed=seed))
+        yield shorten_routes(graph, arch, balance(roomy, arch, placement))
+
+
+def _complete(graph: Graph, arch: Arch, crossbar: Mapping[str, int], seed: int) -> Placement:
+    """Places what is digital, longest first, given the units of all else."""
+    digital = lpt.place(graph, arch, {}, seed).nodes
+    placement = Placement({name: crossbar.get(name, digital[name]) for name in graph.nodes})
+    if not fits(graph, arch, placement):
+        raise CapacityError(f"network {graph.network.name}: copies and joins do not fit architecture {arch.name}")
+    return placement
 
 
 def _starts(network: Network, arch: Arch, settings: Settings, copies: int, seed: int) -> Iterator[Plan]:
@@ -102,21 +113,21 @@ def _starts(network: Network, arch: Arch, settings: Settings, copies: int, seed:
     for cutting in cuttings(whole, arch, copies):
         if found and cutting.load > MARGIN * min(load for load, _, _ in found):
             break
+        complete = partial(_complete, arch=arch, crossbar=cutting.nodes, seed=seed)
         try:
             graph = planned_graph(network, arch, cutting.cuts, settings)
-            digital = lpt.place(graph, arch, {}, seed).nodes
+            placement, graph = with_room(graph, settings.slack_rows, complete)
         except CapacityError:
             continue
-        placement = Placement({name: cutting.nodes.get(name, digital[name]) for name in graph.nodes})
         totals = loads(graph, arch, placement)
         joins = max((totals[unit] for unit in arch.dpus), default=0)
-        if joins < lightest and fits(graph, arch, placement):
+        if joins < lightest:
             lightest = joins
             found.append((max(totals.values()), graph, Plan(placement, cutting.cuts)))
     for _, graph, plan in sorted(found, key=lambda entry: entry[0])[:STARTS]:
         yield replace(plan, placement=shorten_routes(graph, arch, balance(graph, arch, plan.placement)))
     try:
-        yield from map(Plan, _uncut(whole, arch, seed))
+        yield from map(Plan, _uncut(whole, arch, settings, seed))
     except CapacityError:
         if not found:
             raise

@@ -1,18 +1,21 @@
 """The baseline strategies where their placements can be worked out by hand."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mapping.buffers import size_edges
 from mapping.cost import mean_hops
-from mapping.graph import build_graph
-from mapping.placement import Choice, NoRoom, Whole, loads, read_options
+from mapping.graph import Graph, build_graph
+from mapping.placement import Choice, NoRoom, Placement, Whole, loads, read_options, retry, with_room
 from mapping.strategies import find, names
 from mapping.strategies.heft import earliest, upward_rank
 from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.errors import ConfigError
+from pyimc.program import HOST
 from pyimc.routing import hops
 from tests.mapping.hand_graphs import graph_of, row_of
 from tests.mapping.networks import resnet18
@@ -135,6 +138,40 @@ def test_what_fits_in_no_order_is_refused_as_at_first() -> None:
     for strategy in names():
         with pytest.raises(NoRoom, match=re.escape("planes: needed 40, available 24 of 64")):
             find(strategy).place(graph, row_of(2), {}, 0)
+
+
+def test_rings_get_room_for_a_row_of_slack_if_there_is() -> None:
+    """Loads alone would put c behind b, where only its smallest ring fits."""
+    graph = graph_of({"a": 5, "b": 4, "c": 3, "d": 2}, [(HOST, name, 8) for name in "abcd"])
+    slack = {"a": 8, "b": 8, "c": 16}
+    graph = replace(graph, edges=tuple(replace(edge, slack_words=slack.get(edge.consumer, 0)) for edge in graph.edges))
+    by_load = {"a": 1, "b": 2, "c": 2, "d": 1}
+
+    def place(words: int, slack_rows: int) -> tuple[Placement, Graph]:
+        arch = row_of(2, activation_words=words)
+        return with_room(graph, slack_rows, lambda graph: find("lpt").place(graph, arch, {}, 0))
+
+    placement, roomy = place(32, 2)
+    assert placement == Placement({"a": 2, "b": 2, "c": 1, "d": 1}, moved=("c",))
+    assert {edge.consumer: edge.least_words for edge in roomy.edges if edge.producer == HOST} == {
+        "a": 16, "b": 16, "c": 24, "d": 8,
+    }  # fmt: skip
+    assert place(32, 0) == (Placement(by_load), graph)
+    assert place(24, 2) == (Placement(by_load), graph)
+    with pytest.raises(NoRoom, match=re.escape("activation words: needed 8, available 0 of 16")):
+        with_room(graph, 2, lambda graph: find("lpt").place(graph, row_of(1, activation_words=16), {}, 0))
+
+
+def test_a_node_that_no_empty_unit_holds_is_not_tried_again() -> None:
+    orders = []
+
+    def attempt(order: Sequence[str]) -> Placement:
+        orders.append(list(order))
+        raise NoRoom("c", "never")
+
+    with pytest.raises(NoRoom):
+        retry("abcd", attempt)
+    assert orders == [["a", "b", "c", "d"], ["c", "a", "b", "d"]]
 
 
 def test_options_that_are_whole_numbers() -> None:
