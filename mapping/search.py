@@ -14,10 +14,10 @@ from pyimc.errors import CapacityError
 from pyimc.program import Origin
 from pyimc.steady import steady_state
 
-IMAGES = 40
-"""Images of a run on the cycle model."""
-LASTING = 20
-"""Of them leave the chip while new ones enter, at least; otherwise nobody knows its rate."""
+LOOKS = (32, 96)
+"""Images of a run on the cycle model. A chip with deep rings takes images in faster than it can work for a while, so
+what looks better than the best is looked at for longer. Of each run half the images leave while new ones enter, at
+least; otherwise nobody knows its rate."""
 
 Score = tuple[int, int, int]
 """Whether its rate is not known (1) or it does not run at all (2), then cycles between images, the largest load at
@@ -52,14 +52,17 @@ def measure(graph: Graph, arch: Arch, plan: Plan, beat: Score = NEVER) -> Trial:
         program = program_of(graph, arch, plan, Origin(graph.network.name, "", {}, 0, [], {}, ""))
     except CapacityError:
         return failed(graph, plan)
-    result = simulate(program, IMAGES)
-    if result.deadlock:
-        return failed(graph, plan)
-    fills = int(result.last_cycles[LASTING - 1] > result.first_cycles[-1])
-    steady = steady_state(result.first_cycles, result.last_cycles)
-    assert steady is not None
-    score = fills, _steps(max(largest, steady.interval)), steady.latency
-    return Trial(plan, score, {name: actor["busy"] // IMAGES for name, actor in result.actors.items()})
+    for images in LOOKS:
+        result = simulate(program, images)
+        if result.deadlock:
+            return failed(graph, plan)
+        fills = int(result.last_cycles[images // 2 - 1] > result.first_cycles[-1])
+        steady = steady_state(result.first_cycles, result.last_cycles)
+        assert steady is not None
+        score = fills, _steps(max(largest, steady.interval)), steady.latency
+        if score >= beat:
+            break
+    return Trial(plan, score, {name: actor["busy"] // images for name, actor in result.actors.items()})
 
 
 def _steps(interval: int) -> int:

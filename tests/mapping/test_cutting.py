@@ -17,8 +17,10 @@ from mapping.search import Score, Trial, balance, failed, fits, improve, measure
 from mapping.sized import sized
 from mapping.strategies import lpt
 from pyimc.arch import Arch, load_arch
+from pyimc.cycle.model import CycleResult, simulate
 from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Mvm, Network
+from pyimc.program import Program
 from tests.mapping.networks import Builder, networks, residual, resnet18, small_arch
 
 
@@ -159,6 +161,24 @@ def test_a_rate_that_nobody_knows_comes_after_all_others(monkeypatch: pytest.Mon
     graph = planned_graph(residual(), arch, {}, read_settings({}))
     plan = Plan(lpt.place(graph, arch, {}, 0))
     known = measure(graph, arch, plan).score
-    monkeypatch.setattr(search, "LASTING", search.IMAGES)
+    monkeypatch.setattr(search, "LOOKS", (2,))  # both enter before one has left
     unknown = measure(graph, arch, plan).score
-    assert known < unknown < failed(graph, plan).score and known[1:] == unknown[1:]
+    assert (known[0], unknown[0]) == (0, 1) and known < unknown < failed(graph, plan).score
+
+
+def test_what_looks_better_than_the_best_is_looked_at_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    arch = small_arch()
+    graph = planned_graph(residual(), arch, {}, read_settings({}))
+    plan = Plan(lpt.place(graph, arch, {}, 0))
+    trial = measure(graph, arch, plan)
+    images: list[int] = []
+
+    def note(program: Program, count: int) -> CycleResult:
+        images.append(count)
+        return simulate(program, count)
+
+    monkeypatch.setattr(search, "simulate", note)
+    fills, steps, latency = trial.score
+    assert measure(graph, arch, plan, (fills, steps, latency + 10**6)) == trial and images == [32, 96]
+    images.clear()
+    assert measure(graph, arch, plan, (fills, steps, latency // 2)).score[:2] == trial.score[:2] and images == [32]
