@@ -153,7 +153,7 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pus", type=_naturals, help="crossbar PUs that --arch is given instead of its own, as in 2,4")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
     parser.add_argument("--seeds", type=_positive, default=5, help="runs of a strategy that draws numbers")
-    parser.add_argument("--images", type=_positive, default=32)
+    parser.add_argument("--images", type=_positive, default=96)
     parser.add_argument("--rtl", type=_natural, default=0, help="rows to measure on RTL: highest, lowest rates first")
     parser.add_argument("--sim", default="icarus", help="for --rtl: icarus or verilator")
     parser.add_argument("--jobs", type=_positive, default=2, help="processes")
