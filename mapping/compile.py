@@ -53,7 +53,8 @@ def compile_network(
         plan = found.plan(network, arch, given, seed, asked)
     else:
         graph = planned_graph(network, arch, {}, settings)
-        placement, _ = with_room(graph, settings.slack_rows, lambda graph: found.place(graph, arch, given, seed))
+        rows = 0 if found.proves else settings.slack_rows
+        placement, _ = with_room(graph, rows, lambda graph: found.place(graph, arch, given, seed))
         if not isinstance(placement, Placement):
             raise ConfigError(
                 f"strategy {strategy}: place returned {type(placement).__name__}, must return a Placement"

@@ -1,10 +1,15 @@
 """Placement strategies: which processing unit hosts which node.
 
 A strategy is a Python file, a module of this package by its name or any other file by its path, with a function
-`place` of type `Place`: it gets the graph with the smallest channel sizes, the architecture, the options of the user
-(see `mapping.placement.read_options`) and the seed of anything random. `DRAWS = True` says that it uses the seed. One
-that also cuts layers, or chooses grain, buffers and priorities, has a function `plan` of type `Planner` as well, which
-is called instead: it gets the network, and the settings that the user has asked for.
+`place` of type `Place`: it gets the graph, the architecture, the options of the user (see
+`mapping.placement.read_options`) and the seed of anything random. `DRAWS = True` says that it uses the seed.
+
+The graph's channels ask for room for a row of slack or, if `place` finds none and is called again, for their smallest
+sizes. `PROVES = True` says that placements carry a bound; it is to hold for all that fits, so only the smallest sizes
+are asked for.
+
+A strategy that also cuts layers, or chooses grain, buffers and priorities, has a function `plan` of type `Planner` as
+well, which is called instead: it gets the network, and the settings that the user has asked for.
 """
 
 import importlib
@@ -34,11 +39,13 @@ class Strategy:
         place: Places the nodes of a graph.
         plan: Says everything about a deployment; None: `place` on the network as it is.
         draws: It depends on the seed; its file says `DRAWS = True`.
+        proves: Its placements carry a bound; its file says `PROVES = True`.
     """
 
     place: Place
     plan: Planner | None
     draws: bool
+    proves: bool
 
 
 def names() -> tuple[str, ...]:
@@ -54,7 +61,8 @@ def find(name: str) -> Strategy:
         module = importlib.import_module(f"{__name__}.{name}")
     else:
         raise ConfigError(f"unknown strategy '{name}'; known: {', '.join(names())}, or the path of a .py file")
-    return Strategy(module.place, getattr(module, "plan", None), bool(getattr(module, "DRAWS", False)))
+    draws, proves = (bool(getattr(module, flag, False)) for flag in ("DRAWS", "PROVES"))
+    return Strategy(module.place, getattr(module, "plan", None), draws, proves)
 
 
 def _load(path: Path) -> ModuleType:

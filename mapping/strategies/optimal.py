@@ -24,6 +24,8 @@ from pyimc.arch import Arch
 from pyimc.errors import CapacityError
 from pyimc.program import Kind
 
+PROVES = True
+
 
 @dataclass(frozen=True, slots=True)
 class Solution:

@@ -1,5 +1,6 @@
 """The baseline strategies where their placements can be worked out by hand."""
 
+import importlib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 
 from mapping.buffers import size_edges
+from mapping.compile import compile_network
 from mapping.cost import mean_hops
 from mapping.graph import Graph, build_graph
-from mapping.placement import Choice, NoRoom, Placement, Whole, loads, read_options, retry, with_room
+from mapping.placement import Choice, NoRoom, Options, Placement, Whole, loads, read_options, retry, with_room
 from mapping.strategies import find, names
 from mapping.strategies.heft import earliest, upward_rank
 from pyimc.arch import Arch, arch_from_dict, load_arch
@@ -18,7 +20,7 @@ from pyimc.errors import ConfigError
 from pyimc.program import HOST
 from pyimc.routing import hops
 from tests.mapping.hand_graphs import graph_of, row_of
-from tests.mapping.networks import resnet18
+from tests.mapping.networks import residual, resnet18, small_arch
 
 
 def test_lpt_reaches_its_guarantee() -> None:
@@ -160,6 +162,21 @@ def test_rings_get_room_for_a_row_of_slack_if_there_is() -> None:
     assert place(24, 2) == (Placement(by_load), graph)
     with pytest.raises(NoRoom, match=re.escape("activation words: needed 8, available 0 of 16")):
         with_room(graph, 2, lambda graph: find("lpt").place(graph, row_of(1, activation_words=16), {}, 0))
+
+
+@pytest.mark.parametrize(("strategy", "roomy"), [("optimal", False), ("lpt", True)])
+def test_a_bound_is_proven_for_the_smallest_rings(strategy: str, roomy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    least = {edge.name: edge.least_words for edge in size_edges(build_graph(residual(), small_arch())).edges}
+    module, placed = importlib.import_module(f"mapping.strategies.{strategy}"), []
+    place = module.place
+
+    def note(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
+        placed.append({edge.name: edge.least_words for edge in graph.edges})
+        return place(graph, arch, options, seed)
+
+    monkeypatch.setattr(module, "place", note)
+    compile_network(residual(), small_arch(), strategy)
+    assert (placed[0] != least) == roomy
 
 
 def test_a_node_that_no_empty_unit_holds_is_not_tried_again() -> None:
