@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     sim = commands.add_parser("sim", help="run a model on the chip and prove every value")
     _model_arguments(sim)
     _level_argument(sim)
-    sim.add_argument("--images", type=int, help="how many (default: enough for a steady interval)")
+    sim.add_argument("--images", type=int, help="how many (default: 4, digits 32; at level cycle 96)")
     sim.add_argument("--input", type=Path, help="a picture or .npy file (default: a photograph; digits: test set)")
     _rtl_arguments(sim)
     sim.set_defaults(command=_sim)
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
     validator = commands.add_parser("validate", help="run RTL and cycle model and compare every event and figure")
     _model_arguments(validator)
-    validator.add_argument("--images", type=int, help="how many (default: enough for a steady interval)")
+    validator.add_argument("--images", type=int, help="how many (default: 4, digits 32)")
     _rtl_arguments(validator)
     validator.set_defaults(command=_validate)
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from sim.prepare import Prepared
 
 LEVELS = ("rtl", "cycle", "golden")
-DEFAULT_IMAGES = {"digits": 32}  # labelled, for an accuracy; all others 4: one interval with the chip full
+FEW_IMAGES, LABELLED_IMAGES = 4, 32  # of a run with values: one interval with the chip full; enough for an accuracy
+MANY_IMAGES = 96  # of a run without: it takes seconds, and deep rings have filled
 SLOW_NODES = 64  # above, RTL simulates less than some hundred cycles a second
 BUILD = Path("build")
 INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
@@ -73,7 +74,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     if request.level == "rtl":
         simulator.SIMULATORS[request.sim].version()
     name = model_name(request.model)
-    images = DEFAULT_IMAGES.get(name, 4) if request.images is None else request.images
+    images = _default_images(name, request.level) if request.images is None else request.images
     seconds: dict[str, float] = {}
     with _timed(seconds, "prepare"):
         prepared = prepare(request.model, images, request.input)
@@ -118,6 +119,12 @@ def rerun(folder: Path, level: str, sim: str, array: str, front_door: bool, say:
         checks=(), seconds={},
     )  # fmt: skip
     return _execute(run, front_door, say, progress)
+
+
+def _default_images(model: str, level: str) -> int:
+    if level == "cycle":
+        return MANY_IMAGES
+    return LABELLED_IMAGES if model == "digits" else FEW_IMAGES
 
 
 def _check_names(level: str, sim: str, array: str) -> None:

@@ -63,6 +63,13 @@ def test_the_cycle_level_reports_what_rtl_reports(workspace: Path) -> None:
     assert rtl["images"] == cycle["images"] == 4
 
 
+def test_the_cycle_level_runs_images_enough_to_settle(workspace: Path) -> None:
+    said = pyimc("sim", "--model", "digits", "--arch", "tiny", "--level", "cycle")
+    report = json.loads(Path("build/digits-tiny-lblp-cycle/result.json").read_text())
+    assert said.code == 0 and report["images"] == 96 and report["settled"]
+    assert "few images" not in said.out and "in all for 96 images" in said.out
+
+
 def test_a_rerun_at_cycle_level_loads_no_onnx(workspace: Path) -> None:
     """It would be half of the memory."""
     run = small.prepared(Path("run"))
