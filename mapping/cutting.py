@@ -17,12 +17,12 @@ from random import Random
 
 from mapping.cost import tensor_flits
 from mapping.graph import Graph
-from mapping.placement import Ledger, NoRoom, units
+from mapping.placement import KINDS, Ledger, NoRoom, units
 from mapping.pooled import pool_behind
 from mapping.split import Cut, whole_layers
 from pyimc.arch import Arch
 from pyimc.network import Network, Pool
-from pyimc.program import HOST, HOST_SLOTS, Kind
+from pyimc.program import HOST, HOST_SLOTS
 
 ORDERS = 40
 """Orders of the layers that are tried for a load."""
@@ -32,9 +32,6 @@ SLACK = 1.2
 """Loads are tried up to the largest node, and up to this, in the bound."""
 STEP = 1.003
 """From one load tried to the next."""
-
-
-KINDS: tuple[Kind, ...] = ("imc", "dpu")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pyimc.program import Kind
 
 Options = Mapping[str, int | str]
 Priority = Literal["output", "short"]
+KINDS: tuple[Kind, ...] = ("imc", "dpu")
 RESOURCES = ("planes", "activation words", "partial words", "contexts", "parameter channels", "instructions")
 
 
@@ -76,7 +77,7 @@ def loads(graph: Graph, arch: Arch, placement: Placement) -> dict[int, int]:
 
 def totals(arch: Arch, placement: Placement, cycles: Mapping[str, int]) -> dict[int, int]:
     """The same, with cycles of nodes that were measured, say."""
-    found = {node: 0 for kind in ("imc", "dpu") for node in units(arch, kind)}
+    found = {node: 0 for kind in KINDS for node in units(arch, kind)}
     for name, node in placement.nodes.items():
         found[node] += cycles[name]
     return dict(sorted(found.items()))
@@ -88,7 +89,7 @@ class Ledger:
     def __init__(self, graph: Graph, arch: Arch) -> None:
         self.graph = graph
         self.arch = arch
-        self.load: dict[int, int] = {node: 0 for kind in ("imc", "dpu") for node in units(arch, kind)}
+        self.load: dict[int, int] = {node: 0 for kind in KINDS for node in units(arch, kind)}
         self.left: dict[int, tuple[int, ...]] = {node: capacity(arch) for node in self.load}
         self.hosted: dict[int, list[str]] = {node: [] for node in self.load}
         self._demand = {name: demand(graph, name) for name in graph.nodes}

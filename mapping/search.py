@@ -6,7 +6,7 @@ from itertools import islice
 from math import log, log1p
 
 from mapping.graph import Graph
-from mapping.placement import Ledger, Placement, loads, totals
+from mapping.placement import KINDS, Ledger, Placement, loads, totals
 from mapping.plan import Plan, program_of
 from pyimc.arch import Arch
 from pyimc.cycle.model import simulate
@@ -139,7 +139,7 @@ def _falling(arch: Arch, placement: Placement, cycles: Mapping[str, int]) -> lis
 def _changes(arch: Arch, placement: Placement, cycles: Mapping[str, int]) -> Iterator[Placement]:
     """Every move of a node from the most loaded unit of its kind to another, and every swap that lightens it."""
     load = totals(arch, placement, cycles)
-    for kind in ("imc", "dpu"):
+    for kind in KINDS:
         own = [unit for unit in load if (unit in arch.dpus) == (kind == "dpu")]
         if len(own) < 2:
             continue

@@ -5,7 +5,7 @@ LBLP leaves every layer whole, so the largest one bounds the rate however well t
 1. Cut. `mapping.cutting` replicates layers so that all crossbar PUs get the same load, for several largest loads: the
    lower the load, the more joins for the dpu PUs. The best in one or the other go on, and the network without cuts,
    placed by LBLP and by LPT. The joins and all else that is digital are placed longest first; units of a kind are
-   exchanged on the mesh so that flits travel fewer hops.
+   exchanged on the mesh so that no link is crowded.
 2. Set. Large layers fire in parts of a row (`grain`), so that nobody waits long for a unit; the slack of the rings and
    whether short firings go first are tried, as is the plain setting. What the user has asked for stays.
 3. Search. For `steps` steps nodes move off the units that the cycle model shows to be busiest: one that sends much to
@@ -26,7 +26,7 @@ from functools import partial
 from mapping.cutting import cuttings
 from mapping.firing import Macs
 from mapping.graph import Graph
-from mapping.mesh import shorten_routes
+from mapping.mesh import spread_routes
 from mapping.placement import Options, Placement, Whole, loads, read_options, with_room
 from mapping.plan import Plan, Settings, planned_graph, read_settings
 from mapping.search import NEVER, Trial, balance, failed, fits, improve, measure
@@ -93,7 +93,7 @@ def _better(network: Network, arch: Arch, plan: Plan, best: Trial | None) -> Tri
 def _uncut(graph: Graph, arch: Arch, settings: Settings, seed: int) -> Iterator[Placement]:
     for place in (lblp.place, lpt.place):
         placement, roomy = with_room(graph, settings.slack_rows, partial(place, arch=arch, options={}, seed=seed))
-        yield shorten_routes(graph, arch, balance(roomy, arch, placement))
+        yield spread_routes(graph, arch, balance(roomy, arch, placement))
 
 
 def _complete(graph: Graph, arch: Arch, crossbar: Mapping[str, int], seed: int) -> Placement:
@@ -125,7 +125,7 @@ def _starts(network: Network, arch: Arch, settings: Settings, copies: int, seed:
             lightest = joins
             found.append((max(totals.values()), graph, Plan(placement, cutting.cuts)))
     for _, graph, plan in sorted(found, key=lambda entry: entry[0])[:STARTS]:
-        yield replace(plan, placement=shorten_routes(graph, arch, balance(graph, arch, plan.placement)))
+        yield replace(plan, placement=spread_routes(graph, arch, balance(graph, arch, plan.placement)))
     try:
         yield from map(Plan, _uncut(whole, arch, settings, seed))
     except CapacityError:
