@@ -22,7 +22,7 @@ from itertools import accumulate
 
 from mapping.cost import engine_cycles, firing_time, reissue_cycles, tensor_flits
 from mapping.graph import Edge, Graph
-from mapping.placement import units
+from mapping.placement import KINDS, units
 from pyimc.arch import Arch
 from pyimc.program import HOST, Kind
 
@@ -49,10 +49,9 @@ class Bounds:
 
 def bounds(graph: Graph, arch: Arch) -> Bounds:
     """All bounds of a graph on an architecture."""
-    kinds: tuple[Kind, ...] = ("imc", "dpu")
-    load = max(load_bound(graph, arch, kind)[0] for kind in kinds)
+    load = max(load_bound(graph, arch, kind)[0] for kind in KINDS)
     largest = max(graph.nodes, key=lambda name: graph.nodes[name].cycles)
-    limits = [(graph.nodes[largest].cycles, largest), *(_engine_bound(graph, arch, kind) for kind in kinds)]
+    limits = [(graph.nodes[largest].cycles, largest), *(_engine_bound(graph, arch, kind) for kind in KINDS)]
     interval, limit = max([*limits, _link_bound(graph, arch)], key=lambda found: found[0])
     return Bounds(load, interval, limit, latency_bound(graph, arch))
 
