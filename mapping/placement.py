@@ -161,7 +161,8 @@ def retry(order: Sequence[str], attempt: Callable[[Sequence[str]], Placement]) -
         The first placement that succeeds, with the nodes that were moved.
 
     Raises:
-        NoRoom: None has in as many attempts as there are nodes; the error is that of the first one.
+        NoRoom: A node finds no room though it is the first, or none has succeeded in as many attempts as there are
+            nodes; the error is that of the first attempt.
     """
     moved: list[str] = []
     first: NoRoom | None = None
