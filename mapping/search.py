@@ -9,15 +9,18 @@ from mapping.graph import Graph
 from mapping.placement import KINDS, Ledger, Placement, loads, totals
 from mapping.plan import Plan, program_of
 from pyimc.arch import Arch
-from pyimc.cycle.model import simulate
+from pyimc.cycle import CycleResult, Run
 from pyimc.errors import CapacityError
 from pyimc.program import Origin
-from pyimc.steady import steady_state
+from pyimc.steady import Steady, steady_state
 
-LOOKS = (32, 96)
-"""Images of a run on the cycle model. A chip with deep rings takes images in faster than it can work for a while, so
-what looks better than the best is looked at for longer. Of each run half the images leave while new ones enter, at
-least; otherwise nobody knows its rate."""
+IMAGES = 96
+"""Images of a run on the cycle model. A chip with deep rings takes images in faster than it can work for a while. Half
+of the images leave while new ones enter, at least; otherwise nobody knows the rate."""
+LOOK = 32
+"""Images that have left when a run is looked at: what is much worse than the best so far is given up."""
+SCATTER = 0.05
+"""How much shorter the interval may become after that look."""
 
 Score = tuple[int, int, int]
 """Whether its rate is not known (1) or it does not run at all (2), then cycles between images, the largest load at
@@ -52,17 +55,23 @@ def measure(graph: Graph, arch: Arch, plan: Plan, beat: Score = NEVER) -> Trial:
         program = program_of(graph, arch, plan, Origin(graph.network.name, "", {}, 0, [], {}, ""))
     except CapacityError:
         return failed(graph, plan)
-    for images in LOOKS:
-        result = simulate(program, images)
-        if result.deadlock:
-            return failed(graph, plan)
-        fills = int(result.last_cycles[images // 2 - 1] > result.first_cycles[-1])
-        steady = steady_state(result.first_cycles, result.last_cycles)
-        assert steady is not None
-        score = fills, _steps(max(largest, steady.interval)), steady.latency
-        if score >= beat:
-            break
-    return Trial(plan, score, {name: actor["busy"] // images for name, actor in result.actors.items()})
+    run = Run(program, IMAGES)
+    first = run.until(LOOK)
+    if first.deadlock or (0, _steps(int(_steady(first).interval * (1 - SCATTER))), 0) > beat:
+        return failed(graph, plan)
+    result = run.until(IMAGES)
+    if result.deadlock:
+        return failed(graph, plan)
+    fills = int(result.last_cycles[IMAGES // 2 - 1] > result.first_cycles[-1])
+    steady = _steady(result)
+    score = fills, _steps(max(largest, steady.interval)), steady.latency
+    return Trial(plan, score, {name: actor["busy"] // IMAGES for name, actor in result.actors.items()})
+
+
+def _steady(result: CycleResult) -> Steady:
+    steady = steady_state(result.first_cycles, result.last_cycles)
+    assert steady is not None
+    return steady
 
 
 def _steps(interval: int) -> int:

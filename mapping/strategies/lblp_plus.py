@@ -57,7 +57,7 @@ def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Optio
         for settings in (
             Settings(),
             Settings(SLACK[-1], Macs(firing), "output"),
-            Settings(SLACK[1], Macs(firing), "short"),
+            Settings(SLACK[-1], Macs(firing), "short"),
             Settings(SLACK[1], "row", "short"),
         )
     )

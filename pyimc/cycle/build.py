@@ -100,10 +100,9 @@ def output_words(program: Program, name: str) -> int:
 
 def _globals(program: Program, chip: Chip, images: int) -> None:
     arch = program.arch
-    words = sum(output_words(program, name) for name in program.network.outputs)
     chip.write(
         0, G_DESTINATIONS=arch.destinations, G_DEPTH=arch.mesh.fifo_depth, G_LANES=arch.lanes,
-        G_TILE_ROWS=arch.crossbar.rows, G_PACKET=arch.packet_words, G_IMAGES=images, G_STOP_WORDS=images * words,
+        G_TILE_ROWS=arch.crossbar.rows, G_PACKET=arch.packet_words, G_IMAGES=images,
         G_PATIENCE=program.patience_cycles(images),
         G_UNITS=chip.offset("unit"), G_UNITS_END=chip.offset("unit", len(chip.units)),
         G_SOURCES=chip.offset("source"), G_SOURCES_END=chip.offset("source", len(program.host_sources())),

@@ -144,8 +144,8 @@ def cycle(s: Table, now: int) -> None:
 
 @hot
 def loop(s: Table) -> None:
-    """From the start of a run to its last result, or to the cycle after which nothing happens any more."""
-    now = 0
+    """From where the run stands to the last word asked for, or to the cycle after which nothing happens any more."""
+    now = s[G_TIME]
     while not s[G_ENDED]:
         now += 1
         cycle(s, now)

@@ -71,29 +71,42 @@ class CycleResult:
         return self.host_flits + sum(counts["flits_out"] for counts in self.counters.values())
 
 
-def simulate(program: Program, images: int, events: int = 0) -> CycleResult:
-    """Runs a Program without values.
+class Run:
+    """A run of a Program without values, that stops for a look.
 
     Args:
         program: A Program.
         images: How many the host streams.
         events: How many events to log, from the start of the run.
     """
-    chip = build(program, images, events)
-    run(chip.state)
-    ended, sent = bool(chip.state[G_ENDED]), int(chip.state[G_IN_IMAGE])
-    whole = int(chip.view("output")[:, O_IMAGES].min())
-    return CycleResult(
-        deadlock=not ended,
-        cycles_total=int(chip.state[G_TIME]),
-        first_cycles=chip.view("first")[0, :sent].tolist(),
-        last_cycles=chip.view("finished")[:, :whole].max(axis=0).tolist(),
-        host_flits=int(chip.state[G_IN_FLITS]),
-        counters={str(node): _named(chip, u, PU_COUNTERS) for node, u in chip.units.items()},
-        actors={actor.name: _named(chip, _row(program, chip, actor), ACTOR_COUNTERS) for actor in program.actors},
-        waiting=[] if ended else [_status(program, chip, actor) for actor in program.actors],
-        events=_events(program, chip),
-    )
+
+    def __init__(self, program: Program, images: int, events: int = 0) -> None:
+        self._program = program
+        self._chip = build(program, images, events)
+
+    def until(self, images: int) -> CycleResult:
+        """Goes on until as many words have left the chip as so many images have; more than before, all at most."""
+        program, chip = self._program, self._chip
+        chip.write(0, G_STOP_WORDS=images * int(chip.view("output")[:, O_SIZE].sum()), G_ENDED=0)
+        run(chip.state)
+        ended, sent = bool(chip.state[G_ENDED]), int(chip.state[G_IN_IMAGE])
+        whole = int(chip.view("output")[:, O_IMAGES].min())
+        return CycleResult(
+            deadlock=not ended,
+            cycles_total=int(chip.state[G_TIME]),
+            first_cycles=chip.view("first")[0, :sent].tolist(),
+            last_cycles=chip.view("finished")[:, :whole].max(axis=0).tolist(),
+            host_flits=int(chip.state[G_IN_FLITS]),
+            counters={str(node): _named(chip, u, PU_COUNTERS) for node, u in chip.units.items()},
+            actors={actor.name: _named(chip, _row(program, chip, actor), ACTOR_COUNTERS) for actor in program.actors},
+            waiting=[] if ended else [_status(program, chip, actor) for actor in program.actors],
+            events=_events(program, chip),
+        )
+
+
+def simulate(program: Program, images: int, events: int = 0) -> CycleResult:
+    """Runs a Program without values; see `Run`."""
+    return Run(program, images, events).until(images)
 
 
 def _row(program: Program, chip: Chip, actor: Actor) -> int:

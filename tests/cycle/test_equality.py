@@ -23,7 +23,7 @@ from mapping.compile import compile_network
 from mapping.strategies import names
 from pyimc import isa
 from pyimc.arch import load_arch
-from pyimc.cycle import simulate
+from pyimc.cycle import Run, simulate
 from pyimc.errors import CapacityError
 from pyimc.network import Mvm, Network
 from pyimc.program import Program
@@ -206,6 +206,18 @@ def test_deadlock_is_seen_by_both() -> None:
     result = simulate(program, 2)
     assert result.deadlock
     assert any(status["room_wait"] for status in result.waiting)
+
+
+def test_a_run_that_stops_for_looks_goes_on_as_if_it_had_not() -> None:
+    program = network_program("resnet8", "starved", "lblp")
+    whole, run = simulate(program, 6, events=100_000), Run(program, 6, events=100_000)
+    for images in (1, 4):
+        look = run.until(images)
+        assert look.last_cycles == whole.last_cycles[:images] and look.cycles_total == look.last_cycles[-1]
+        assert look.first_cycles == whole.first_cycles[: len(look.first_cycles)]
+        assert look.events == whole.events[: len(look.events)]
+    assert 10_000 < len(look.events) < len(whole.events)
+    assert run.until(6) == whole
 
 
 def test_difference_is_seen() -> None:

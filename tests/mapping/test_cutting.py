@@ -12,15 +12,16 @@ from mapping.compile import compile_network
 from mapping.cutting import cuttings, uncut_bound
 from mapping.graph import Graph
 from mapping.placement import Placement, loads, totals
-from mapping.plan import Plan, planned_graph, read_settings
+from mapping.plan import Plan, planned_graph, program_of, read_settings
 from mapping.search import Score, Trial, balance, failed, fits, improve, measure
 from mapping.sized import sized
 from mapping.strategies import lpt
 from pyimc.arch import Arch, load_arch
-from pyimc.cycle.model import CycleResult, simulate
+from pyimc.cycle import CycleResult, Run, simulate
 from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Mvm, Network
-from pyimc.program import Program
+from pyimc.program import Origin
+from pyimc.steady import steady_state
 from tests.mapping.networks import Builder, networks, residual, resnet18, small_arch
 
 
@@ -151,7 +152,7 @@ def test_a_plan_that_cannot_beat_the_best_is_not_run(monkeypatch: pytest.MonkeyP
     graph = planned_graph(residual(), arch, {}, read_settings({}))
     plan = Plan(lpt.place(graph, arch, {}, 0))
     assert measure(graph, arch, plan, (1, 0, 0)) == measure(graph, arch, plan)
-    monkeypatch.delattr(search, "simulate")
+    monkeypatch.delattr(search, "Run")
     assert measure(graph, arch, plan, (0, 0, 0)) == failed(graph, plan)
 
 
@@ -160,27 +161,33 @@ def test_a_rate_that_nobody_knows_comes_after_all_others(monkeypatch: pytest.Mon
     graph = planned_graph(residual(), arch, {}, read_settings({}))
     plan = Plan(lpt.place(graph, arch, {}, 0))
     known = measure(graph, arch, plan).score
-    monkeypatch.setattr(search, "LOOKS", (2,))  # both enter before one has left
+    monkeypatch.setattr(search, "LOOK", 2)
+    monkeypatch.setattr(search, "IMAGES", 3)  # all enter before two have left
     unknown = measure(graph, arch, plan).score
     assert (known[0], unknown[0]) == (0, 1) and known < unknown < failed(graph, plan).score
 
 
-def test_what_looks_better_than_the_best_is_looked_at_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_much_worse_than_the_best_is_given_up_at_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
     arch = small_arch()
     graph = planned_graph(residual(), arch, {}, read_settings({}))
     plan = Plan(lpt.place(graph, arch, {}, 0))
     images: list[int] = []
 
-    def note(program: Program, count: int) -> CycleResult:
-        images.append(count)
-        return simulate(program, count)
+    class Watched(Run):
+        def until(self, count: int) -> CycleResult:
+            images.append(count)
+            return super().until(count)
 
-    monkeypatch.setattr(search, "simulate", note)
-    long = measure(graph, arch, plan)
-    assert images == [32, 96]
-    with monkeypatch.context() as once:
-        once.setattr(search, "LOOKS", (32,))
-        short = measure(graph, arch, plan)
+    monkeypatch.setattr(search, "Run", Watched)
+    known = measure(graph, arch, plan)
+    program = program_of(graph, arch, plan, Origin("", "", {}, 0, [], {}, ""))
+    result = simulate(program, 96)
+    steady = steady_state(result.first_cycles, result.last_cycles)
+    assert images == [32, 96] and steady is not None and known.score[2] == steady.latency
+    assert known.busy == {name: actor["busy"] // 96 for name, actor in result.actors.items()}
     images.clear()
-    assert measure(graph, arch, plan, short.score) == short and images == [32]
-    assert short != long
+    near, far = (0, known.score[1] - 5, 0), (0, known.score[1] - 15, 0)  # steps of half a percent
+    monkeypatch.setattr(search, "loads", lambda *_: {0: 1})  # or the load says already that it cannot be better
+    assert measure(graph, arch, plan, near) == known and images == [32, 96]
+    images.clear()
+    assert measure(graph, arch, plan, far) == failed(graph, plan) and images == [32]
