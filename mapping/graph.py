@@ -1,7 +1,9 @@
 """The deployment graph: the actors and channels of a network on an architecture, before they have a place."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from mapping.cost import node_cycles
 from mapping.firing import Firing, Grain, image_firings, repetition, row_words, stream_length
@@ -72,7 +74,7 @@ class Edge:
         return f"{self.tensor}->{self.consumer}.{self.port}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Graph:
     """Nodes in topological order and edges in the order of their tensors, then their consumers (the host last)."""
 
@@ -86,11 +88,19 @@ class Graph:
 
     def inputs(self, name: str) -> tuple[Edge, ...]:
         """Edges into a node, by port."""
-        return tuple(sorted((edge for edge in self.edges if edge.consumer == name), key=lambda edge: edge.port))
+        return self._inputs.get(name, ())
 
     def outputs(self, name: str) -> tuple[Edge, ...]:
         """Edges out of a node, in the order of its slots."""
-        return tuple(edge for edge in self.edges if edge.producer == name)
+        return self._outputs.get(name, ())
+
+    @cached_property
+    def _inputs(self) -> dict[str, tuple[Edge, ...]]:
+        return _by(sorted(self.edges, key=lambda edge: edge.port), lambda edge: edge.consumer)
+
+    @cached_property
+    def _outputs(self) -> dict[str, tuple[Edge, ...]]:
+        return _by(self.edges, lambda edge: edge.producer)
 
     def ancestors(self) -> dict[str, frozenset[str]]:
         """For every node, all nodes that its result depends on."""
@@ -127,6 +137,14 @@ class Graph:
             depths[name] = 1 + max(depths.get(edge.producer, 0) for edge in self.inputs(name))
         depths[HOST] = 1 + max(depths.values())
         return depths
+
+
+def _by(edges: Iterable[Edge], end: Callable[[Edge], str]) -> dict[str, tuple[Edge, ...]]:
+    """The edges of every node at one of their ends, in order."""
+    found = defaultdict[str, list[Edge]](list)
+    for edge in edges:
+        found[end(edge)].append(edge)
+    return {name: tuple(edges) for name, edges in found.items()}
 
 
 def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
