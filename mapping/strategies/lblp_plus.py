@@ -66,10 +66,11 @@ def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Optio
         for settings in wanted:
             best = _better(network, arch, replace(start, settings=settings), best)
     assert best is not None
+    found = best.plan
     for slack in SLACK:
-        settings = read_settings({"slack_rows": slack, **asked}, best.plan.settings)
-        if settings != best.plan.settings:
-            best = _better(network, arch, replace(best.plan, settings=settings), best)
+        settings = read_settings({"slack_rows": slack, **asked}, found.settings)
+        if settings != found.settings:
+            best = _better(network, arch, replace(found, settings=settings), best)
     graph = planned_graph(network, arch, best.plan.cuts, best.plan.settings)
     return improve(graph, arch, best, int(read["steps"])).plan
 

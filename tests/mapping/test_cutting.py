@@ -1,5 +1,6 @@
 """mapping.cutting: layers in copies that give all crossbar PUs the same load; mapping.search on the cycle model."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 
@@ -11,11 +12,11 @@ from mapping import search
 from mapping.compile import compile_network
 from mapping.cutting import cuttings, uncut_bound
 from mapping.graph import Graph
-from mapping.placement import Placement, loads, totals
+from mapping.placement import Placement, loads, totals, with_room
 from mapping.plan import Plan, planned_graph, program_of, read_settings
 from mapping.search import Score, Trial, balance, failed, fits, improve, measure
 from mapping.sized import sized
-from mapping.strategies import lpt
+from mapping.strategies import lblp_plus, lpt
 from pyimc.arch import Arch, load_arch
 from pyimc.cycle import CycleResult, Run, simulate
 from pyimc.errors import CapacityError, ConfigError
@@ -191,3 +192,44 @@ def test_what_is_much_worse_than_the_best_is_given_up_at_a_look(monkeypatch: pyt
     assert measure(graph, arch, plan, near) == known and images == [32, 96]
     images.clear()
     assert measure(graph, arch, plan, far) == failed(graph, plan) and images == [32]
+
+
+def test_cuttings_and_whole_layers_are_placed_with_room_for_slack_if_slack_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, bool]] = []
+
+    def note(graph: Graph, slack_rows: int, attempt: Callable[[Graph], Placement]) -> tuple[Placement, Graph]:
+        asked.append((slack_rows, graph.nodes.keys() == whole.nodes.keys()))
+        return with_room(graph, slack_rows, attempt)
+
+    arch = small_arch()
+    whole = planned_graph(residual(), arch, {}, read_settings({}))
+    monkeypatch.setattr(lblp_plus, "with_room", note)
+    for rows in (0, 3):
+        asked.clear()
+        compile_network(residual(), arch, "lblp_plus", {"steps": 0, "slack_rows": rows})
+        assert set(asked) == {(rows, False), (rows, True)}
+
+
+def test_joins_that_find_no_room_beside_the_layers_are_refused() -> None:
+    arch = small_arch()
+    graph = planned_graph(residual(), arch, {}, read_settings({}))
+    arch = small_arch(crossbar={"planes": sum(node.planes for node in graph.nodes.values()) - 1})
+    crowded = {name: arch.imcs[0] for name, node in graph.nodes.items() if node.kind == "imc"}
+    with pytest.raises(CapacityError, match="copies and joins do not fit"):
+        lblp_plus._complete(graph, arch, crowded, 0)
+
+
+@pytest.mark.parametrize("images", [32, 96])
+def test_a_run_that_hangs_is_none_to_go_on_with(images: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    arch = small_arch()
+    graph = planned_graph(residual(), arch, {}, read_settings({}))
+    plan = Plan(lpt.place(graph, arch, {}, 0))
+
+    class Hangs(Run):
+        def until(self, count: int) -> CycleResult:
+            return replace(super().until(count), deadlock=count == images)
+
+    monkeypatch.setattr(search, "Run", Hangs)
+    assert measure(graph, arch, plan) == failed(graph, plan)

@@ -26,6 +26,14 @@ def test_edges_and_slots_of_a_residual_network() -> None:
     }  # fmt: skip
 
 
+def test_inputs_are_in_the_order_of_ports_whichever_tensor_is_older() -> None:
+    net = Builder(8, 8, 3)
+    older = net.conv("older", "x", 16)
+    newer = net.conv("newer", older, 16)
+    graph = build_graph(net.finish(net.concat("both", newer, older, "channels")), ARCH)
+    assert [(edge.producer, edge.port) for edge in graph.inputs("both")] == [("newer", 0), ("older", 1)]
+
+
 def test_longest_path_goes_through_the_block() -> None:
     path = build_graph(residual(), ARCH).longest_path()
     assert path == ("stem", "b.one", "b.two", "b.add", "c.one", "c.two", "c.add", "mean", "last")

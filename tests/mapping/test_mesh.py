@@ -41,6 +41,15 @@ def test_neighbours_in_the_network_become_neighbours_on_the_mesh() -> None:
     assert max(links(graph, row_of(6), after).values()) == 50, "40 words and their heads, once on each link"
 
 
+def test_a_crowded_link_is_relieved_though_no_route_becomes_shorter() -> None:
+    arch = small_arch(mesh={"columns": 3, "rows": 2, "fifo_depth": 2}, dpus=[])
+    graph = graph_of(dict.fromkeys("abcd", 1), [("a", "b", 16), ("b", "d", 16), ("a", "d", 8)])
+    before = Placement({"a": 4, "b": 5, "c": 1, "d": 2})
+    loads_before, loads_after = links(graph, arch, before), links(graph, arch, spread_routes(graph, arch, before))
+    assert sum(loads_after.values()) == sum(loads_before.values()), "flits times links"
+    assert (max(loads_before.values()), max(loads_after.values())) == (30, 20)
+
+
 @settings(max_examples=40)
 @given(networks(), st.integers(0, 9))
 def test_an_exchange_keeps_the_loads_and_never_crowds(network: Network, seed: int) -> None:
