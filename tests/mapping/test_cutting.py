@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ortools.sat.python import cp_model
 
 from mapping import search
+from mapping.bounds import bounds
 from mapping.compile import compile_network
 from mapping.cutting import cuttings, uncut_bound
 from mapping.graph import Graph
@@ -16,6 +18,7 @@ from mapping.placement import Placement, loads, totals, with_room
 from mapping.plan import Plan, planned_graph, program_of, read_settings
 from mapping.search import Score, Trial, balance, failed, fits, improve, measure
 from mapping.sized import sized
+from mapping.split import Cut
 from mapping.strategies import lblp_plus, lpt
 from pyimc.arch import Arch, load_arch
 from pyimc.cycle import CycleResult, Run, simulate
@@ -23,6 +26,7 @@ from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Mvm, Network
 from pyimc.program import Origin
 from pyimc.steady import steady_state
+from sim.prepare import prepare
 from tests.mapping.networks import Builder, networks, residual, resnet18, small_arch
 
 
@@ -210,6 +214,57 @@ def test_cuttings_and_whole_layers_are_placed_with_room_for_slack_if_slack_is_as
         asked.clear()
         compile_network(residual(), arch, "lblp_plus", {"steps": 0, "slack_rows": rows})
         assert set(asked) == {(rows, False), (rows, True)}
+
+
+def columns_exist(network: Network, arch: Arch, largest: int) -> bool:
+    """Whether output columns of the layers can be given to crossbar PUs with a largest load, resources aside.
+
+    A copy is taken for as cheap as the first or the last one of its width.
+    """
+    whole = planned_graph(network, arch, {}, read_settings({}))
+    model = cp_model.CpModel()
+    costs: dict[tuple[str, int], cp_model.IntVar] = {}
+    for name, node in whole.nodes.items():
+        if node.kind != "imc":
+            continue
+        width = network.tensors[node.operator.output].width
+        cycles = {0: 0, width: node.cycles}
+        for one in range(1, width):
+            cut = planned_graph(network, arch, {name: Cut(columns=(one, width - one))}, read_settings({})).nodes
+            for columns, copy in ((one, "c0"), (width - one, "c1")):
+                cycles[columns] = min(cycles.get(columns, largest), cut[f"{name}/{copy}"].cycles)
+        shares = [model.new_int_var(0, width, f"{name} on {unit}") for unit in arch.imcs]
+        model.add(sum(shares) == width)
+        for left, right in pairwise(shares if name == next(iter(whole.nodes)) else ()):  # units are alike
+            model.add(left >= right)
+        column = min((node.cycles - cycles[few]) // (width - few) for few in cycles if few != width)
+        start = min(cost - column * columns for columns, cost in cycles.items() if columns)
+        for unit, share in zip(arch.imcs, shares, strict=True):
+            cost = costs[name, unit] = model.new_int_var(0, node.cycles, f"cycles of {name} on {unit}")
+            model.add_allowed_assignments([share, cost], list(cycles.items()))
+            used = model.new_bool_var(f"{name} on {unit}?")
+            model.add(share <= width * used)
+            model.add(share >= used)
+            model.add(cost >= column * share + start * used)  # follows from the table, but the solver does not see it
+    for unit in arch.imcs:
+        model.add(sum(cost for (_, where), cost in costs.items() if where == unit) <= largest)
+    model.add(sum(costs.values()) <= largest * len(arch.imcs))
+    solver = cp_model.CpSolver()
+    status = solver.solve(model)
+    assert status in (cp_model.OPTIMAL, cp_model.FEASIBLE, cp_model.INFEASIBLE)
+    return status != cp_model.INFEASIBLE
+
+
+def test_no_columns_bring_resnet8_on_four_pus_within_two_percent_of_the_bound() -> None:
+    """`lblp_plus` is 2.2 % above it there, and at its largest load."""
+    network = prepare("resnet8", 1, None).network
+    arch = sized(load_arch("default"), 4, network)
+    plan = lblp_plus.plan(network, arch, {}, 0, {})
+    graph = planned_graph(network, arch, plan.cuts, plan.settings)
+    load, bound = max(loads(graph, arch, plan.placement).values()), bounds(graph, arch).interval
+    assert load > 1.02 * bound
+    assert columns_exist(network, arch, load)
+    assert not columns_exist(network, arch, int(1.02 * bound))
 
 
 def test_joins_that_find_no_room_beside_the_layers_are_refused() -> None:
