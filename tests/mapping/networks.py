@@ -1,12 +1,17 @@
-"""Small quantised networks for the compiler's tests: built by hand, or drawn with every awkward shape."""
+"""Quantised networks for the compiler's tests: built by hand, drawn with every awkward shape, or built in."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
 from hypothesis import strategies as st
 
+from mapping.importer import import_model
+from mapping.models import load_model, model_inputs
+from mapping.onnx_model import image_shape
+from mapping.quantise import quantise
 from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pads, Pair, Pool, Resize, TensorType, window_shape
 from pyimc.network_rules import verify
@@ -260,6 +265,13 @@ def seeded(seed: int) -> Network:
     """The drawn network of a seed."""
     random = np.random.default_rng(seed)
     return draw_network(lambda low, high: int(random.integers(low, high + 1)))
+
+
+@cache
+def imported(name: str) -> Network:
+    """A built-in model, quantised."""
+    model = load_model(name)
+    return import_model(quantise(model, list(model_inputs(name, image_shape(model), 2).images)), name)
 
 
 def resnet18() -> Network:

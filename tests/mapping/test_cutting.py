@@ -26,8 +26,7 @@ from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Mvm, Network
 from pyimc.program import Origin
 from pyimc.steady import steady_state
-from sim.prepare import prepare
-from tests.mapping.networks import Builder, networks, residual, resnet18, small_arch
+from tests.mapping.networks import Builder, imported, networks, residual, resnet18, small_arch
 
 
 def crossbar_loads(graph: Graph, arch: Arch, nodes: dict[str, int]) -> list[int]:
@@ -257,7 +256,7 @@ def columns_exist(network: Network, arch: Arch, largest: int) -> bool:
 
 def test_no_columns_bring_resnet8_on_four_pus_within_two_percent_of_the_bound() -> None:
     """`lblp_plus` is 2.2 % above it there, and at its largest load."""
-    network = prepare("resnet8", 1, None).network
+    network = imported("resnet8")
     arch = sized(load_arch("default"), 4, network)
     plan = lblp_plus.plan(network, arch, {}, 0, {})
     graph = planned_graph(network, arch, plan.cuts, plan.settings)

@@ -2,7 +2,6 @@
 """The built-in models have the sizes they claim, and loading refuses what is not a model."""
 
 from collections import Counter
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +9,13 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from mapping.importer import import_model
 from mapping.inputs import DIGITS, quantise_input
 from mapping.models import BUILTIN, load_model, model_arch, model_inputs
 from mapping.onnx_model import image_shape
-from mapping.quantise import quantise
 from pyimc import golden
 from pyimc.errors import ConfigError
-from pyimc.network import Add, Concat, Lut, Mvm, Network, Pool, Resize, macs
-
-
-@cache
-def imported(name: str) -> Network:
-    model = load_model(name)
-    return import_model(quantise(model, list(model_inputs(name, image_shape(model), 2).images)), name)
+from pyimc.network import Add, Concat, Lut, Mvm, Pool, Resize, macs
+from tests.mapping.networks import imported
 
 
 def weight_count(name: str) -> int:
