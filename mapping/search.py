@@ -9,10 +9,10 @@ from mapping.graph import Graph
 from mapping.placement import KINDS, Ledger, Placement, loads, totals
 from mapping.plan import Plan, program_of
 from pyimc.arch import Arch
-from pyimc.cycle import CycleResult, Run
+from pyimc.cycle import Run
 from pyimc.errors import CapacityError
 from pyimc.program import Origin
-from pyimc.steady import Steady, steady_state
+from pyimc.steady import steady_state
 
 IMAGES = 96
 """Images of a run on the cycle model. A chip with deep rings takes images in faster than it can work for a while. Half
@@ -36,7 +36,7 @@ class Trial:
 
     Attributes:
         plan: The plan.
-        score: `NEVER` if it is not worth a run, its rings find no room, or it deadlocks.
+        score: `NEVER` if it is not worth a whole run, its rings find no room, or it deadlocks.
         busy: By node, the cycles per image that it kept its engine: more than its load where others were in the way
             of what it sends. Its load if the score is `NEVER`.
     """
@@ -47,7 +47,7 @@ class Trial:
 
 
 def measure(graph: Graph, arch: Arch, plan: Plan, beat: Score = NEVER) -> Trial:
-    """Runs a plan on the cycle model, unless its largest load is reason enough not to beat a score."""
+    """Runs a plan on the cycle model, unless its largest load or a look says that it does not beat a score."""
     largest = max(loads(graph, arch, plan.placement).values())
     if (0, _steps(largest), 0) > beat:
         return failed(graph, plan)
@@ -56,22 +56,18 @@ def measure(graph: Graph, arch: Arch, plan: Plan, beat: Score = NEVER) -> Trial:
     except CapacityError:
         return failed(graph, plan)
     run = Run(program, IMAGES)
-    first = run.until(LOOK)
-    if first.deadlock or (0, _steps(int(_steady(first).interval * (1 - SCATTER))), 0) > beat:
+    look = run.until(LOOK)
+    early = steady_state(look.first_cycles, look.last_cycles)  # not known yet if some output is far behind another
+    if look.deadlock or (early and (0, _steps(int(early.interval * (1 - SCATTER))), 0) > beat):
         return failed(graph, plan)
     result = run.until(IMAGES)
     if result.deadlock:
         return failed(graph, plan)
     fills = int(result.last_cycles[IMAGES // 2 - 1] > result.first_cycles[-1])
-    steady = _steady(result)
-    score = fills, _steps(max(largest, steady.interval)), steady.latency
-    return Trial(plan, score, {name: actor["busy"] // IMAGES for name, actor in result.actors.items()})
-
-
-def _steady(result: CycleResult) -> Steady:
     steady = steady_state(result.first_cycles, result.last_cycles)
     assert steady is not None
-    return steady
+    score = fills, _steps(max(largest, steady.interval)), steady.latency
+    return Trial(plan, score, {name: actor["busy"] // IMAGES for name, actor in result.actors.items()})
 
 
 def _steps(interval: int) -> int:

@@ -287,3 +287,16 @@ def test_a_run_that_hangs_is_none_to_go_on_with(images: int, monkeypatch: pytest
 
     monkeypatch.setattr(search, "Run", Hangs)
     assert measure(graph, arch, plan) == failed(graph, plan)
+
+
+def test_at_a_look_one_output_may_be_far_behind_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Builder(1, 1, 16)
+    value = early = net.dense("first", "x", 8)
+    for index in range(6):
+        value = net.dense(f"d{index}", value, 8)
+    late = net.dense("last", value, 8)
+    arch = small_arch(activation_words=65535, host_words=4096)
+    graph = planned_graph(net.finish(early, late), arch, {}, read_settings({}))
+    plan = Plan(lpt.place(graph, arch, {}, 0), settings=read_settings({"slack_rows": 32}))
+    monkeypatch.setattr(search, "LOOK", 8)  # the words of as many images, all of them of the early output
+    assert measure(graph, arch, plan) != failed(graph, plan)
