@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from pyimc.errors import ToolError
 from sim.compare.case import Case
 from sim.compare.measure import Figures, measure
+from sim.workers import workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def rows(cases: Sequence[Case], folder: Path, jobs: int, say: Callable[[int], No
 
 def _finished(work: Sequence[tuple[Case, Path]], jobs: int) -> Iterator[None]:
     """One item for every case that is finished."""
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_interruptible) as pool:
+    with workers(jobs) as pool:
         futures: list[Future[None]] = [pool.submit(_measure_and_keep, *item) for item in work]
         try:
             for future in as_completed(futures):
@@ -64,11 +63,6 @@ def _finished(work: Sequence[tuple[Case, Path]], jobs: int) -> Iterator[None]:
             raise ToolError("a process of the comparison died; start it again with fewer --jobs") from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _interruptible() -> None:
-    """Ctrl-C ends a worker at once and without a word."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _measure_and_keep(case: Case, path: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 from mapping.compile import compile_network
@@ -17,6 +15,7 @@ from pyimc.network import Network
 from pyimc.program import HOST
 from pyimc.steady import steady_state
 from sim.prepare import prepare
+from sim.workers import workers
 
 LARGE = str(Path(__file__).resolve().parents[2] / "examples" / "large.yaml")
 """More crossbar PUs than any network here has layers."""
@@ -75,7 +74,7 @@ def measure(point: Point) -> Figures:
 
 def measure_all(points: Sequence[Point], jobs: int) -> dict[Point, Figures]:
     """All points, in processes of their own."""
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with workers(jobs) as pool:
         return dict(zip(points, pool.map(measure, points), strict=True))
 
 

@@ -8,9 +8,7 @@ parts. Beside them copies (all weights on every unit) and horizontal parts (a sh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from mapping.cost import packet_flits
@@ -21,6 +19,7 @@ from pyimc.program import HOST, Program
 from pyimc.steady import steady_state
 from sim.studies.layer import Layer, compile_parts
 from sim.studies.page import percent, plot, table
+from sim.workers import workers
 
 LAYERS = (
     Layer("layer1, 56x56x64", 56, 64, 64, 3),
@@ -147,7 +146,7 @@ def study(
 ) -> str:
     """Measures everything; the text of its section. Writes `split.svg` into `folder`."""
     chosen = list(cases(layers, counts, grains))
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with workers(jobs) as pool:
         found = dict(zip(chosen, pool.map(measure, chosen), strict=True))
     _plot(found, folder / "split.svg")
     return "\n".join([*_orders(found), "", *_others(found), "", "![shares of P](plots/split.svg)"])
