@@ -35,13 +35,12 @@ def size_edges(graph: Graph) -> Graph:
         name: sorted(graph.inputs(name), key=lambda edge: (not edge.partial, depths[edge.producer]))
         for name in graph.nodes
     }
-    outputs = {name: graph.outputs(name) for name in (HOST, *graph.nodes)}
     fill: Counter[Edge] = Counter()
     peak: Counter[Edge] = Counter()
     fired: Counter[str] = Counter()
 
     def push(producer: str, words: int) -> None:
-        for edge in outputs[producer]:
+        for edge in graph.outputs(producer):
             fill[edge] += words
             peak[edge] = max(peak[edge], fill[edge])
             if edge.consumer == HOST:
@@ -49,7 +48,7 @@ def size_edges(graph: Graph) -> Graph:
 
     def fire(name: str) -> None:
         if name == HOST:
-            push(HOST, outputs[HOST][0].row_words)
+            push(HOST, graph.outputs(HOST)[0].row_words)
             return
         firing = graph.nodes[name].firings[fired[name]]
         for edge in inputs[name]:

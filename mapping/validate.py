@@ -77,7 +77,7 @@ def check_schedule(graph: Graph, arch: Arch, placement: Placement, channels: tup
         )
         for name, node in graph.nodes.items()
     }
-    rows = {edge.name: edge.row_words for edge in graph.edges if edge.producer == HOST}
+    rows = {edge.name: edge.row_words for edge in graph.outputs(HOST)}
     steps[HOST] = _host_steps(graph.network.tensors[graph.network.input].height, rows)
     _refuse(graph.network.name, _token_faults(channels, steps))
 

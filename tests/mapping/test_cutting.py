@@ -231,7 +231,8 @@ def columns_exist(network: Network, arch: Arch, largest: int) -> bool:
         for one in range(1, width):
             cut = planned_graph(network, arch, {name: Cut(columns=(one, width - one))}, read_settings({})).nodes
             for columns, copy in ((one, "c0"), (width - one, "c1")):
-                cycles[columns] = min(cycles.get(columns, largest), cut[f"{name}/{copy}"].cycles)
+                copied = cut[f"{name}/{copy}"].cycles
+                cycles[columns] = min(cycles.get(columns, copied), copied)
         shares = [model.new_int_var(0, width, f"{name} on {unit}") for unit in arch.imcs]
         model.add(sum(shares) == width)
         for left, right in pairwise(shares if name == next(iter(whole.nodes)) else ()):  # units are alike
@@ -239,7 +240,7 @@ def columns_exist(network: Network, arch: Arch, largest: int) -> bool:
         column = min((node.cycles - cycles[few]) // (width - few) for few in cycles if few != width)
         start = min(cost - column * columns for columns, cost in cycles.items() if columns)
         for unit, share in zip(arch.imcs, shares, strict=True):
-            cost = costs[name, unit] = model.new_int_var(0, node.cycles, f"cycles of {name} on {unit}")
+            cost = costs[name, unit] = model.new_int_var(0, max(cycles.values()), f"cycles of {name} on {unit}")
             model.add_allowed_assignments([share, cost], list(cycles.items()))
             used = model.new_bool_var(f"{name} on {unit}?")
             model.add(share <= width * used)
