@@ -12,19 +12,16 @@ from pyimc.arch import Arch
 from pyimc.cycle import Run
 from pyimc.errors import CapacityError
 from pyimc.program import Origin
-from pyimc.steady import steady_state
+from pyimc.steady import MANY_IMAGES, steady_state
 
-IMAGES = 96
-"""Images of a run on the cycle model. A chip with deep rings takes images in faster than it can work for a while. Half
-of the images leave while new ones enter, at least; otherwise nobody knows the rate."""
-LOOK = 32
-"""Images that have left when a run is looked at: what is much worse than the best so far is given up."""
-SCATTER = 0.05
-"""How much shorter the interval may become after that look."""
+LOOKS = ((32, 0.05), (96, 0.02))
+"""Images that have left when a run is looked at, and by how much the interval may become shorter after that. What would
+have to become shorter still to be better than the best is given up."""
 
 Score = tuple[int, int, int]
-"""Whether its rate is not known (1) or it does not run at all (2), then cycles between images, the largest load at
-least, in steps of `ALIKE`, then the latency of a full chip: the smaller the better."""
+"""Whether nobody knows its rate, as fewer than half of the images left while new ones entered (1), or it does not run
+at all (2); then cycles between images, the largest load at least, in steps of `ALIKE`; then the latency of a full chip.
+The smaller the better."""
 ALIKE = 0.005
 """Intervals that differ by less are as good: the lower latency decides."""
 NEVER: Score = (2, 0, 0)
@@ -47,7 +44,7 @@ class Trial:
 
 
 def measure(graph: Graph, arch: Arch, plan: Plan, beat: Score = NEVER) -> Trial:
-    """Runs a plan on the cycle model, unless its largest load or a look says that it does not beat a score."""
+    """Runs a plan on the cycle model, unless its largest load or a look at it says that it does not beat a score."""
     largest = max(loads(graph, arch, plan.placement).values())
     if (0, _steps(largest), 0) > beat:
         return failed(graph, plan)
@@ -55,19 +52,20 @@ def measure(graph: Graph, arch: Arch, plan: Plan, beat: Score = NEVER) -> Trial:
         program = program_of(graph, arch, plan, Origin(graph.network.name, "", {}, 0, [], {}, ""))
     except CapacityError:
         return failed(graph, plan)
-    run = Run(program, IMAGES)
-    look = run.until(LOOK)
-    early = steady_state(look.first_cycles, look.last_cycles)  # not known yet if some output is far behind another
-    if look.deadlock or (early and (0, _steps(int(early.interval * (1 - SCATTER))), 0) > beat):
-        return failed(graph, plan)
-    result = run.until(IMAGES)
+    run = Run(program, MANY_IMAGES)
+    for images, scatter in LOOKS:
+        look = run.until(images)
+        early = steady_state(look.first_cycles, look.last_cycles)  # not known if some output is far behind another
+        if look.deadlock or (early and (0, _steps(int(early.interval * (1 - scatter))), 0) > beat):
+            return failed(graph, plan)
+    result = run.until(MANY_IMAGES)
     if result.deadlock:
         return failed(graph, plan)
-    fills = int(result.last_cycles[IMAGES // 2 - 1] > result.first_cycles[-1])
     steady = steady_state(result.first_cycles, result.last_cycles)
     assert steady is not None
+    fills = int(result.last_cycles[MANY_IMAGES // 2 - 1] > result.first_cycles[-1])
     score = fills, _steps(max(largest, steady.interval)), steady.latency
-    return Trial(plan, score, {name: actor["busy"] // IMAGES for name, actor in result.actors.items()})
+    return Trial(plan, score, {name: actor["busy"] // MANY_IMAGES for name, actor in result.actors.items()})
 
 
 def _steps(interval: int) -> int:

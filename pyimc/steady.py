@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+MANY_IMAGES = 192
+"""Images of a run whose interval lasts. A chip with deep rings takes images in faster than it can work for a while, and
+images that share PUs leave at distances that scatter."""
+
 
 class Steady(NamedTuple):
     """Means over some images, in cycles.

@@ -16,6 +16,7 @@ from mapping.placement import Options
 from pyimc import isa, program_file
 from pyimc.arch import load_arch
 from pyimc.errors import ConfigError, EncodingError, ImcError
+from pyimc.steady import MANY_IMAGES
 from sim.benchmark import benchmark
 from sim.flow import BUILD, Request, rerun, simulate
 from sim.growth import growth
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     sim = commands.add_parser("sim", help="run a model on the chip and prove every value")
     _model_arguments(sim)
     _level_argument(sim)
-    sim.add_argument("--images", type=int, help="how many (default: 4, digits 32; at level cycle 96)")
+    sim.add_argument("--images", type=int, help=f"how many (default: 4, digits 32; at level cycle {MANY_IMAGES})")
     sim.add_argument("--input", type=Path, help="a picture or .npy file (default: a photograph; digits: test set)")
     _rtl_arguments(sim)
     sim.set_defaults(command=_sim)
@@ -153,7 +154,7 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pus", type=_naturals, help="crossbar PUs that --arch is given instead of its own, as in 2,4")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
     parser.add_argument("--seeds", type=_positive, default=5, help="runs of a strategy that draws numbers")
-    parser.add_argument("--images", type=_positive, default=96)
+    parser.add_argument("--images", type=_positive, default=MANY_IMAGES)
     parser.add_argument("--rtl", type=_natural, default=0, help="rows to measure on RTL: highest, lowest rates first")
     parser.add_argument("--sim", default="icarus", help="for --rtl: icarus or verilator")
     parser.add_argument("--jobs", type=_positive, default=2, help="processes")

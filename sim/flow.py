@@ -19,6 +19,7 @@ from pyimc import golden, program_file
 from pyimc.arch import load_arch
 from pyimc.cycle.model import simulate as predict
 from pyimc.errors import ConfigError, DeadlockError, EncodingError, MismatchError
+from pyimc.steady import MANY_IMAGES
 from sim import simulator
 from sim.job import Job, Outcome
 from sim.packets import table_packets
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 LEVELS = ("rtl", "cycle", "golden")
 FEW_IMAGES, LABELLED_IMAGES = 4, 32  # of a run with values: one interval with the chip full; enough for an accuracy
-MANY_IMAGES = 96  # of a run without: it takes seconds, and deep rings have filled
 SLOW_NODES = 64  # above, RTL simulates less than some hundred cycles a second
 BUILD = Path("build")
 INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
