@@ -34,12 +34,13 @@ def test_workers_end_with_the_process_that_started_them(
     with subprocess.Popen(
         [sys.executable, "-c", START],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         send(process.pid, how)
-        process.communicate(timeout=60)  # comes back when none is left that could still write
+        said = process.communicate(timeout=60)[1]  # comes back when none is left that could still write
         assert process.returncode
+        assert said.count("Traceback") == (how == signal.SIGINT), "that of this process, none of the workers"
