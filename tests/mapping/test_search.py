@@ -13,7 +13,7 @@ from mapping.strategies import lpt
 from pyimc.arch import Arch
 from pyimc.cycle import CycleResult, Run, simulate
 from pyimc.program import Origin
-from pyimc.steady import MANY_IMAGES, steady_state
+from pyimc.steady import steady_state
 from tests.mapping.networks import Builder, residual, small_arch
 
 
@@ -99,18 +99,18 @@ def test_what_is_much_worse_than_the_best_is_given_up_at_a_look(monkeypatch: pyt
     monkeypatch.setattr(search, "Run", Watched)
     known = measure(graph, arch, plan)
     program = program_of(graph, arch, plan, Origin("", "", {}, 0, [], {}, ""))
-    result = simulate(program, MANY_IMAGES)
+    result = simulate(program, 192)
     steady = steady_state(result.first_cycles, result.last_cycles)
-    assert images == [32, 96, MANY_IMAGES] and steady is not None and known.score[2] == steady.latency
-    assert known.busy == {name: actor["busy"] // MANY_IMAGES for name, actor in result.actors.items()}
+    assert images == [32, 96, 192] and steady is not None and known.score[2] == steady.latency
+    assert known.busy == {name: actor["busy"] // 192 for name, actor in result.actors.items()}
     monkeypatch.setattr(search, "loads", lambda *_: {0: 1})  # or the load says already that it cannot be better
-    for steps, looks in ((2, [32, 96, MANY_IMAGES]), (7, [32, 96]), (15, [32])):  # of half a percent
+    for steps, looks in ((2, [32, 96, 192]), (7, [32, 96]), (15, [32])):  # of half a percent
         images.clear()
         trial = measure(graph, arch, plan, (0, known.score[1] - steps, 0))
-        assert images == looks and trial == (known if looks[-1] == MANY_IMAGES else failed(graph, plan))
+        assert images == looks and trial == (known if looks[-1] == 192 else failed(graph, plan))
 
 
-@pytest.mark.parametrize("images", [32, 96, MANY_IMAGES])
+@pytest.mark.parametrize("images", [32, 96, 192])
 def test_a_run_that_hangs_is_none_to_go_on_with(images: int, monkeypatch: pytest.MonkeyPatch) -> None:
     arch = small_arch()
     graph = planned_graph(residual(), arch, {}, read_settings({}))
