@@ -207,11 +207,14 @@ def print_table(run: Run, console: Console) -> None:
         kind = "dpu" if int(node) in run.program.arch.dpus else "imc"
         table.add_row(node, kind, *shares, " ".join(hosted[node]))
     console.print(table)
-    few = "" if report["settled"] else " (few images)"
+    steady = ""
+    if report["interval_cycles"] is not None:
+        few = "" if report["settled"] else " (few images)"
+        steady = f"{report['steady_latency_cycles']} with the chip full, interval {report['interval_cycles']}{few}, "
     console.print(
-        f"latency {report['latency_cycles']} cycles, {report['steady_latency_cycles']} with the chip full, "
-        f"interval {report['interval_cycles']}{few}, {report['cycles_total']} in all for {report['images']} images; "
-        f"{report['cycles_per_second']:.0f} cycles/s, {report['macs_per_second'] / 1e6:.1f} M MAC/s"
+        f"latency {report['latency_cycles']} cycles, {steady}{report['cycles_total']} in all for "
+        f"{report['images']} images; {report['cycles_per_second']:.0f} cycles/s, "
+        f"{report['macs_per_second'] / 1e6:.1f} M MAC/s"
     )
     _print_bounds(report, console)
     compared = sum(node["values_compared"] for node in report["nodes"].values())

@@ -381,6 +381,12 @@ def test_a_program_assembled_from_its_own_text_runs(workspace: Path) -> None:
     assert not read_result(run)["deadlock"]
 
 
+def test_one_image_has_no_interval_to_speak_of(workspace: Path) -> None:
+    said = pyimc("sim", "--model", "digits", "--arch", "tiny", "--level", "cycle", "--images", "1")
+    assert (said.code, said.err) == (0, "")
+    assert re.search(r"^latency (\d+) cycles, \1 in all for 1 images; \d+ cycles/s", said.out, re.MULTILINE)
+
+
 def test_sim_says_what_it_did(workspace: Path) -> None:
     shutil.rmtree("build/digits-tiny-round_robin-rtl", ignore_errors=True)
     said = pyimc("sim", "--model", "digits", "--arch", "tiny", "--strategy", "round_robin", "--images", "4")
