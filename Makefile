@@ -1,4 +1,4 @@
-# Everything installs what it needs first (sim/bootstrap.py); a second call installs nothing.
+# Everything installs what it needs first (sim/toolchain/bootstrap.py); a second call installs nothing.
 # Exit codes: make itself ends with 2 whenever a recipe fails; `.venv/bin/pyimc` tells 1 (mismatch) from 2 (your input).
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ JOBS   ?= 2
 MODEL  ?= resnet18
 
 BIN    := .venv/bin
-SETUP   = @$(PYTHON) -I sim/bootstrap.py
+SETUP   = @$(PYTHON) -I sim/toolchain/bootstrap.py
 PYTEST  = $(BIN)/python -m pytest -n $(JOBS) $(if $(K),-k '$(K)')
 
 # --flag value, only for what make was given (ARCH, say, may be in the environment for another reason).
@@ -63,7 +63,7 @@ mutants: ## break the RTL in known places and see the tests fail (a few minutes)
 lint: ## ruff, mypy, and verilator on the RTL at several parameter sets
 	$(SETUP) verilator
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/python -m sim.lint_rtl
+	@$(BIN)/python -m sim.toolchain.lint_rtl
 
 format: ## let ruff fix and format the Python files
 	$(SETUP)
@@ -71,7 +71,7 @@ format: ## let ruff fix and format the Python files
 
 synth: ## cells of every RTL module, through Yosys
 	$(SETUP) yosys
-	@$(BIN)/python -m sim.synth
+	@$(BIN)/python -m sim.toolchain.synth
 
 bench: ## measure the speeds in docs/results.md: RTL on every simulator, cycle level, their ratios
 	$(SETUP) $(SIMULATORS)

@@ -5,8 +5,8 @@
 Option: percent (120): how far the load of a unit may exceed the mean before the next unit is tried.
 """
 
-from mapping.graph import Graph
-from mapping.placement import Ledger, Options, Placement, Whole, read_options, units
+from mapping.actors.graph import Graph
+from mapping.placement.ledger import Ledger, Options, Placement, Whole, read_options, units
 from pyimc.arch import Arch
 
 

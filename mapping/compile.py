@@ -4,13 +4,13 @@ Passes, each a pure function: deployment graph, smallest channels, placement, ch
 schedule, code, validation of the code.
 """
 
-from mapping.bounds import bounds
-from mapping.buffers import allocate
-from mapping.placement import Options, Placement, with_room
-from mapping.plan import SETTINGS, Plan, planned_graph, program_of, read_settings
-from mapping.split import read_cuts, split_network, write_cuts
-from mapping.strategies import find
-from mapping.validate import check_placement, check_program, check_schedule
+from mapping.actors.buffers import allocate
+from mapping.actors.plan import SETTINGS, Plan, planned_graph, program_of, read_settings
+from mapping.actors.validate import check_placement, check_program, check_schedule
+from mapping.cuts.split import read_cuts, split_network, write_cuts
+from mapping.placement.bounds import bounds
+from mapping.placement.ledger import Options, Placement, with_room
+from mapping.placement.strategies import find
 from pyimc.arch import Arch
 from pyimc.errors import ConfigError
 from pyimc.network import Network
@@ -29,8 +29,8 @@ def compile_network(
         network: What to compute.
         arch: The chip.
         strategy: Name of the placement strategy.
-        options: `slack_rows`, `grain`, `priority` (see `mapping.plan`), `split` (see `mapping.split`) and those of the
-            strategy.
+        options: `slack_rows`, `grain`, `priority` (see `mapping.actors.plan`), `split` (see `mapping.cuts.split`)
+            and those of the strategy.
         seed: For strategies that draw numbers.
 
     Returns:

@@ -10,19 +10,19 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from mapping.buffers import smallest_rings
+from mapping.actors.buffers import smallest_rings
 from mapping.compile import STRATEGY, compile_network
-from mapping.placement import Options
+from mapping.placement.ledger import Options
 from pyimc import isa, program_file
 from pyimc.arch import load_arch
 from pyimc.errors import ConfigError, EncodingError, ImcError
 from pyimc.steady import MANY_IMAGES
-from sim.benchmark import benchmark
-from sim.flow import BUILD, Request, rerun, simulate
-from sim.growth import growth
-from sim.progress import progress_line
-from sim.result import Run, print_table
-from sim.validation import validate
+from sim.lab.benchmark import benchmark
+from sim.lab.growth import growth
+from sim.run.flow import BUILD, Request, rerun, simulate
+from sim.run.progress import progress_line
+from sim.run.result import Run, print_table
+from sim.run.validation import validate
 
 SIZES = (2, 4, 8, 16, 32)  # crossbar PUs of a comparison
 
@@ -222,7 +222,7 @@ def _report(run: Run, console: Console) -> None:
 
 def _compile(parsed: argparse.Namespace) -> None:
     from mapping.models import model_arch  # ONNX and onnxruntime: only for what reads a model
-    from sim.prepare import model_name, prepare
+    from sim.run.prepare import model_name, prepare
 
     arch = load_arch(parsed.arch or model_arch(parsed.model))
     prepared = prepare(parsed.model, 1, None)
@@ -242,7 +242,7 @@ def _compile(parsed: argparse.Namespace) -> None:
 
 
 def _compare(parsed: argparse.Namespace) -> None:
-    from sim.compare.command import Matrix, compare  # ONNX, as above
+    from sim.lab.compare.command import Matrix, compare  # ONNX, as above
 
     matrix = Matrix(
         models=parsed.model, strategies=parsed.strategy, archs=parsed.arch,
@@ -253,7 +253,7 @@ def _compare(parsed: argparse.Namespace) -> None:
 
 
 def _study(parsed: argparse.Namespace) -> None:
-    from sim.studies.command import STUDIES, study  # ONNX, as above
+    from sim.lab.studies.command import STUDIES, study  # ONNX, as above
 
     unknown = [name for name in parsed.studies if name not in STUDIES]
     if unknown:

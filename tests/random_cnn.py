@@ -12,8 +12,8 @@ import onnx
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mapping.importer.onnx_model import image_shape
 from mapping.models.builder import GraphBuilder
-from mapping.onnx_model import image_shape
 
 Choose = Callable[[int, int], int]
 """Draws an integer between two limits, both included."""

@@ -129,7 +129,7 @@ def test_no_path_leads_out() -> None:
 
 def test_bootstrap_needs_nothing_installed() -> None:
     """It runs before the environment exists."""
-    names = {name for _, name in imported((ROOT / "sim" / "bootstrap.py").read_text(), "sim")}
+    names = {name for _, name in imported((ROOT / "sim" / "toolchain" / "bootstrap.py").read_text(), "sim")}
     assert names <= {*sys.stdlib_module_names, "__future__"}
 
 

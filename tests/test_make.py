@@ -25,7 +25,7 @@ def make(*arguments: str) -> str:
 
 def bootstrap(*arguments: str, path: str, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """The bootstrap with a PATH of its own, so that it finds what the test wants it to find."""
-    command = [sys.executable, "-I", str(root / "sim" / "bootstrap.py"), *arguments]
+    command = [sys.executable, "-I", str(root / "sim" / "toolchain" / "bootstrap.py"), *arguments]
     return subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, check=False)
 
 
@@ -33,7 +33,7 @@ def bootstrap(*arguments: str, path: str, root: Path = ROOT) -> subprocess.Compl
 def copy(tmp_path: Path) -> Path:
     """A repository with nothing but the bootstrap in it."""
     (tmp_path / "sim").mkdir()
-    (tmp_path / "sim" / "bootstrap.py").write_bytes((ROOT / "sim" / "bootstrap.py").read_bytes())
+    (tmp_path / "sim" / "toolchain" / "bootstrap.py").write_bytes((ROOT / "sim" / "bootstrap.py").read_bytes())
     (tmp_path / "requirements.lock").write_text("")
     return tmp_path
 

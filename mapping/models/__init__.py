@@ -6,9 +6,9 @@ from pathlib import Path
 
 import onnx
 
-from mapping.inputs import ImageShape, Inputs, Preprocess, default_inputs, load_digits, load_inputs
+from mapping.importer.inputs import ImageShape, Inputs, Preprocess, default_inputs, load_digits, load_inputs
+from mapping.importer.onnx_model import read
 from mapping.models import digits, resnet8, resnet18, yolov8n
-from mapping.onnx_model import read
 from pyimc.errors import ConfigError
 
 IMAGENET = Preprocess(mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225))

@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from mapping.onnx_model import IR_VERSION, OPSET
+from mapping.importer.onnx_model import IR_VERSION, OPSET
 
 
 class GraphBuilder:

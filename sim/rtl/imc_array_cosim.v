@@ -2,7 +2,7 @@
 // imc_array - drop-in replacement of rtl/imc_array.v whose column sums numpy computes through cocotb.
 //
 // On the first step of an MVM it latches input vector and plane and toggles `request`; the bench answers within the
-// same time step by writing the sums of every bit step into `slices` (sim/cosim_array.py). Weights stay in numpy:
+// same time step by writing the sums of every bit step into `slices` (sim/run/cosim_array.py). Weights stay in numpy:
 // front-door writes are handed over with `wrote`. Timing: as rtl/imc_array.v.
 `default_nettype none
 

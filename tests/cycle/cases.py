@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from mapping.compile import compile_network
-from mapping.placement import Options
-from mapping.strategies import names
+from mapping.placement.ledger import Options
+from mapping.placement.strategies import names
 from pyimc.errors import CapacityError
 from pyimc.network import Network
 from pyimc.program import Program
-from sim.prepare import prepare
+from sim.run.prepare import prepare
 from tests.cycle.chips import NETWORK_CHIPS, random_chip
 from tests.cycle.units import UNITS
 from tests.random_cnn import seeded

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from pyimc.cycle import CycleResult, simulate
 from pyimc.program import Program
-from sim import simulator
-from sim.job import Job, Outcome
-from sim.validation import COMPARED, rtl_events
+from sim.run.job import Job, Outcome
+from sim.run.validation import COMPARED, rtl_events
+from sim.toolchain import simulator
 from tests.sim.runs import images_for, store
 
 EVENTS = 1 << 22

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pyimc.program_file import program_hash
-from sim.results_page import replace_section
+from sim.lab.results_page import replace_section
 from tests.cycle.cases import Case, cases
 from tests.cycle.equality import compare
 from tests.sim.runs import ROOT

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from mapping.compile import compile_network
-from mapping.strategies import names
+from mapping.placement.strategies import names
 from pyimc import isa
 from pyimc.arch import load_arch
 from pyimc.cycle import Run, simulate
@@ -28,7 +28,7 @@ from pyimc.errors import CapacityError
 from pyimc.network import Mvm, Network
 from pyimc.program import Program
 from pyimc.timing_imc import Layer, convert_cycles, drain_cycles, engine_of, window_chunks
-from sim.prepare import prepare
+from sim.run.prepare import prepare
 from tests.cycle.cases import Case, cases, network_program, unit_program
 from tests.cycle.chips import NETWORK_CHIPS
 from tests.cycle.equality import compare, differences, run_rtl

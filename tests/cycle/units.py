@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mapping.split import Cut, split_network
+from mapping.cuts.split import Cut, split_network
 from pyimc.arch import Arch
 from pyimc.network import Network
 from tests.mapping.networks import Builder, moves, small_arch

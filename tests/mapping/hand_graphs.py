@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from mapping.graph import Edge, Graph, GraphNode
+from mapping.actors.graph import Edge, Graph, GraphNode
 from pyimc.arch import Arch
 from pyimc.network import Add, Network, TensorType
 from pyimc.program import HOST, Kind

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 from hypothesis import strategies as st
 
-from mapping.importer import import_model
+from mapping.importer.onnx_model import image_shape
+from mapping.importer.quantise import quantise
+from mapping.importer.walk import import_model
 from mapping.models import load_model, model_inputs
-from mapping.onnx_model import image_shape
-from mapping.quantise import quantise
 from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pads, Pair, Pool, Resize, TensorType, window_shape
 from pyimc.network_rules import verify

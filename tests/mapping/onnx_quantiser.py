@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other int8 forms of a float model than the one mapping.quantise makes, written by onnxruntime."""
+"""Other int8 forms of a float model than the one mapping.importer.quantise makes, written by onnxruntime."""
 
 import logging
 import tempfile
@@ -10,8 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from mapping.onnx_model import feed
-from mapping.quantise import fold
+from mapping.importer.onnx_model import feed
+from mapping.importer.quantise import fold
 from tests.random_cnn import calibration
 
 

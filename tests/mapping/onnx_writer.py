@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from mapping.inputs import quantise_input
-from mapping.reference import compare
+from mapping.importer.inputs import quantise_input
+from mapping.importer.reference import compare
 from pyimc import golden
 from pyimc.network import Network
 from tests.random_cnn import calibration

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mapping.buffers import size_edges
+from mapping.actors.buffers import size_edges
+from mapping.actors.cost import mean_hops
+from mapping.actors.graph import Graph, build_graph
 from mapping.compile import compile_network
-from mapping.cost import mean_hops
-from mapping.graph import Graph, build_graph
-from mapping.placement import Choice, NoRoom, Options, Placement, Whole, loads, read_options, retry, with_room
-from mapping.strategies import find, names
-from mapping.strategies.heft import earliest, upward_rank
+from mapping.placement.ledger import Choice, NoRoom, Options, Placement, Whole, loads, read_options, retry, with_room
+from mapping.placement.strategies import find, names
+from mapping.placement.strategies.heft import earliest, upward_rank
 from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.errors import ConfigError
 from pyimc.program import HOST
@@ -167,7 +167,7 @@ def test_rings_get_room_for_a_row_of_slack_if_there_is() -> None:
 @pytest.mark.parametrize(("strategy", "roomy"), [("optimal", False), ("lpt", True)])
 def test_a_bound_is_proven_for_the_smallest_rings(strategy: str, roomy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     least = {edge.name: edge.least_words for edge in size_edges(build_graph(residual(), small_arch())).edges}
-    module, placed = importlib.import_module(f"mapping.strategies.{strategy}"), []
+    module, placed = importlib.import_module(f"mapping.placement.strategies.{strategy}"), []
     place = module.place
 
     def note(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:

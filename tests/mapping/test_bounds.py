@@ -3,12 +3,12 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapping.bounds import bounds, load_bound
-from mapping.buffers import size_edges
+from mapping.actors.buffers import size_edges
+from mapping.actors.graph import build_graph
 from mapping.compile import compile_network
-from mapping.graph import build_graph
-from mapping.placement import loads
-from mapping.strategies import find, names
+from mapping.placement.bounds import bounds, load_bound
+from mapping.placement.ledger import loads
+from mapping.placement.strategies import find, names
 from pyimc.cycle import simulate
 from pyimc.network import Network
 from tests.mapping.hand_graphs import graph_of, row_of

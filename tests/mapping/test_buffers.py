@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from mapping.buffers import allocate, size_edges
-from mapping.graph import Graph, build_graph
-from mapping.placement import Placement
-from mapping.strategies import find
-from mapping.validate import check_schedule
+from mapping.actors.buffers import allocate, size_edges
+from mapping.actors.graph import Graph, build_graph
+from mapping.actors.validate import check_schedule
+from mapping.placement.ledger import Placement
+from mapping.placement.strategies import find
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, ScheduleError
 from pyimc.network import Network

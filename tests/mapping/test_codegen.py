@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapping.codegen import priority
+from mapping.actors.graph import build_graph
+from mapping.code.codegen import priority
 from mapping.compile import compile_network
-from mapping.graph import build_graph
-from mapping.split import Cut, split_network
-from mapping.strategies import names
+from mapping.cuts.split import Cut, split_network
+from mapping.placement.strategies import names
 from pyimc import golden, isa
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, ConfigError

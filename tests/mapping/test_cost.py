@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from mapping.actors.cost import row_flits
+from mapping.actors.graph import build_graph
 from mapping.compile import compile_network
-from mapping.cost import row_flits
-from mapping.graph import build_graph
 from pyimc.arch import Arch, load_arch
 from pyimc.cycle import simulate
 from pyimc.network import Network

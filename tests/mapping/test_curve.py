@@ -7,11 +7,11 @@ import numpy as np
 import onnx
 import pytest
 
-from mapping.importer import import_model
-from mapping.inputs import quantise_input
+from mapping.importer.inputs import quantise_input
+from mapping.importer.quantise import quantise
+from mapping.importer.reference import compare
+from mapping.importer.walk import import_model
 from mapping.models.builder import GraphBuilder
-from mapping.quantise import quantise
-from mapping.reference import compare
 from pyimc import golden
 from pyimc.errors import UnsupportedOperator
 from pyimc.network import Lut, Mvm

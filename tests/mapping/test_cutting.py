@@ -1,16 +1,16 @@
-"""mapping.cutting: layers in copies that give all crossbar PUs the same load."""
+"""mapping.cuts.cutting: layers in copies that give all crossbar PUs the same load."""
 
 from itertools import islice
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapping.cutting import cuttings, uncut_bound
-from mapping.graph import Graph
-from mapping.placement import Placement, loads
-from mapping.plan import planned_graph, read_settings
-from mapping.sized import sized
-from mapping.strategies import lpt
+from mapping.actors.graph import Graph
+from mapping.actors.plan import planned_graph, read_settings
+from mapping.cuts.cutting import cuttings, uncut_bound
+from mapping.placement.ledger import Placement, loads
+from mapping.placement.sized import sized
+from mapping.placement.strategies import lpt
 from pyimc.arch import Arch, load_arch
 from pyimc.network import Network
 from tests.mapping.networks import networks, resnet18, small_arch

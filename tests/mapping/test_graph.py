@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from mapping.firing import Firing, image_firings, runs, stream_length
-from mapping.graph import Graph, build_graph
+from mapping.actors.firing import Firing, image_firings, runs, stream_length
+from mapping.actors.graph import Graph, build_graph
 from pyimc.arch import load_arch
 from pyimc.errors import CapacityError, ConfigError
 from tests.mapping.networks import Builder, residual, resnet18, small_arch

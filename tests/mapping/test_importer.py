@@ -7,12 +7,12 @@ import numpy as np
 import onnx
 import pytest
 
-from mapping.importer import check_float, import_model
-from mapping.inputs import quantise_input
+from mapping.importer.inputs import quantise_input
+from mapping.importer.onnx_model import feed, session
+from mapping.importer.operators import OPERATORS, QUANTISED
+from mapping.importer.quantise import quantise
+from mapping.importer.walk import check_float, import_model
 from mapping.models.builder import GraphBuilder
-from mapping.onnx_model import feed, session
-from mapping.operators import OPERATORS, QUANTISED
-from mapping.quantise import quantise
 from pyimc import golden
 from pyimc.errors import UnsupportedOperator
 from pyimc.network import Add, Mvm, Pool

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mapping.inputs import PHOTO, Preprocess, load_digits, load_inputs, quantise_input
+from mapping.importer.inputs import PHOTO, Preprocess, load_digits, load_inputs, quantise_input
+from mapping.importer.onnx_model import image_shape
 from mapping.models import BUILTIN, IMAGENET, load_model, model_inputs
-from mapping.onnx_model import image_shape
 from pyimc.errors import ConfigError
 from pyimc.network import Network, TensorType
 

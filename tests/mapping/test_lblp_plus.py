@@ -1,4 +1,4 @@
-"""mapping.strategies.lblp_plus: what it cuts, keeps, tries and refuses."""
+"""mapping.placement.strategies.lblp_plus: what it cuts, keeps, tries and refuses."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -6,14 +6,14 @@ from itertools import pairwise
 import pytest
 from ortools.sat.python import cp_model
 
-from mapping.bounds import bounds
+from mapping.actors.graph import Graph
+from mapping.actors.plan import planned_graph, read_settings
 from mapping.compile import compile_network
-from mapping.graph import Graph
-from mapping.placement import Placement, loads, with_room
-from mapping.plan import planned_graph, read_settings
-from mapping.sized import sized
-from mapping.split import Cut
-from mapping.strategies import lblp_plus
+from mapping.cuts.split import Cut
+from mapping.placement.bounds import bounds
+from mapping.placement.ledger import Placement, loads, with_room
+from mapping.placement.sized import sized
+from mapping.placement.strategies import lblp_plus
 from pyimc.arch import Arch, load_arch
 from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Mvm, Network

@@ -1,4 +1,4 @@
-"""mapping.mesh: units exchanged so that no link of the mesh is crowded."""
+"""mapping.placement.mesh: units exchanged so that no link of the mesh is crowded."""
 
 from collections import Counter
 from itertools import pairwise
@@ -6,12 +6,12 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapping.buffers import size_edges
-from mapping.cost import tensor_flits
-from mapping.graph import Graph, build_graph
-from mapping.mesh import spread_routes
-from mapping.placement import Placement, loads
-from mapping.strategies import find
+from mapping.actors.buffers import size_edges
+from mapping.actors.cost import tensor_flits
+from mapping.actors.graph import Graph, build_graph
+from mapping.placement.ledger import Placement, loads
+from mapping.placement.mesh import spread_routes
+from mapping.placement.strategies import find
 from pyimc.arch import Arch
 from pyimc.network import Network
 from pyimc.program import HOST

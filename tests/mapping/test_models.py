@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from mapping.inputs import DIGITS, quantise_input
+from mapping.importer.inputs import DIGITS, quantise_input
+from mapping.importer.onnx_model import image_shape
 from mapping.models import BUILTIN, load_model, model_arch, model_inputs
-from mapping.onnx_model import image_shape
 from pyimc import golden
 from pyimc.errors import ConfigError
 from pyimc.network import Add, Concat, Lut, Mvm, Pool, Resize, macs

@@ -7,11 +7,11 @@ import numpy as np
 import onnx
 import pytest
 
-from mapping.importer import import_model
+from mapping.importer.parts import compute_parts, part_name, part_of
+from mapping.importer.quantise import quantise
+from mapping.importer.reference import compare
+from mapping.importer.walk import import_model
 from mapping.models.builder import GraphBuilder
-from mapping.parts import compute_parts, part_name, part_of
-from mapping.quantise import quantise
-from mapping.reference import compare
 from pyimc import golden
 from pyimc.errors import UnsupportedOperator
 from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pool, Resize, TensorType

@@ -11,12 +11,12 @@ import onnx
 import pytest
 from onnx import helper
 
-from mapping.importer import import_model
-from mapping.inputs import quantise_input
+from mapping.importer.inputs import quantise_input
+from mapping.importer.onnx_model import feed, image_shape, session
+from mapping.importer.quantise import fold, quantise
+from mapping.importer.walk import import_model
 from mapping.models import load_model, model_inputs
 from mapping.models.builder import GraphBuilder
-from mapping.onnx_model import feed, image_shape, session
-from mapping.quantise import fold, quantise
 from pyimc import golden
 from pyimc.errors import ConfigError, UnsupportedOperator
 from tests.random_cnn import calibration, seeded

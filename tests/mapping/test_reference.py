@@ -9,11 +9,11 @@ import onnx
 import pytest
 from hypothesis import given, settings
 
-from mapping.importer import import_model
+from mapping.importer.onnx_model import image_shape
+from mapping.importer.quantise import quantise
+from mapping.importer.reference import compare
+from mapping.importer.walk import import_model
 from mapping.models import load_model, model_inputs
-from mapping.onnx_model import image_shape
-from mapping.quantise import quantise
-from mapping.reference import compare
 from pyimc.errors import UnsupportedOperator
 from pyimc.network import Add, Mvm, Network, Pool
 from tests.mapping.onnx_quantiser import quantised_as

@@ -1,12 +1,12 @@
-"""mapping.relay: nobody has more consumers than slots, and every value stays what it is."""
+"""mapping.cuts.relay: nobody has more consumers than slots, and every value stays what it is."""
 
 import numpy as np
 import pytest
 
+from mapping.actors.graph import build_graph
 from mapping.compile import compile_network
-from mapping.graph import build_graph
-from mapping.relay import add_relays
-from mapping.split import Cut, split_network
+from mapping.cuts.relay import add_relays
+from mapping.cuts.split import Cut, split_network
 from pyimc.arch import Arch
 from pyimc.golden import run
 from pyimc.network import Lut, Network

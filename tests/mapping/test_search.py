@@ -1,15 +1,15 @@
-"""mapping.search: moves and swaps by loads, plans compared on the cycle model."""
+"""mapping.placement.search: moves and swaps by loads, plans compared on the cycle model."""
 
 from dataclasses import replace
 
 import pytest
 
-from mapping import search
-from mapping.graph import Graph
-from mapping.placement import Placement, loads, totals
-from mapping.plan import Plan, planned_graph, program_of, read_settings
-from mapping.search import Score, Trial, balance, failed, fits, improve, measure
-from mapping.strategies import lpt
+from mapping.actors.graph import Graph
+from mapping.actors.plan import Plan, planned_graph, program_of, read_settings
+from mapping.placement import search
+from mapping.placement.ledger import Placement, loads, totals
+from mapping.placement.search import Score, Trial, balance, failed, fits, improve, measure
+from mapping.placement.strategies import lpt
 from pyimc.arch import Arch
 from pyimc.cycle import CycleResult, Run, simulate
 from pyimc.program import Origin

@@ -3,8 +3,8 @@
 import pytest
 
 from mapping.compile import compile_network
-from mapping.sized import sized
-from mapping.strategies import names
+from mapping.placement.sized import sized
+from mapping.placement.strategies import names
 from pyimc.arch import load_arch
 from pyimc.errors import CapacityError, ConfigError
 from tests.mapping.networks import Builder, resnet18

@@ -6,14 +6,14 @@ from functools import cache, partial
 
 import pytest
 
-from mapping.buffers import allocate, size_edges
-from mapping.codegen import generate
-from mapping.firing import Grain
-from mapping.graph import Graph, build_graph
-from mapping.placement import Placement
-from mapping.split import Cut, split_network
-from mapping.strategies import find
-from mapping.validate import check_schedule
+from mapping.actors.buffers import allocate, size_edges
+from mapping.actors.firing import Grain
+from mapping.actors.graph import Graph, build_graph
+from mapping.actors.validate import check_schedule
+from mapping.code.codegen import generate
+from mapping.cuts.split import Cut, split_network
+from mapping.placement.ledger import Placement
+from mapping.placement.strategies import find
 from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.cycle.model import CycleResult, simulate
 from pyimc.errors import ScheduleError

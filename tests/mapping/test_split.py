@@ -1,4 +1,4 @@
-"""mapping.split: a cut network computes what the whole one does, and cuts that make no sense are refused."""
+"""mapping.cuts.split: a cut network computes what the whole one does, and cuts that make no sense are refused."""
 
 import re
 from math import gcd
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapping.split import Cut, read_cuts, shares, split_network, whole_layers, write_cuts
+from mapping.cuts.split import Cut, read_cuts, shares, split_network, whole_layers, write_cuts
 from pyimc.errors import ConfigError
 from pyimc.golden import run
 from pyimc.network import Concat, Mvm, Network, Node, Pool

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapping.buffers import allocate, size_edges
-from mapping.graph import Graph, build_graph
-from mapping.placement import Ledger, capacity, demand, loads
-from mapping.strategies import find, names
-from mapping.validate import check_placement, check_schedule
+from mapping.actors.buffers import allocate, size_edges
+from mapping.actors.graph import Graph, build_graph
+from mapping.actors.validate import check_placement, check_schedule
+from mapping.placement.ledger import Ledger, capacity, demand, loads
+from mapping.placement.strategies import find, names
 from pyimc.arch import Arch, load_arch
 from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Network

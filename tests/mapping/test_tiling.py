@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapping.tiling import matrix, plane_count, spans, tiles, weight_image
+from mapping.code.tiling import matrix, plane_count, spans, tiles, weight_image
 from pyimc.network import Mvm, Node
 from tests.mapping.networks import Builder, small_arch
 

@@ -9,10 +9,10 @@ import onnx
 import pytest
 from onnx import helper
 
-from mapping.importer import import_model
+from mapping.importer.quantise import quantise
+from mapping.importer.walk import import_model
 from mapping.models import load_model
 from mapping.models.builder import GraphBuilder
-from mapping.quantise import quantise
 from pyimc.errors import UnsupportedOperator
 from tests.mapping.onnx_writer import I8, Quantised, qdq_conv
 from tests.random_cnn import calibration

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from mapping.buffers import allocate, size_edges
+from mapping.actors.buffers import allocate, size_edges
+from mapping.actors.graph import Graph, build_graph
+from mapping.actors.validate import check_placement, check_program, check_schedule
 from mapping.compile import compile_network
-from mapping.graph import Graph, build_graph
-from mapping.placement import Placement
-from mapping.strategies import find
-from mapping.validate import check_placement, check_program, check_schedule
+from mapping.placement.ledger import Placement
+from mapping.placement.strategies import find
 from pyimc import isa
 from pyimc.errors import ScheduleError
 from pyimc.program import Channel, Program

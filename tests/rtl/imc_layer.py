@@ -13,8 +13,8 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 from numpy.typing import NDArray
 
-from mapping.firing import image_firings, row_words
-from mapping.tiling import matrix, spans, weight_image
+from mapping.actors.firing import image_firings, row_words
+from mapping.code.tiling import matrix, spans, weight_image
 from pyimc import isa
 from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.golden import accumulate, run_node

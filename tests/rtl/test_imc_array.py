@@ -16,7 +16,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 from numpy.typing import NDArray
 
-from sim.cosim_array import NumpyArray, lane_bits
+from sim.run.cosim_array import NumpyArray, lane_bits
 from tests.rtl.bench import Corners, cycles, seeded
 from tests.rtl.runner import BUILD, ROOT, RTL, assert_refused, simulate
 

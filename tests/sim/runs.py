@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mapping.firing import Firing, image_firings, read_grain, row_words
+from mapping.actors.firing import Firing, image_firings, read_grain, row_words
 from pyimc import program_file
 from pyimc.program import HOST, Program
 from sim.cli import main
-from sim.flow import INPUTS, rerun
-from sim.result import Run, result
+from sim.run.flow import INPUTS, rerun
+from sim.run.result import Run, result
 
 ROOT = Path(__file__).resolve().parents[2]
 CHIPS = ROOT / "build" / "tests" / "simulator"

@@ -11,9 +11,9 @@ from cocotb.types import LogicArray
 
 from mapping.compile import compile_network
 from pyimc import isa
-from sim.bench import Results, expected_cycles, known
-from sim.cosim_array import NumpyArray, lane_bits
-from sim.job import Job, Outcome
+from sim.run.bench import Results, expected_cycles, known
+from sim.run.cosim_array import NumpyArray, lane_bits
+from sim.run.job import Job, Outcome
 from tests.mapping.networks import Builder, small_arch
 from tests.sim import small
 

@@ -11,10 +11,10 @@ import pytest
 
 from pyimc.arch import load_arch
 from pyimc.errors import ToolError
-from sim import growth
-from sim.benchmark import _check_same, _ratio_row
-from sim.measure import Process, measure
-from sim.results_page import PAGE, replace_section
+from sim.lab import growth
+from sim.lab.benchmark import _check_same, _ratio_row
+from sim.lab.results_page import PAGE, replace_section
+from sim.run.measure import Process, measure
 
 
 def figures(**changes: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import pytest
 
 from pyimc.arch import load_arch
 from pyimc.errors import ConfigError
-from sim.chip_parameters import chip_parameters, literal
-from sim.lint_rtl import RTL, jobs
+from sim.toolchain.chip_parameters import chip_parameters, literal
+from sim.toolchain.lint_rtl import RTL, jobs
 
 
 def test_names_are_those_of_the_verilog() -> None:

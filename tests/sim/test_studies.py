@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mapping.firing import Grain, image_firings
-from mapping.split import Cut
+from mapping.actors.firing import Grain, image_firings
+from mapping.cuts.split import Cut
 from pyimc.cycle.model import simulate
-from sim.studies import buffers, dataflow, split
-from sim.studies.layer import Layer, compile_parts
+from sim.lab.studies import buffers, dataflow, split
+from sim.lab.studies.layer import Layer, compile_parts
 from tests.sim.runs import pyimc
 
 TOY = Layer("toy", 6, 64, 16, 3)

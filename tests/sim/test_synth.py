@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyimc.errors import ConfigError
-from sim.synth import RTL, Report, main, parameter_sets, synthesise, synthesise_chip, table
+from sim.toolchain.synth import RTL, Report, main, parameter_sets, synthesise, synthesise_chip, table
 
 BAD = {
     "latch": ("always @* if (a) q = b;", "Latch inferred"),

@@ -15,8 +15,8 @@ import pytest
 from pyimc.cycle.model import simulate
 from pyimc.errors import MismatchError
 from pyimc.program_file import load
-from sim.job import Outcome
-from sim.validation import compare_events, compare_figures, rtl_events
+from sim.run.job import Outcome
+from sim.run.validation import compare_events, compare_figures, rtl_events
 from tests.sim import small
 from tests.sim.runs import ROOT, pyimc
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mapping.firing import row_words
+from mapping.actors.firing import row_words
 from pyimc import golden
 from pyimc.program import Program
-from sim.job import Outcome
-from sim.verify import deadlock_reason, node_verdict, outputs, verdicts
+from sim.run.job import Outcome
+from sim.run.verify import deadlock_reason, node_verdict, outputs, verdicts
 from tests.sim import small
 from tests.sim.runs import images_for
 

@@ -1,4 +1,4 @@
-"""sim.workers: processes that do not outlive the one that started them."""
+"""sim.lab.workers: processes that do not outlive the one that started them."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ import pytest
 
 START = """
 import time
-from sim.workers import workers
+from sim.lab.workers import workers
 
 if __name__ == "__main__":
     pool = workers(2)

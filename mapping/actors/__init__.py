@@ -1,0 +1,1 @@
+"""What runs on a PU: actors, their firings and cycles, the channels between them and their buffers."""

@@ -1,0 +1,163 @@
+"""Channel sizes and their rings in the activation memories.
+
+The smallest sizes come from running one image through the token graph on demand: every sink pulls a row at a time,
+a node fires only when its consumer needs the row, and each channel gets the largest fill that was seen. That
+order is a schedule within these sizes, and in a dataflow graph whose results do not depend on the order of firing,
+one such schedule means that none deadlocks. A skip connection thereby gets what its fork-join needs. Of several inputs
+the one with the shorter way is asked for first, else what the longer way pulls would pile up before the shorter one;
+but partial sums before all, as the parts before read upper kernel rows.
+
+On top comes slack, so that producers and consumers work at the same time: `slack_rows` rows (steps of the consumer,
+if it strides further) per actor on the longest way round, as each of them may hold a row back. Where a memory is too
+small, every ring gets its first row before any gets a second, short ways before long ones: a skip over half of the
+network takes what would serve all others.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from mapping.actors.firing import read_grain
+from mapping.actors.graph import Edge, Graph, build_graph
+from mapping.placement.ledger import Placement
+from pyimc.arch import Arch
+from pyimc.errors import CapacityError
+from pyimc.program import HOST, Channel, Program
+
+SLACK_ROWS = 2
+
+
+def size_edges(graph: Graph) -> Graph:
+    """The graph with the smallest ring of every edge that does not deadlock."""
+    depths = {**graph.depths(), HOST: 0}  # as a producer
+    inputs = {
+        name: sorted(graph.inputs(name), key=lambda edge: (not edge.partial, depths[edge.producer]))
+        for name in graph.nodes
+    }
+    fill: Counter[Edge] = Counter()
+    peak: Counter[Edge] = Counter()
+    fired: Counter[str] = Counter()
+
+    def push(producer: str, words: int) -> None:
+        for edge in graph.outputs(producer):
+            fill[edge] += words
+            peak[edge] = max(peak[edge], fill[edge])
+            if edge.consumer == HOST:
+                fill[edge] = 0
+
+    def fire(name: str) -> None:
+        if name == HOST:
+            push(HOST, graph.outputs(HOST)[0].row_words)
+            return
+        firing = graph.nodes[name].firings[fired[name]]
+        for edge in inputs[name]:
+            while fill[edge] < firing.needed(edge.port):
+                fire(edge.producer)
+        for edge in inputs[name]:
+            fill[edge] -= firing.freed(edge.port)
+        fired[name] += 1
+        push(name, firing.produce)
+
+    def progress(name: str) -> Fraction:
+        return Fraction(fired[name], len(graph.nodes[name].firings))
+
+    sinks = [edge.producer for edge in graph.edges if edge.consumer == HOST]
+    while (sink := min(sinks, key=progress)) and progress(sink) < 1:
+        fire(sink)
+
+    def row_of_slack(edge: Edge) -> int:
+        if edge.consumer == HOST:
+            return 0
+        return _step(graph, edge) * (depths[edge.consumer] - depths[edge.producer])
+
+    return replace(
+        graph,
+        edges=tuple(replace(edge, least_words=peak[edge], slack_words=row_of_slack(edge)) for edge in graph.edges),
+    )
+
+
+def smallest_rings(program: Program) -> tuple[Edge, ...]:
+    """The edges of a Program, with the smallest rings that do not deadlock at its grain."""
+    grain = read_grain(program.origin.options["grain"])
+    return size_edges(build_graph(program.network, program.arch, grain)).edges
+
+
+def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = SLACK_ROWS) -> tuple[Channel, ...]:
+    """Sizes all rings and gives each its place.
+
+    A memory that cannot hold all its rings with `slack_rows` is filled with the slack that it can hold.
+
+    Args:
+        graph: With the smallest sizes.
+        arch: Gives the memories' sizes in words.
+        placement: Where every node is.
+        slack_rows: Rows on top of the smallest size, per actor that the edge passes by.
+
+    Returns:
+        One channel per edge, in the graph's order.
+
+    Raises:
+        CapacityError: The smallest rings do not fit a memory or the host's result buffer.
+    """
+    hosts = {**placement.nodes, HOST: arch.host}
+    placed: dict[str, tuple[int, int]] = {}
+    for node in sorted(set(placement.nodes.values())):
+        for partial, memory in enumerate(("activation", "partial")):
+            words = getattr(arch, f"{memory}_words")
+            edges = [
+                edge for edge in graph.edges
+                if hosts[edge.consumer] == node and edge.consumer != HOST and edge.partial == bool(partial)
+            ]  # fmt: skip
+            least = sum(edge.least_words for edge in edges)
+            if least > words:
+                raise CapacityError(
+                    f"node {node}: its channels need {least} words of {memory} memory, it has {words}; "
+                    f"use more PUs or more {memory}_words"
+                )
+            placed.update(_rings(_with_slack(edges, words - least, slack_rows)))
+    placed.update(_rings(_host_sizes(graph, arch)))
+    return tuple(
+        Channel(
+            edge.name, edge.tensor, edge.producer, edge.consumer, edge.port, hosts[edge.consumer], *placed[edge.name]
+        )
+        for edge in graph.edges
+    )
+
+
+def _with_slack(edges: Sequence[Edge], words: int, rows: int) -> dict[str, int]:
+    """The sizes of a memory's rings, given the words that the smallest leave of it."""
+    sizes = {edge.name: edge.least_words for edge in edges}
+    for _ in range(rows):
+        for edge in sorted(edges, key=lambda edge: edge.slack_words):
+            more = min(edge.slack_words, words)
+            sizes[edge.name] += more
+            words -= more
+    return sizes
+
+
+def _step(graph: Graph, edge: Edge) -> int:
+    """Words that move at once in the middle of an image: a row of the producer or a step of the consumer."""
+    return max([edge.row_words, *(firing.freed(edge.port) for firing in graph.nodes[edge.consumer].firings[:-1])])
+
+
+def _host_sizes(graph: Graph, arch: Arch) -> dict[str, int]:
+    edges = [edge for edge in graph.edges if edge.consumer == HOST]
+    share = arch.host_words // len(edges)
+    widest = max(edge.least_words for edge in edges)
+    if widest > share:
+        raise CapacityError(
+            f"host: {len(edges)} outputs with rows of up to {widest} words need host_words of {widest * len(edges)} "
+            f"words, it has {arch.host_words}"
+        )
+    return {edge.name: share for edge in edges}
+
+
+def _rings(sizes: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """Base and size of every ring, one after the other."""
+    rings = {}
+    base = 0
+    for name, size in sizes.items():
+        rings[name] = (base, size)
+        base += size
+    return rings

@@ -1,0 +1,226 @@
+"""The deployment graph: the actors and channels of a network on an architecture, before they have a place."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from mapping.actors.cost import node_cycles
+from mapping.actors.firing import Firing, Grain, image_firings, repetition, row_words, stream_length
+from mapping.code.tiling import plane_count, weights_digest
+from mapping.code.vector import parameter_count
+from pyimc.arch import Arch
+from pyimc.errors import CapacityError, ConfigError
+from pyimc.network import PARTIAL_BYTES, Mvm, Network, Node
+from pyimc.program import HOST, HOST_SLOTS, Kind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GraphNode:
+    """One actor to place.
+
+    Attributes:
+        name: Name of the network's node.
+        kind: The kind of processing unit that it needs.
+        operator: The network's node.
+        firings: Its firings for one image.
+        per_row: How many of them compute one output row; resize: the output rows of one row read.
+        cycles: Its engine time per image, in cycles (see `mapping.actors.cost`).
+        planes: Crossbar planes that it takes.
+        parameters: Parameter entries that it takes, in channels, rounded up to whole words.
+        instructions: Length of its stream.
+        weights: Digest of its weight matrix: nodes with equal ones share their planes on a processing unit.
+    """
+
+    name: str
+    kind: Kind
+    operator: Node
+    firings: tuple[Firing, ...]
+    per_row: int
+    cycles: int
+    planes: int
+    parameters: int
+    instructions: int
+    weights: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One channel to size.
+
+    Attributes:
+        tensor: What travels through it.
+        producer: Node, or "host".
+        consumer: Node, or "host".
+        port: Input port of the consumer.
+        row_words: Words of one row of the tensor.
+        least_words: The smallest ring that does not deadlock.
+        slack_words: What a row of slack adds to it; both are 0 until `mapping.actors.buffers.size_edges` has run.
+        partial: The tensor is a partial map: the ring is in the partial memory.
+    """
+
+    tensor: str
+    producer: str
+    consumer: str
+    port: int
+    row_words: int
+    least_words: int = 0
+    slack_words: int = 0
+    partial: bool = False
+
+    @property
+    def name(self) -> str:
+        """Unique in the graph; becomes the channel's name."""
+        return f"{self.tensor}->{self.consumer}.{self.port}"
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Nodes in topological order and edges in the order of their tensors, then their consumers (the host last)."""
+
+    network: Network
+    nodes: dict[str, GraphNode]
+    edges: tuple[Edge, ...]
+
+    def cycles(self) -> dict[str, int]:
+        """Engine time per image of every node, in cycles."""
+        return {name: node.cycles for name, node in self.nodes.items()}
+
+    def inputs(self, name: str) -> tuple[Edge, ...]:
+        """Edges into a node, by port."""
+        return self._inputs.get(name, ())
+
+    def outputs(self, name: str) -> tuple[Edge, ...]:
+        """Edges out of a node, in the order of its slots."""
+        return self._outputs.get(name, ())
+
+    @cached_property
+    def _inputs(self) -> dict[str, tuple[Edge, ...]]:
+        return _by(sorted(self.edges, key=lambda edge: edge.port), lambda edge: edge.consumer)
+
+    @cached_property
+    def _outputs(self) -> dict[str, tuple[Edge, ...]]:
+        return _by(self.edges, lambda edge: edge.producer)
+
+    def ancestors(self) -> dict[str, frozenset[str]]:
+        """For every node, all nodes that its result depends on."""
+        found: dict[str, frozenset[str]] = {}
+        for name in self.nodes:
+            parents = {edge.producer for edge in self.inputs(name)} - {HOST}
+            found[name] = frozenset(parents).union(*(found[parent] for parent in parents))
+        return found
+
+    def longest_path(self, transfer: Callable[[Edge], int] = lambda edge: 0) -> tuple[str, ...]:
+        """The path with the largest sum of cycles, in order; the first in topological order among equals.
+
+        Args:
+            transfer: Cycles that an edge between two nodes adds.
+        """
+        best: dict[str, tuple[int, tuple[str, ...]]] = {}
+        for name, node in self.nodes.items():
+            before: tuple[int, tuple[str, ...]] = max(
+                (
+                    (best[edge.producer][0] + transfer(edge), best[edge.producer][1])
+                    for edge in self.inputs(name)
+                    if edge.producer != HOST
+                ),
+                key=lambda path: path[0],
+                default=(0, ()),
+            )
+            best[name] = (before[0] + node.cycles, (*before[1], name))
+        return max(best.values(), key=lambda path: path[0])[1]
+
+    def depths(self) -> dict[str, int]:
+        """For every node, the largest number of edges between it and the host's input; the host as a sink too."""
+        depths: dict[str, int] = {}
+        for name in self.nodes:
+            depths[name] = 1 + max(depths.get(edge.producer, 0) for edge in self.inputs(name))
+        depths[HOST] = 1 + max(depths.values())
+        return depths
+
+
+def _by(edges: Iterable[Edge], end: Callable[[Edge], str]) -> dict[str, tuple[Edge, ...]]:
+    """The edges of every node at one of their ends, in order."""
+    found = defaultdict[str, list[Edge]](list)
+    for edge in edges:
+        found[end(edge)].append(edge)
+    return {name: tuple(edges) for name, edges in found.items()}
+
+
+def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
+    """Actors and channels of a network; nodes that no output depends on are left out.
+
+    Raises:
+        CapacityError: A layer that no processing unit of this architecture can compute.
+        ConfigError: A network that leaves the chip nothing to do.
+    """
+    live = _live(network)
+    faults = [fault for node in live for fault in _limits(network, node, arch)]
+    consumers: dict[str, list[tuple[str, int]]] = {network.input: [], **{node.output: [] for node in live}}
+    for node in live:
+        for port, tensor in enumerate(node.inputs):
+            consumers[tensor].append((node.name, port))
+    for port, tensor in enumerate(network.outputs):
+        consumers[tensor].append((HOST, port))
+    producers = {node.output: node.name for node in live}
+    for tensor, name in producers.items():
+        if len(consumers[tensor]) > arch.destinations:
+            faults.append(f"node {name}: needs {len(consumers[tensor])} destinations, an actor has {arch.destinations}")
+    if len(consumers[network.input]) > HOST_SLOTS:
+        faults.append(
+            f"input {network.input}: has {len(consumers[network.input])} consumers, the host has {HOST_SLOTS} slots"
+        )
+    if faults:
+        raise CapacityError(f"network {network.name} on architecture {arch.name}: {'; '.join(faults)}")
+    edges = tuple(
+        Edge(tensor, producers.get(tensor, HOST), consumer, port, row_words(kind, arch), partial=kind.partial)
+        for tensor, entries in consumers.items()
+        for kind in [network.tensors[tensor]]
+        for consumer, port in entries
+    )
+    nodes = {node.name: _graph_node(network, node, arch, grain, len(consumers[node.output])) for node in live}
+    return Graph(network, nodes, edges)
+
+
+def _live(network: Network) -> list[Node]:
+    if network.input in network.outputs:
+        raise ConfigError(f"network {network.name}: output {network.input} is its input; there is nothing to compute")
+    if any(node.name == HOST for node in network.nodes):
+        raise ConfigError(f"network {network.name}: a node must not be called '{HOST}'; rename it")
+    needed = set(network.outputs)
+    live = []
+    for node in reversed(network.nodes):
+        if node.output in needed:
+            needed.update(node.inputs)
+            live.append(node)
+    return live[::-1]
+
+
+def _limits(network: Network, node: Node, arch: Arch) -> list[str]:
+    faults = []
+    target = network.tensors[node.output]
+    if isinstance(node, Mvm) and target.channels > arch.output_columns:
+        faults.append(f"node {node.name}: needs {target.channels} output columns, a PU has {arch.output_columns}")
+    if target.partial and target.pixel_bytes % arch.lanes:
+        whole = arch.lanes // PARTIAL_BYTES
+        faults.append(
+            f"node {node.name}: gives a partial map of {target.channels} channels, must be a multiple of {whole}"
+        )
+    return faults
+
+
+def _graph_node(network: Network, node: Node, arch: Arch, grain: Grain, destinations: int) -> GraphNode:
+    firings = image_firings(network, node, arch, grain)
+    per_row = len(firings) // repetition(network, node)
+    return GraphNode(
+        name=node.name,
+        kind="imc" if isinstance(node, Mvm) else "dpu",
+        operator=node,
+        firings=firings,
+        per_row=per_row,
+        cycles=node_cycles(network, node, arch, firings, destinations),
+        planes=plane_count(node, arch.crossbar) if isinstance(node, Mvm) else 0,
+        parameters=arch.words(parameter_count(node)) * arch.lanes,
+        instructions=stream_length(firings, per_row),
+        weights=weights_digest(node) if isinstance(node, Mvm) else "",
+    )

@@ -1,0 +1,259 @@
+"""The independent check of a schedule, before and after code generation.
+
+It trusts no other pass: sizes are judged by the firing lists (before) and by the instructions and tables of the
+Program (after). The machine's results do not depend on the order in which actors fire, and a firing takes nothing
+away from another actor, so running the token graph once, in any order, decides whether the schedule can deadlock.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mapping.actors.graph import Graph
+from mapping.placement.ledger import RESOURCES, Placement, capacity, demand, shares_planes, units
+from pyimc import isa
+from pyimc.arch import Arch
+from pyimc.errors import EncodingError, ScheduleError
+from pyimc.program import HOST, Channel, Program
+
+IMAGES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Words needed and freed on either input, and produced on every output, by one firing."""
+
+    need: tuple[int, int]
+    free: tuple[int, int]
+    produce: int
+
+
+Steps = dict[str, tuple[Step, ...]]
+
+
+def check_placement(graph: Graph, arch: Arch, placement: Placement) -> None:
+    """Every node on one processing unit of its kind, and no unit over its capacity; raises ScheduleError."""
+    faults = [f"node {name} is not placed" for name in graph.nodes if name not in placement.nodes]
+    faults += [f"node {name} is not in the network" for name in placement.nodes if name not in graph.nodes]
+    used: dict[int, list[int]] = {}
+    hosted: dict[int, list[str]] = {}
+    for name, node in placement.nodes.items():
+        if name not in graph.nodes:
+            continue
+        kind = graph.nodes[name].kind
+        if node not in units(arch, kind):
+            faults.append(f"node {name} is of kind {kind}, PU {node} is not")
+        sums = used.setdefault(node, [0] * len(RESOURCES))
+        beside = hosted.setdefault(node, [])
+        planes, *rest = demand(graph, name)
+        for index, need in enumerate((0 if shares_planes(graph, name, beside) else planes, *rest)):
+            sums[index] += need
+        beside.append(name)
+    for node, sums in sorted(used.items()):
+        for what, need, full in zip(RESOURCES, sums, capacity(arch), strict=True):
+            if need > full:
+                faults.append(f"PU {node} needs {need} {what}, has {full}")
+    _refuse(graph.network.name, faults)
+
+
+def check_schedule(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Channel, ...]) -> None:
+    """One sound channel per edge, rings apart, tokens in balance, no deadlock; raises ScheduleError."""
+    check_placement(graph, arch, placement)
+    edges = Counter((e.name, e.tensor, e.producer, e.consumer, e.port) for e in graph.edges)
+    given = Counter((c.name, c.tensor, c.producer, c.consumer, c.port) for c in channels)
+    faults = [f"edge {edge[0]} has no channel" for edge in (edges - given).elements()]
+    faults += [f"channel {channel[0]} belongs to no edge" for channel in (given - edges).elements()]
+    nodes = {**placement.nodes, HOST: arch.host}
+    faults += [
+        f"channel {channel.name} is on node {channel.node}, its consumer on {nodes[channel.consumer]}"
+        for channel in channels
+        if channel.consumer in nodes and channel.node != nodes[channel.consumer]
+    ]
+    faults += _ring_faults(arch, channels)
+    _refuse(graph.network.name, faults)
+    steps = {
+        name: tuple(
+            Step((firing.need, firing.take), (firing.free, firing.take), firing.produce) for firing in node.firings
+        )
+        for name, node in graph.nodes.items()
+    }
+    rows = {edge.name: edge.row_words for edge in graph.outputs(HOST)}
+    steps[HOST] = _host_steps(graph.network.tensors[graph.network.input].height, rows)
+    _refuse(graph.network.name, _token_faults(channels, steps))
+
+
+def check_program(program: Program) -> None:
+    """The same rules on the generated code: streams decoded, tables compared with actors and channels.
+
+    Raises:
+        ScheduleError: Lists every fault.
+    """
+    faults = _ring_faults(program.arch, program.channels)
+    faults += _table_faults(program)
+    steps: Steps = {}
+    for actor in program.actors:
+        try:
+            steps[actor.name] = tuple(_decode(program.pus[actor.node].stream, actor.start, actor.length))
+        except (EncodingError, ScheduleError) as error:
+            faults.append(f"actor {actor.name}: {error}")
+    _refuse(program.network.name, faults)
+    kind = program.network.tensors[program.network.input]
+    rows = {channel.name: program.arch.words(kind.row_bytes) for channel in program.host_sources()}
+    steps[HOST] = _host_steps(kind.height, rows)
+    _refuse(program.network.name, _token_faults(program.channels, steps))
+
+
+def _refuse(name: str, faults: list[str]) -> None:
+    if faults:
+        raise ScheduleError(f"schedule of {name}: {'; '.join(faults)}; this is a fault of the strategy or the compiler")
+
+
+def _host_steps(height: int, rows: dict[str, int]) -> tuple[Step, ...]:
+    return tuple(Step((0, 0), (0, 0), words) for words in set(rows.values())) * height
+
+
+def _memory(arch: Arch, channel: Channel) -> tuple[int, str]:
+    """Where a channel's ring is: node, and which of its memories."""
+    if channel.node == arch.host:
+        return channel.node, "host_words"
+    return channel.node, "partial_words" if channel.port and channel.node in arch.imcs else "activation_words"
+
+
+def _ring_faults(arch: Arch, channels: tuple[Channel, ...]) -> list[str]:
+    faults = []
+    for node, kind in sorted({_memory(arch, channel) for channel in channels}):
+        memory = getattr(arch, kind)
+        rings = [channel for channel in channels if _memory(arch, channel) == (node, kind)]
+        end, last = 0, ""
+        for ring in sorted(rings, key=lambda ring: ring.base):
+            if ring.size < 1:
+                faults.append(f"channel {ring.name} has {ring.size} words")
+            if ring.base < end:
+                faults.append(f"channels {last} and {ring.name} overlap on node {node}" if last else
+                              f"channel {ring.name} starts at word {ring.base}")  # fmt: skip
+            end, last = ring.base + ring.size, ring.name
+            if end > memory:
+                faults.append(f"channel {ring.name} ends at word {end} of node {node}, which has {memory}")
+    return faults
+
+
+def _token_faults(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
+    faults = []
+    for channel in channels:
+        produced = [step.produce for step in steps[channel.producer]]
+        if max(produced) > channel.size:
+            faults.append(f"channel {channel.name} holds {channel.size} words, a firing produces {max(produced)}")
+        if channel.consumer == HOST:
+            continue
+        consumed = steps[channel.consumer]
+        port = channel.port
+        need = max(step.need[port] for step in consumed)
+        if need > channel.size:
+            faults.append(f"channel {channel.name} holds {channel.size} words, a firing needs {need}")
+        if any(step.free[port] > step.need[port] for step in consumed):
+            faults.append(f"a firing of {channel.consumer} frees more of {channel.name} than it needs")
+        freed = sum(step.free[port] for step in consumed)
+        if sum(produced) != freed:
+            faults.append(f"channel {channel.name}: {sum(produced)} words per image are produced, {freed} are freed")
+    return faults or _deadlock(channels, steps)
+
+
+def _deadlock(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
+    """Runs the token graph for some images, any actor that can fire first; who waits for whom if none can."""
+    fill: Counter[str] = Counter()
+    fired: Counter[str] = Counter()
+    inputs = {name: [channel for channel in channels if channel.consumer == name] for name in steps}
+    outputs = {name: [channel for channel in channels if channel.producer == name] for name in steps}
+
+    def waits(name: str) -> list[str]:
+        step = steps[name][fired[name] % len(steps[name])]
+        short = [
+            f"{name} waits for {channel.producer} ({fill[channel.name]} of {step.need[channel.port]} words in "
+            f"{channel.name})"
+            for channel in inputs[name]
+            if name != HOST and fill[channel.name] < step.need[channel.port]
+        ]
+        full = [
+            f"{name} waits for room at {channel.consumer} ({channel.size - fill[channel.name]} of {step.produce} words "
+            f"in {channel.name})"
+            for channel in outputs[name]
+            if channel.size - fill[channel.name] < step.produce
+        ]
+        return short + full
+
+    pending = {name: IMAGES * len(steps[name]) for name in steps}
+    moved = True
+    while moved:
+        moved = False
+        for name in steps:
+            while fired[name] < pending[name] and not waits(name):
+                step = steps[name][fired[name] % len(steps[name])]
+                for channel in inputs[name] if name != HOST else ():
+                    fill[channel.name] -= step.free[channel.port]
+                for channel in outputs[name]:
+                    fill[channel.name] += step.produce if channel.consumer != HOST else 0
+                fired[name] += 1
+                moved = True
+    return [wait for name in steps if fired[name] < pending[name] for wait in ["deadlock: " + "; ".join(waits(name))]]
+
+
+def _decode(stream: tuple[int, ...], start: int, length: int) -> Iterator[Step]:
+    """The firings of one image as the sequencer would execute them."""
+    address, turns = start, Counter[int]()
+    while start <= address < min(start + length, len(stream)):
+        word = stream[address]
+        if word & 15 == isa.OPCODES["FIRE"]:
+            values = isa.FIRE.decode(word)
+            yield Step((values["need"], values["take"]), (values["free"], values["take"]), values["produce"])
+            address += 1
+            continue
+        if word & 15 != isa.OPCODES["LOOP"]:
+            raise ScheduleError(f"instruction {address - start} of its stream is neither FIRE nor LOOP")
+        values = isa.LOOP.decode(word)
+        if values["count"] == 0:
+            if values["target"] != start or address != start + length - 1:
+                raise ScheduleError(
+                    f"instruction {address - start} of its stream is not the way back from the last to the first"
+                )
+            return
+        if not start <= values["target"] < address:
+            raise ScheduleError(
+                f"instruction {address - start} of its stream goes to {values['target']}, not to one before it"
+            )
+        turns[values["level"]] += 1
+        if turns[values["level"]] < values["count"]:
+            address = values["target"]
+        else:
+            address, turns[values["level"]] = address + 1, 0
+    raise ScheduleError(f"the stream runs past its {length} instructions")
+
+
+def _table_faults(program: Program) -> list[str]:
+    """What the tables say against what actors and channels say; a missing entry reads as 0."""
+    tables = {
+        (node, space, entry): value for node, image in program.pus.items() for space, entry, value in image.tables
+    }
+    tables |= {(program.arch.host, space, entry): value for space, entry, value in program.host_tables}
+    actors = {actor.name: actor for actor in program.actors}
+    outgoing: dict[str, int] = Counter()
+    faults = []
+    for actor in program.actors:
+        context = isa.CONTEXT.decode(tables.get((actor.node, isa.SPACES["CONTEXT"], actor.context), 0))
+        expected = {"start": actor.start, "active": 1, "ports": len(actor.inputs),
+                    "destinations": len(actor.destinations)}  # fmt: skip
+        if context != expected:
+            faults.append(f"actor {actor.name}: its context entry is {context}, must be {expected}")
+    for channel in program.channels:
+        index = outgoing[channel.producer]
+        outgoing[channel.producer] += 1
+        producer, consumer = actors.get(channel.producer), actors.get(channel.consumer)
+        source = producer.node if producer else program.arch.host
+        slot = producer.context * program.arch.destinations + index if producer else index
+        number = consumer.context * 2 + channel.port if consumer else channel.port
+        ring = isa.CHANNEL.decode(tables.get((channel.node, isa.SPACES["CHANNEL"], number), 0))
+        if ring != {"base": channel.base, "size": channel.size, "node": source, "slot": slot}:
+            faults.append(f"channel {channel.name}: its entry at node {channel.node} is {ring}")
+        target = isa.DESTINATION.decode(tables.get((source, isa.SPACES["DESTINATION"], slot), 0))
+        if target != {"node": channel.node, "channel": number, "room": channel.size}:
+            faults.append(f"channel {channel.name}: its destination entry at node {source} is {target}")
+    return faults

@@ -1,0 +1,1 @@
+"""From a placed graph to instruction streams, tables and weight images."""

@@ -1,0 +1,1 @@
+"""Layers in parts: rewritings of the network before it becomes a graph."""

@@ -1,0 +1,225 @@
+"""What several operators share: sliding windows, Mvm nodes, rescaling 1x1 pools, real values."""
+
+import math
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapping.importer.values import Activation, Call, Constant, Curve, Pending, Quantisation, Target, Unsupported
+from pyimc.network import ACCUMULATOR_MAX, Mvm, Pads, Pair, Pool, valid_counts, window_shape
+from pyimc.numerics import UINT8_MAX, quantise_multipliers
+
+
+def sliding_window(call: Call, source: Activation, kernel: Pair) -> tuple[Pair, Pads]:
+    """Stride and resolved pads of a Conv or a pool.
+
+    Args:
+        call: The operator, of whose attributes strides, pads, auto_pad and dilations are read.
+        source: Its input, a map of four dimensions.
+        kernel: Height and width of the window.
+
+    Returns:
+        Stride, and pads as top, left, bottom, right.
+
+    Raises:
+        Unsupported: The input is not a map, or an attribute is outside what the chip can do.
+    """
+    if len(source.shape) != 4:
+        raise Unsupported(f"input of shape {source.shape} with kernel {kernel} (only two-dimensional)")
+    dilations = call.attributes.get("dilations", [1, 1])
+    if any(step != 1 and size != 1 for step, size in zip(dilations, kernel, strict=True)):
+        raise Unsupported(f"dilations={dilations} (only 1)")
+    stride_y, stride_x = call.attributes.get("strides", [1, 1])
+    stride = (stride_y, stride_x)
+    size = source.hwc[:2]
+    mode = call.attributes.get("auto_pad", "NOTSET")
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        pads = _same_pads(size, kernel, stride, upper=mode == "SAME_UPPER")
+    elif mode in ("VALID", "NOTSET"):
+        given = call.attributes.get("pads", [0, 0, 0, 0]) if mode == "NOTSET" else [0, 0, 0, 0]
+        pads = (given[0], given[1], given[2], given[3])
+    else:
+        raise Unsupported(f"auto_pad={mode}")
+    if min(pads) < 0:
+        raise Unsupported(f"pads={list(pads)} (only 0 and more)")
+    if min(window_shape(size, kernel, stride, pads)) < 1:
+        raise Unsupported(f"kernel {kernel} does not fit the padded map {size}")
+    return stride, pads
+
+
+def _same_pads(size: Pair, kernel: Pair, stride: Pair, *, upper: bool) -> Pads:
+    ends: list[tuple[int, int]] = []
+    for extent, window, step in zip(size, kernel, stride, strict=True):
+        total = max((math.ceil(extent / step) - 1) * step + window - extent, 0)
+        small, large = total // 2, total - total // 2
+        ends.append((small, large) if upper else (large, small))
+    (top, bottom), (left, right) = ends
+    return top, left, bottom, right
+
+
+def mvm(
+    call: Call,
+    source: Activation,
+    kernels: NDArray[np.int16],
+    scale: NDArray[np.float64],
+    bias: Constant | None,
+    stride: Pair,
+    pads: Pads,
+) -> Pending:
+    """The pending result of a Conv or a fully connected layer.
+
+    Args:
+        call: The ONNX operator.
+        source: Its input.
+        kernels: Integers of its weights, [Cout, Kh, Kw, Cin].
+        scale: Of its weights, one value or one per output channel.
+        bias: One value per output channel, or None.
+        stride: Vertical and horizontal step.
+        pads: Top, left, bottom, right.
+    """
+    channels = kernels.shape[0]
+    kernel = (kernels.shape[1], kernels.shape[2])
+    height, width = window_shape(source.hwc[:2], kernel, stride, pads)
+    flat = len(source.shape) == 2
+
+    def emit(target: Target) -> tuple[Mvm]:
+        low, high = int(kernels.min()), int(kernels.max())
+        if low < -128 or high > 127:
+            raise Unsupported(f"weights {low}..{high} (only int8, -128..127)")
+        accumulator_scale = source.quantisation.scale * np.broadcast_to(scale, channels)
+        folded = _bias_integers(bias, accumulator_scale)
+        folded = folded - source.quantisation.zero_point * kernels.sum(axis=(1, 2, 3), dtype=np.int64)
+        if np.abs(folded).max() > ACCUMULATOR_MAX:
+            raise Unsupported("its bias needs more than 32 bits at the scale of its weights and input")
+        scales = [fixed_point([float(each) / target.kind.scale]) for each in accumulator_scale]
+        node = Mvm(
+            name=target.name,
+            inputs=(source.tensor,),
+            output=target.output,
+            kernel=kernel,
+            stride=stride,
+            pads=pads,
+            weights=np.ascontiguousarray(kernels, np.int8),
+            bias=folded.astype(np.int32),
+            multiplier=np.array([m0 for (m0,), _ in scales], np.int32),
+            shift=np.array([shift for _, shift in scales], np.uint8),
+            input_zero_point=source.quantisation.zero_point,
+            output_zero_point=target.kind.zero_point,
+            clamp=target.clamp,
+        )
+        return (node,)
+
+    shape = (1, channels) if flat else (1, channels, height, width)
+    return Pending(emit, shape, (height, width, channels), name=call.name)
+
+
+def quantised_weights(call: Call, index: int, channel_axis: int) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    """The integers of the weights at an argument's position, and their scale.
+
+    Raises:
+        Unsupported: They are not constant, not quantised, or scaled along another axis than the output channels.
+    """
+    weights = call.constant(index)
+    if weights.scale is None:
+        raise Unsupported("its weights are not quantised")
+    if weights.scale.size > 1 and weights.axis != channel_axis:
+        raise Unsupported(f"its weights are scaled along axis {weights.axis} (only {channel_axis}, per output channel)")
+    return weights.values, weights.scale
+
+
+def bias_vector(call: Call, index: int, channels: int) -> Constant | None:
+    """The optional bias at an argument's position, checked to be one value or one per output channel."""
+    if call.argument(index) is None:
+        return None
+    bias = call.constant(index)
+    if bias.values.size not in (1, channels):
+        raise Unsupported(f"its bias has {bias.values.size} values for {channels} output channels")
+    return bias
+
+
+def _bias_integers(bias: Constant | None, scale: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The bias in units of the accumulator's scale, int64 [Cout]."""
+    if bias is None:
+        return np.zeros(scale.size, np.int64)
+    values = np.broadcast_to(bias.values.reshape(-1), scale.size)
+    if bias.scale is not None:
+        if np.allclose(bias.scale, scale, rtol=1e-6, atol=0):
+            return values.astype(np.int64)
+        values = values * bias.scale
+    return np.rint(np.clip(values / scale, -(2.0**62), 2.0**62)).astype(np.int64)
+
+
+def fixed_point(reals: list[float]) -> tuple[tuple[int, ...], int]:
+    """Multipliers and their common shift for real factors.
+
+    Raises:
+        Unsupported: A factor is outside what multiplier and shift can hold.
+    """
+    try:
+        return quantise_multipliers(reals)
+    except ValueError as error:
+        raise Unsupported(str(error)) from error
+
+
+def pool(
+    call: Call, source: Activation, mode: Literal["max", "average"], kernel: Pair, stride: Pair, pads: Pads, *,
+    include_pads: bool = False, gain: float = 1.0,
+) -> Pending:  # fmt: skip
+    """The pending result of a pool.
+
+    Args:
+        call: The ONNX operator.
+        source: Its input.
+        mode: Max or average.
+        kernel: Height and width of the window.
+        stride: Vertical and horizontal step.
+        pads: Top, left, bottom, right.
+        include_pads: An average counts padded pixels (as zeros) in its divisor.
+        gain: Extra real factor of the result.
+    """
+    size = source.hwc[:2]
+    height, width = window_shape(size, kernel, stride, pads)
+    window = kernel[0] * kernel[1]
+    counts = np.unique(valid_counts(size, kernel, stride, pads)) if mode == "average" else np.array([1])
+    if not counts.all():
+        raise Unsupported(f"pads={list(pads)} put a whole window of {kernel} into the padding")
+
+    def emit(target: Target) -> tuple[Pool]:
+        reals = [0.0] * (window + 1)
+        for count in counts.tolist():
+            divisor = 1 if mode == "max" else window if include_pads else count
+            reals[count] = gain * source.quantisation.scale / (target.kind.scale * divisor)
+        multipliers, shift = fixed_point(reals)
+        node = Pool(
+            name=target.name,
+            inputs=(source.tensor,),
+            output=target.output,
+            mode=mode,
+            kernel=kernel,
+            stride=stride,
+            pads=pads,
+            multipliers=np.array(multipliers, np.int32),
+            shift=shift,
+            input_zero_point=source.quantisation.zero_point,
+            output_zero_point=target.kind.zero_point,
+            clamp=target.clamp,
+        )
+        return (node,)
+
+    channels = source.hwc[2]
+    shape = source.shape if len(source.shape) == 2 else (1, channels, height, width)
+    return Pending(emit, shape, (height, width, channels), name=call.name)
+
+
+def rescale(call: Call, source: Activation, gain: float = 1.0) -> Pending:
+    """The pending result of an elementwise clamp or change of scale: a pool of 1x1 windows."""
+    result = pool(call, source, "average", (1, 1), (1, 1), (0, 0, 0, 0), gain=gain)
+    curve = Curve(source, gain * real_values(source.quantisation))
+    return replace(result, limited=source if gain == 1 else None, curve=curve)
+
+
+def real_values(quantisation: Quantisation) -> NDArray[np.float64]:
+    """The real value of every stored value, float64 [256]."""
+    return quantisation.scale * (np.arange(UINT8_MAX + 1, dtype=np.float64) - quantisation.zero_point)

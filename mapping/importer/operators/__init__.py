@@ -1,0 +1,25 @@
+"""The ONNX operators that can be imported: one module per family, each with a tuple `OPERATORS`.
+
+A new operator is a new module here; nothing else changes.
+"""
+
+import importlib
+import pkgutil
+
+from mapping.importer.values import Operator
+
+
+def _discover() -> dict[str, Operator]:
+    found: dict[str, Operator] = {}
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda entry: entry.name):
+        for operator in importlib.import_module(f"{__name__}.{module.name}").OPERATORS:
+            assert operator.op_type not in found, f"two modules import {operator.op_type}"
+            found[operator.op_type] = operator
+    return found
+
+
+OPERATORS: dict[str, Operator] = _discover()
+"""Every float operator, by ONNX op type."""
+
+QUANTISED: dict[str, Operator] = {form: operator for operator in OPERATORS.values() for form in operator.quantised}
+"""The operator behind every QOperator form, such as QLinearConv."""

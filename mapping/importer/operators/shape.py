@@ -1,0 +1,86 @@
+"""Flatten, Reshape, Squeeze, Unsqueeze, Identity and Dropout: the same pixels under another shape.
+
+A map may become the vector (1, C*H*W), which only a Gemm or MatMul reads; a 1x1 map may take either form.
+"""
+
+import math
+from dataclasses import replace
+
+from mapping.importer.values import Activation, Call, Operator, Pending, Shape, Unsupported
+
+Reshaped = Activation | Pending
+
+
+def lower_flatten(call: Call) -> Reshaped:
+    """Everything from one axis on becomes one dimension."""
+    source = _source(call)
+    rank = len(source.shape)
+    axis = call.attributes.get("axis", 1)
+    axis = axis + rank if axis < 0 else axis
+    return _reshaped(source, (math.prod(source.shape[:axis]), math.prod(source.shape[axis:])))
+
+
+def lower_reshape(call: Call) -> Reshaped:
+    """A constant shape, in which one -1 is inferred and 0 copies a dimension."""
+    source = _source(call)
+    call.require(allowzero=0)
+    wanted = [int(size) for size in call.constant(1).values.reshape(-1)]
+    if any(size == 0 and index >= len(source.shape) for index, size in enumerate(wanted)):
+        raise Unsupported(f"shape {wanted} copies a dimension that {source.shape} does not have")
+    shape = [source.shape[index] if size == 0 else size for index, size in enumerate(wanted)]
+    known = math.prod(size for size in shape if size != -1)
+    total = math.prod(source.shape)
+    return _reshaped(source, tuple(total // max(known, 1) if size == -1 else size for size in shape))
+
+
+def lower_squeeze(call: Call) -> Reshaped:
+    """Dimensions of 1 go away."""
+    source = _source(call)
+    axes = _axes(call, len(source.shape))
+    kept = [size for axis, size in enumerate(source.shape) if (axis not in axes if axes else size != 1)]
+    return _reshaped(source, tuple(kept))
+
+
+def lower_unsqueeze(call: Call) -> Reshaped:
+    """Dimensions of 1 are inserted."""
+    source = _source(call)
+    shape = list(source.shape)
+    for axis in sorted(_axes(call, len(source.shape) + len(_axes(call, 0)))):
+        shape.insert(axis, 1)
+    return _reshaped(source, tuple(shape))
+
+
+def lower_identity(call: Call) -> Reshaped:
+    """The value itself."""
+    return _source(call)
+
+
+def _source(call: Call) -> Reshaped:
+    value = call.argument(0)
+    return value if isinstance(value, Pending) else call.activation(0)
+
+
+def _axes(call: Call, rank: int) -> list[int]:
+    if call.argument(1) is not None:
+        axes = [int(axis) for axis in call.constant(1).values.reshape(-1)]
+    else:
+        axes = list(call.attributes.get("axes", []))
+    return [axis + rank if axis < 0 else axis for axis in axes]
+
+
+def _reshaped(source: Reshaped, shape: Shape) -> Reshaped:
+    vector = (1, math.prod(source.hwc))
+    is_pixel = source.hwc[:2] == (1, 1)
+    if shape in (source.shape, vector) or (is_pixel and shape == (*vector, 1, 1)):
+        return replace(source, shape=shape)
+    raise Unsupported(f"shape {source.shape} becomes {shape} (only the vector {vector})")
+
+
+OPERATORS = (
+    Operator("Flatten", lower_flatten),
+    Operator("Reshape", lower_reshape),
+    Operator("Squeeze", lower_squeeze),
+    Operator("Unsqueeze", lower_unsqueeze),
+    Operator("Identity", lower_identity),
+    Operator("Dropout", lower_identity),
+)

@@ -1,0 +1,1 @@
+"""Which PU takes which actor: the books, the bounds, the strategies."""

@@ -1,0 +1,267 @@
+"""What a placement strategy gets to work with: demands, capacities, loads and options."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from mapping.actors.graph import Graph
+from pyimc.arch import Arch
+from pyimc.errors import CapacityError, ConfigError
+from pyimc.program import Kind
+
+Options = Mapping[str, int | str]
+Priority = Literal["output", "short"]
+KINDS: tuple[Kind, ...] = ("imc", "dpu")
+RESOURCES = ("planes", "activation words", "partial words", "contexts", "parameter channels", "instructions")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where everything goes.
+
+    Attributes:
+        nodes: Node id of the processing unit of every network node, by name.
+        bound: A largest load that no placement can be below, if the strategy has proven one, in cycles.
+        priority: Which actors of a unit go first, see `mapping.code.codegen.priority`.
+        moved: Nodes that had to be placed before all others to find room, see `retry`.
+    """
+
+    nodes: dict[str, int]
+    bound: int | None = None
+    moved: tuple[str, ...] = ()
+    priority: Priority = "output"
+
+
+class NoRoom(CapacityError):
+    """A node that fits none of the processing units as they are filled."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def units(arch: Arch, kind: Kind) -> tuple[int, ...]:
+    """Node ids of the processing units of a kind, ascending."""
+    return arch.imcs if kind == "imc" else tuple(sorted(arch.dpus))
+
+
+def demand(graph: Graph, name: str) -> tuple[int, ...]:
+    """What a node takes of each of `RESOURCES`."""
+    node = graph.nodes[name]
+    return (
+        node.planes,
+        *(sum(edge.least_words for edge in graph.inputs(name) if edge.partial == partial) for partial in (False, True)),
+        1,
+        node.parameters,
+        node.instructions,
+    )
+
+
+def shares_planes(graph: Graph, name: str, hosted: Iterable[str]) -> bool:
+    """Some node that a unit hosts has the weights of this one."""
+    weights = graph.nodes[name].weights
+    return bool(weights) and any(graph.nodes[other].weights == weights for other in hosted)
+
+
+def capacity(arch: Arch) -> tuple[int, ...]:
+    """What a processing unit has of each of `RESOURCES`."""
+    memories = arch.activation_words, arch.partial_words
+    return arch.crossbar.planes, *memories, arch.contexts, arch.parameters, arch.instructions
+
+
+def loads(graph: Graph, arch: Arch, placement: Placement) -> dict[int, int]:
+    """Cycles per image of every processing unit, unused ones included."""
+    return totals(arch, placement, graph.cycles())
+
+
+def totals(arch: Arch, placement: Placement, cycles: Mapping[str, int]) -> dict[int, int]:
+    """The same, with cycles of nodes that were measured, say."""
+    found = {node: 0 for kind in KINDS for node in units(arch, kind)}
+    for name, node in placement.nodes.items():
+        found[node] += cycles[name]
+    return dict(sorted(found.items()))
+
+
+class Ledger:
+    """Who is placed where, and what is left: the state of a strategy at work."""
+
+    def __init__(self, graph: Graph, arch: Arch) -> None:
+        self.graph = graph
+        self.arch = arch
+        self.load: dict[int, int] = {node: 0 for kind in KINDS for node in units(arch, kind)}
+        self.left: dict[int, tuple[int, ...]] = {node: capacity(arch) for node in self.load}
+        self.hosted: dict[int, list[str]] = {node: [] for node in self.load}
+        self._demand = {name: demand(graph, name) for name in graph.nodes}
+
+    def feasible(self, name: str) -> tuple[int, ...]:
+        """Processing units that still have all that a node needs, ascending.
+
+        Raises:
+            NoRoom: There is none.
+        """
+        kind = self.graph.nodes[name].kind
+        found = tuple(
+            node
+            for node in units(self.arch, kind)
+            if all(need <= left for need, left in zip(self._needs(name, node), self.left[node], strict=True))
+        )
+        if not found:
+            raise NoRoom(name, self._refusal(name, kind))
+        return found
+
+    def least_loaded(self, nodes: Iterable[int]) -> int:
+        """Of some processing units the one with the fewest cycles; the lowest of equals."""
+        return min(nodes, key=lambda node: (self.load[node], node))
+
+    def place(self, name: str, node: int, cycles: int | None = None) -> None:
+        """Puts a network node on a processing unit, or a copy of it that takes so many cycles."""
+        needs = self._needs(name, node)
+        self.left[node] = tuple(left - need for left, need in zip(self.left[node], needs, strict=True))
+        self.hosted[node].append(name)
+        self.load[node] += self.graph.nodes[name].cycles if cycles is None else cycles
+
+    def _needs(self, name: str, node: int) -> tuple[int, ...]:
+        """What a node takes of a unit; no planes if a node with the same weights is there."""
+        planes, *rest = self._demand[name]
+        return (0 if shares_planes(self.graph, name, self.hosted[node]) else planes, *rest)
+
+    def placement(self) -> Placement:
+        """What has been placed, in the graph's order."""
+        where = {name: node for node, names in self.hosted.items() for name in names}
+        return Placement({name: where[name] for name in self.graph.nodes})
+
+    def _refusal(self, name: str, kind: Kind) -> str:
+        nodes = units(self.arch, kind)
+        if not nodes:
+            return f"node {name}: needs a PU of kind {kind}, architecture {self.arch.name} has none"
+
+        def met(node: int) -> int:
+            return sum(need <= left for need, left in zip(self._needs(name, node), self.left[node], strict=True))
+
+        best = max(nodes, key=met)
+        rows = zip(RESOURCES, self._needs(name, best), self.left[best], capacity(self.arch), strict=True)
+        short = [f"{what}: needed {need}, available {left} of {full}" for what, need, left, full in rows if need > left]
+        total = sum(node.planes for node in self.graph.nodes.values())
+        planes = f"; the network takes {total} planes, {len(nodes)} PUs have {len(nodes) * capacity(self.arch)[0]}"
+        return (
+            f"node {name} fits no {kind} PU of architecture {self.arch.name}; on the nearest, node {best}, "
+            f"{'; '.join(short)}{planes if kind == 'imc' else ''}"
+        )
+
+
+def retry(order: Sequence[str], attempt: Callable[[Sequence[str]], Placement]) -> Placement:
+    """Places nodes in an order; one that finds no room goes to the front of it, and all starts again.
+
+    Args:
+        order: All nodes.
+        attempt: Places them in the order it is given.
+
+    Returns:
+        The first placement that succeeds, with the nodes that were moved.
+
+    Raises:
+        NoRoom: A node finds no room though it is the first, or none has succeeded in as many attempts as there are
+            nodes; the error is that of the first attempt.
+    """
+    moved: list[str] = []
+    first: NoRoom | None = None
+    for _ in order:
+        try:
+            placement = attempt([*moved, *(name for name in order if name not in moved)])
+        except NoRoom as refusal:
+            first = first or refusal
+            if moved[:1] == [refusal.name]:
+                break  # it was the first to be placed: no order helps
+            moved = [refusal.name, *(name for name in moved if name != refusal.name)]
+        else:
+            return replace(placement, moved=tuple(moved))
+    if first is None:
+        raise ValueError("there is nothing to place")
+    raise first
+
+
+def with_room(graph: Graph, slack_rows: int, attempt: Callable[[Graph], Placement]) -> tuple[Placement, Graph]:
+    """Places a graph with room for a row of slack in every ring or, if there is none, for the smallest rings.
+
+    Actors whose rings have no slack take turns instead of working at the same time (`mapping.actors.buffers`).
+
+    Args:
+        graph: With the smallest rings.
+        slack_rows: That rings are to have; 0: no room is asked for.
+        attempt: Places the graph that it is given.
+
+    Returns:
+        The placement, and the graph that was placed: its rings are as large as there is room for.
+
+    Raises:
+        CapacityError: The smallest rings find no room, either; the error is that of `attempt`.
+    """
+    if slack_rows:
+        edges = tuple(replace(edge, least_words=edge.least_words + edge.slack_words) for edge in graph.edges)
+        roomy = replace(graph, edges=edges)
+        with suppress(CapacityError):
+            return attempt(roomy), roomy
+    return attempt(graph), graph
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An option that is a whole number: its default, and the least and the most that it can be."""
+
+    default: int
+    least: int
+    most: int
+
+    def __contains__(self, value: object) -> bool:
+        return type(value) is int and self.least <= value <= self.most
+
+    def __str__(self) -> str:
+        return f"a whole number from {self.least} to {self.most}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An option that is one of some words, the default first."""
+
+    words: tuple[str, ...]
+
+    @property
+    def default(self) -> str:
+        """The first word."""
+        return self.words[0]
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.words
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(self.words)}"
+
+
+def read_options(options: Options, where: str, allowed: Mapping[str, Whole | Choice]) -> dict[str, Any]:
+    """Checks a strategy's options.
+
+    Args:
+        options: What the user gave.
+        where: Name for error messages.
+        allowed: What every option can be.
+
+    Returns:
+        Every option with its value or default.
+
+    Raises:
+        ConfigError: Unknown options or values, all of them.
+    """
+    faults = [
+        f"unknown option '{name}' (known: {', '.join(sorted(allowed)) or 'none'})"
+        for name in sorted(options)
+        if name not in allowed
+    ]
+    faults += [
+        f"{name} is '{options[name]}', must be {values}"
+        for name, values in allowed.items()
+        if name in options and options[name] not in values
+    ]
+    if faults:
+        raise ConfigError(f"strategy {where}: {'; '.join(faults)}")
+    return {name: options.get(name, values.default) for name, values in allowed.items()}

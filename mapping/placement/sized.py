@@ -1,0 +1,79 @@
+"""Architectures of a given number of crossbar PUs, for comparisons over the size of a chip.
+
+Derived from a base: as many dpu PUs per imc PU as there (at least one, and as many as the network's actors need
+contexts of), on the smallest mesh that holds them and the host and is at most twice as wide as high; what is left of
+the mesh are dpu PUs, too. They are spread evenly over it.
+
+What a PU holds grows, so that few PUs hold the network, too, and room is not what is compared: planes, contexts,
+parameters and instructions to what the largest node takes and to twice the even share of all nodes of a kind (twice,
+as placements are uneven), the activation memory to the largest that there is. Nothing shrinks.
+"""
+
+from mapping.actors.graph import Graph, build_graph
+from mapping.placement.ledger import RESOURCES, demand
+from pyimc.arch import Arch, arch_from_dict
+from pyimc.errors import ConfigError
+from pyimc.network import Network
+
+ACTIVATION_WORDS = 65535
+MESH_SIDE = 16
+CREDIT_SLOTS = 256
+POSITION = {
+    "planes": RESOURCES.index("planes"),
+    "contexts": RESOURCES.index("contexts"),
+    "parameters": RESOURCES.index("parameter channels"),
+    "instructions": RESOURCES.index("instructions"),
+}
+"""In a node's demand, by the name in an architecture."""
+
+
+def sized(base: Arch, imcs: int, network: Network) -> Arch:
+    """The base architecture with `imcs` crossbar PUs, each with room enough for a network.
+
+    Raises:
+        ConfigError: No mesh holds so many PUs.
+        CapacityError: A layer that no PU of the base can compute, however many there are.
+        UnsupportedOperator: A node that no engine computes.
+    """
+    graph = build_graph(network, base)
+    contexts = min(64, CREDIT_SLOTS // base.destinations)
+    actors = sum(node.kind == "dpu" for node in graph.nodes.values())
+    data = base.model_dump(mode="json")
+    data |= {} if imcs == len(base.imcs) else _layout(base, imcs, fewest=max(1, -(-actors // contexts)))
+    units = {"imc": imcs, "dpu": len(data["dpus"])}
+    most = {"planes": 1024, "contexts": contexts, "parameters": 32768, "instructions": 4096}
+    room = {name: min(_room(graph, units, name), limit) for name, limit in most.items()}
+    planes = max(base.crossbar.planes, room.pop("planes"))
+    data |= {name: max(data[name], value) for name, value in room.items()}
+    data |= {
+        "name": f"{base.name}-{imcs}",
+        "activation_words": ACTIVATION_WORDS,
+        "crossbar": {**data["crossbar"], "planes": planes},
+    }
+    return arch_from_dict(data, f"{base.name} with {imcs} imc PUs")
+
+
+def _layout(base: Arch, imcs: int, fewest: int) -> dict[str, object]:
+    """Mesh, host and dpus, of which there are at least the fewest."""
+    dpus = max(fewest, round(imcs * len(base.dpus) / max(1, len(base.imcs))))
+    sides = [(columns, rows) for rows in range(1, MESH_SIDE + 1) for columns in range(rows, MESH_SIDE + 1)]
+    meshes = [mesh for mesh in sides if mesh[0] <= 2 * mesh[1] and mesh[0] * mesh[1] > imcs + dpus]
+    if imcs < 1 or not meshes:
+        raise ConfigError(f"{imcs} imc PUs: must be 1 or more, and fit a mesh of 16 x 16 with {dpus} dpu PUs")
+    columns, rows = min(meshes, key=lambda mesh: (mesh[0] * mesh[1], mesh[0]))
+    others = columns * rows - 1
+    count = others - imcs
+    return {
+        "mesh": {**base.mesh.model_dump(), "columns": columns, "rows": rows},
+        "host": 0,
+        "dpus": [1 + others * (2 * index + 1) // (2 * count) for index in range(count)],
+    }
+
+
+def _room(graph: Graph, units: dict[str, int], resource: str) -> int:
+    """What a PU should hold of a resource, rounded up to a power of two where that is the hardware's unit."""
+    most = 1
+    for kind, count in units.items():
+        needs = [demand(graph, node.name)[POSITION[resource]] for node in graph.nodes.values() if node.kind == kind]
+        most = max(most, -(-2 * sum(needs) // max(1, count)), *needs)
+    return 1 << (most - 1).bit_length() if resource in ("contexts", "parameters") else most

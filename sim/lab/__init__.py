@@ -1,0 +1,1 @@
+"""The laboratory: many runs, compared."""

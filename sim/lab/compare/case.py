@@ -1,0 +1,52 @@
+"""One run of a comparison: everything that decides its figures, and the key under which they are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from mapping.placement.ledger import Options
+from pyimc.arch import Arch
+from sim.lab.compare.sources import hashed
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row to measure.
+
+    Attributes:
+        model: Name or path, for people and for runs on RTL.
+        network: Directory of its quantised network, named by its key.
+        arch: The chip.
+        strategy: Name or path.
+        seed: Of a strategy that draws numbers.
+        options: Of compiler and strategy.
+        images: How many.
+        level: "cycle" or "rtl".
+        sim: The simulator of level "rtl", "" at level "cycle".
+    """
+
+    model: str
+    network: Path
+    arch: Arch
+    strategy: str
+    seed: int
+    options: Options
+    images: int
+    level: str = "cycle"
+    sim: str = ""
+
+    def key(self) -> str:
+        """sha256 of all that decides the figures, the sources included."""
+        said = asdict(replace(self, network=Path(self.network.name)), dict_factory=dict)
+        said |= {"arch": self.arch.model_dump(mode="json"), "network": self.network.name}
+        file = Path(self.strategy)
+        said["sources"] = [
+            hashed("sim/lab/compare/measure.py") if self.level == "cycle" else hashed("pyimc", "mapping", "rtl", "sim"),
+            hashed("mapping") if file.suffix else hashed(f"mapping/placement/strategies/{file}.py"),
+        ]
+        if file.suffix:
+            said["strategy"] = hashlib.sha256(file.read_bytes()).hexdigest()
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

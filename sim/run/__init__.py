@@ -1,0 +1,1 @@
+"""One run, from the file that a user gives to the verdict."""

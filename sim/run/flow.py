@@ -1,0 +1,232 @@
+"""One run from end to end: prepare, compile, golden, RTL, verdict, result."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapping.compile import compile_network
+from mapping.placement.ledger import Options
+from pyimc import golden, program_file
+from pyimc.arch import load_arch
+from pyimc.cycle.model import simulate as predict
+from pyimc.errors import ConfigError, DeadlockError, EncodingError, MismatchError
+from pyimc.steady import MANY_IMAGES
+from sim.run.job import Job, Outcome
+from sim.run.packets import table_packets
+from sim.run.result import Run, write_result
+from sim.run.verify import deadlock_reason, outputs, verdicts
+from sim.toolchain import simulator
+
+if TYPE_CHECKING:
+    from sim.run.prepare import Prepared
+
+LEVELS = ("rtl", "cycle", "golden")
+FEW_IMAGES, LABELLED_IMAGES = 4, 32  # of a run with values: one interval with the chip full; enough for an accuracy
+SLOW_NODES = 64  # above, RTL simulates less than some hundred cycles a second
+BUILD = Path("build")
+INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
+
+Say = Callable[[str], None]
+Progress = Callable[[dict[str, object]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for; see `pyimc sim --help`.
+
+    Without an architecture it is the model's own; without a folder the run has one in `build/`, by its name.
+    """
+
+    model: str
+    arch: str | None
+    strategy: str
+    level: str
+    images: int | None
+    input: Path | None
+    seed: int
+    sim: str
+    array: str
+    front_door: bool
+    options: Options = field(default_factory=dict)
+    folder: Path | None = None
+
+
+def simulate(request: Request, say: Say, progress: Progress) -> Run:
+    """Runs a model; the result is in `build/<run>/result.json` and in the returned Run.
+
+    Raises:
+        ImcError: A user's mistake, or MismatchError or DeadlockError after the result has been written.
+    """
+    from mapping.models import model_arch  # ONNX and onnxruntime, 0.1 GB that a rerun does without
+    from sim.run.prepare import model_name, prepare
+
+    _check_names(request.level, request.sim, request.array)
+    arch = load_arch(request.arch or model_arch(request.model))
+    if request.level == "rtl":
+        simulator.SIMULATORS[request.sim].version()
+    name = model_name(request.model)
+    images = _default_images(name, request.level) if request.images is None else request.images
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "prepare"):
+        prepared = prepare(request.model, images, request.input)
+    for line in _check_lines(prepared):
+        say(line)
+    with _timed(seconds, "compile"):
+        program = compile_network(prepared.network, arch, request.strategy, request.options, request.seed)
+    folder = request.folder or BUILD / f"{name}-{arch.name}-{Path(request.strategy).stem}-{request.level}"
+    with _timed(seconds, "save"):
+        program_file.save(program, folder / "program")
+        np.save(folder / "images.npy", prepared.images)
+        inputs = {"model_sha256": prepared.model_hash, "labels": prepared.labels}
+        (folder / INPUTS).write_text(json.dumps(inputs) + "\n")
+    run = Run(
+        folder=folder, program=program, level=request.level, model_hash=prepared.model_hash, seed=request.seed,
+        sim=request.sim, array=request.array, images=prepared.images, labels=prepared.labels, checks=prepared.checks,
+        seconds=seconds,
+    )  # fmt: skip
+    return _execute(run, request.front_door, say, progress)
+
+
+def rerun(folder: Path, level: str, sim: str, array: str, front_door: bool, say: Say, progress: Progress) -> Run:
+    """Runs the Program and the images of an earlier run again, from disk.
+
+    Raises:
+        ImcError: As `simulate`; EncodingError if the Program is not what its manifest says.
+    """
+    _check_names(level, sim, array)
+    program = program_file.load(folder / "program")
+    try:
+        for _ in table_packets(program):
+            pass
+    except EncodingError as error:
+        raise EncodingError(f"{folder / 'program'}: a table is out of range ({error}); compile it again") from None
+    images, inputs = _inputs(folder)
+    shape = program.network.tensors[program.network.input].shape
+    if images.shape[1:] != shape:
+        raise ConfigError(f"{folder}: images are {images.shape[1:]}, the Program takes {shape}; run the model again")
+    run = Run(
+        folder=folder, program=program, level=level, model_hash=inputs["model_sha256"], seed=program.origin.seed,
+        sim=sim, array=array, images=images, labels=None if inputs["labels"] is None else tuple(inputs["labels"]),
+        checks=(), seconds={},
+    )  # fmt: skip
+    return _execute(run, front_door, say, progress)
+
+
+def _default_images(model: str, level: str) -> int:
+    if level == "cycle":
+        return MANY_IMAGES
+    return LABELLED_IMAGES if model == "digits" else FEW_IMAGES
+
+
+def _check_names(level: str, sim: str, array: str) -> None:
+    if level not in LEVELS:
+        raise ConfigError(f"unknown level '{level}'; known: {', '.join(LEVELS)}")
+    if sim not in simulator.SIMULATORS:
+        raise ConfigError(f"unknown simulator '{sim}'; known: {', '.join(simulator.SIMULATORS)}")
+    if array not in simulator.ARRAYS:
+        raise ConfigError(f"unknown array '{array}'; known: {', '.join(simulator.ARRAYS)}")
+
+
+def _inputs(folder: Path) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """The images of an earlier run, uint8 [images, height, width, channels], and what INPUTS holds."""
+    if not (folder / "images.npy").is_file() or not (folder / INPUTS).is_file():
+        raise ConfigError(f"{folder}: holds no images.npy and {INPUTS}; give the directory of an earlier run")
+    try:
+        images, inputs = np.load(folder / "images.npy"), json.loads((folder / INPUTS).read_text())
+        if images.ndim != 4 or not len(images) or inputs.keys() < {"model_sha256", "labels"}:
+            raise ValueError("not as a run writes them")
+    except (ValueError, EOFError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{folder}: images.npy or {INPUTS} cannot be read ({reason}); run the model again") from None
+    return images, inputs
+
+
+def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
+    if run.level == "cycle":
+        _predict(run)
+        write_result(run)
+        _judge(run)
+        return run
+    with _timed(run.seconds, "golden"):
+        goldens = [golden.run(run.program.network, image) for image in run.images]
+    run.golden_outputs = [np.stack([values[name] for values in goldens]) for name in run.program.network.outputs]
+    if run.level == "rtl":
+        if run.program.arch.nodes > SLOW_NODES:
+            say(f"RTL of {run.program.arch.nodes} nodes is slow: level cycle gives the same cycles in seconds")
+        with _timed(run.seconds, "build"):
+            build_dir = simulator.build(run.sim, run.program.arch, run.array, BUILD / "simulator")
+        run.simulator = simulator.SIMULATORS[run.sim].version()
+        job = Job(str((run.folder / "program").resolve()), run.array, front_door)
+        with _timed(run.seconds, "simulator"):
+            run.outcome = simulator.run(run.sim, build_dir, run.folder.resolve(), job, run.seed, progress)
+        run.seconds |= {"load": run.outcome.load_seconds, "run": run.outcome.run_seconds}
+        with _timed(run.seconds, "verify"):
+            run.verdicts = verdicts(run.program, goldens, run.folder)
+            run.rtl_outputs = outputs(run.program.network, run.program, run.folder, len(run.images))
+    write_result(run)
+    _judge(run)
+    return run
+
+
+def _predict(run: Run) -> None:
+    """Time without values: the cycle model, whose cycles are those of the RTL."""
+    predict(run.program, 1)  # compiles the model, or finds it compiled
+    with _timed(run.seconds, "run"):
+        result = predict(run.program, len(run.images))
+    run.simulator = "cycle model"
+    run.outcome = Outcome(
+        deadlock=result.deadlock, waiting=result.waiting, begin_cycle=0, end_cycle=result.cycles_total + 1,
+        load_cycles=0, load_seconds=0.0, run_seconds=run.seconds["run"], first_cycles=result.first_cycles,
+        last_cycles=result.last_cycles, host_flits=result.host_flits, counters=result.counters, actors=result.actors,
+    )  # fmt: skip
+
+
+def _judge(run: Run) -> None:
+    """Raises what the run deserves."""
+    worst = max(run.checks, key=lambda check: check.max_lsb, default=None)
+    if worst and worst.max_lsb > 1:
+        raise MismatchError(
+            f"golden model against onnxruntime: node {worst.node} differs by {worst.max_lsb} LSB in {worst.differing} "
+            f"of {worst.values} values; at most 1 is allowed"
+        )
+    wrong = [verdict.first for verdict in run.verdicts.values() if verdict.first]
+    if wrong:
+        count = sum(verdict.mismatches for verdict in run.verdicts.values())
+        raise MismatchError(f"{count} values differ; the first: {min(wrong, key=lambda mismatch: mismatch.cycle)}")
+    if run.outcome and run.outcome.deadlock:
+        raise DeadlockError(f"deadlock in cycle {run.outcome.end_cycle}: {deadlock_reason(run.program, run.outcome)}")
+    if run.level == "rtl":
+        for node, verdict in run.verdicts.items():
+            if verdict.mismatches:
+                raise MismatchError(f"node {node} sent {verdict.mismatches} values too few or too many")
+        for name, ours, rtl in zip(run.program.network.outputs, run.golden_outputs, run.rtl_outputs, strict=True):
+            if not np.array_equal(ours, rtl):
+                raise MismatchError(f"output {name} reached the host with values that are not the golden model's")
+
+
+def _check_lines(prepared: Prepared) -> Iterator[str]:
+    values = sum(check.values for check in prepared.checks)
+    differing = sum(check.differing for check in prepared.checks)
+    worst = max(check.max_lsb for check in prepared.checks)
+    yield (
+        f"golden against onnxruntime, layer by layer: {differing} of {values} values differ "
+        f"({differing / values:.1e}), by at most {worst} LSB"
+    )
+    if prepared.network.host_tail:
+        yield f"left to the host: {', '.join(prepared.network.host_tail)}"
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
+    start = time.monotonic()
+    yield
+    seconds[phase] = time.monotonic() - start

@@ -1,0 +1,224 @@
+"""What a run reports: `result.json`, and the table on the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+from collections import Counter
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from pyimc.network import macs
+from pyimc.program import Program
+from pyimc.program_file import program_hash
+from pyimc.steady import Steady, steady_state
+from sim.run.job import Outcome
+from sim.run.verify import NodeVerdict
+
+if TYPE_CHECKING:  # it would import ONNX
+    from mapping.importer.reference import LayerCheck
+
+SCHEMA_VERSION = 1
+PU_COUNTERS = ("busy", "input_wait", "room_wait", "idle")
+TOOLS = ("cocotb", "numpy", "onnx", "onnxruntime", "ortools", "pyimc")
+
+
+@dataclass(slots=True)
+class Run:
+    """A run as it goes along: filled phase by phase by `sim.run.flow`."""
+
+    folder: Path
+    program: Program
+    level: str
+    model_hash: str
+    seed: int
+    sim: str
+    array: str
+    images: NDArray[np.uint8]
+    labels: tuple[int, ...] | None
+    checks: tuple[LayerCheck, ...]
+    seconds: dict[str, float]
+    simulator: str = ""
+    golden_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
+    rtl_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
+    outcome: Outcome | None = None
+    verdicts: dict[str, NodeVerdict] = field(default_factory=dict)
+
+    def macs_per_image(self) -> int:
+        """Multiply-accumulates of all crossbar layers for one image."""
+        return sum(macs(self.program.network, node) for node in self.program.network.nodes)
+
+    def latencies(self) -> list[int]:
+        """Per finished image: cycles from its first input flit to its last output flit, both included."""
+        if not self.outcome:
+            return []
+        pairs = zip(self.outcome.first_cycles, self.outcome.last_cycles, strict=False)
+        return [last - first + 1 for first, last in pairs]
+
+    def intervals(self) -> list[int]:
+        """Cycles between the last output flits of neighbouring images."""
+        return np.diff(self.outcome.last_cycles).tolist() if self.outcome else []
+
+    def steady(self) -> Steady | None:
+        """Interval and latency in the steady state; None for a single image."""
+        return steady_state(self.outcome.first_cycles, self.outcome.last_cycles) if self.outcome else None
+
+    def accuracy(self, outputs: list[NDArray[np.uint8]]) -> float | None:
+        """Share of images whose largest output is the label; None without labels."""
+        if self.labels is None or not outputs or len(outputs[0]) != len(self.labels):
+            return None
+        classes = outputs[0].reshape(len(self.labels), -1).argmax(axis=1)
+        return float(np.mean(classes == np.array(self.labels)))
+
+
+def write_result(run: Run) -> None:
+    """Writes `result.json` in one step."""
+    scratch = run.folder / ".result.json"
+    scratch.write_text(json.dumps(result(run), indent=1) + "\n")
+    os.replace(scratch, run.folder / "result.json")
+
+
+def result(run: Run) -> dict[str, Any]:
+    """The contents of `result.json`; docs/results.md describes the fields."""
+    program = run.program
+    report: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "model": program.network.name,
+        "model_sha256": run.model_hash,
+        "program_sha256": program_hash(program),
+        "level": run.level,
+        "simulator": run.simulator,
+        "array": run.array if run.level == "rtl" else "",
+        "arch": program.arch.name,
+        "strategy": program.origin.strategy,
+        "options": program.origin.options,
+        "seed": run.seed,
+        "moved": program.origin.moved,
+        "largest_load_cycles": largest_load(program),
+        "bounds": {f"{name}_cycles": cycles for name, cycles in program.origin.bounds.items()},
+        "interval_limit": program.origin.limit,
+        "ring_words": {channel.name: channel.size for channel in program.channels},
+        "images": len(run.images),
+        "macs_per_image": run.macs_per_image(),
+        "host_tail": list(program.network.host_tail),
+        "onnxruntime": [
+            {"node": check.node, "values": check.values, "differing": check.differing, "max_lsb": check.max_lsb}
+            for check in run.checks
+        ],
+        "golden_top1": run.accuracy(run.golden_outputs),
+        "wall_seconds": {phase: round(seconds, 3) for phase, seconds in run.seconds.items()},
+        "peak_memory_bytes": peak_memory_bytes(),
+        "tools": {name: version(name) for name in TOOLS} | {"python": platform.python_version()},
+    }
+    if run.outcome:
+        report |= _measured(run, run.outcome)
+    return report
+
+
+def largest_load(program: Program) -> int:
+    """Cycles per image that the compiler expects of the busiest PU."""
+    loads = Counter[int]()
+    for actor in program.actors:
+        loads[actor.node] += actor.cycles
+    return max(loads.values())
+
+
+def _measured(run: Run, outcome: Outcome) -> dict[str, Any]:
+    program, network = run.program, run.program.network
+    total = outcome.end_cycle - outcome.begin_cycle - 1
+    steady, intervals, latencies = run.steady(), run.intervals(), run.latencies()
+    nodes = {}
+    for actor in program.actors:
+        verdict, counts = run.verdicts.get(actor.name), outcome.actors.get(actor.name, {})
+        nodes[actor.name] = {
+            "pu": actor.node, "firings": counts.get("firings"), "busy_cycles": counts.get("busy"),
+            "first_cycle": counts["first"] - outcome.begin_cycle if counts else None,
+            "last_cycle": counts["last"] - outcome.begin_cycle if counts else None,
+            "values_compared": verdict.values_compared if verdict else 0,
+            "mismatches": verdict.mismatches if verdict else 0,
+            "first_mismatch": str(verdict.first) if verdict and verdict.first else None,
+        }  # fmt: skip
+    done = len(outcome.last_cycles) * sum(macs(network, node) for node in network.nodes)
+    return {
+        "deadlock": outcome.deadlock,
+        "waiting": outcome.waiting,
+        "cycles_total": total,
+        "latency_cycles": latencies[0] if latencies else None,
+        "latencies_cycles": latencies,
+        "steady_latency_cycles": steady.latency if steady else None,
+        "interval_cycles": steady.interval if steady else None,
+        "settled": bool(steady and steady.settled),
+        "intervals_cycles": intervals,
+        "load_cycles": outcome.load_cycles,
+        "pus": {
+            node: {f"{name}_cycles": counts[name] for name in PU_COUNTERS}
+            | {"flits_in": counts["flits_in"], "flits_out": counts["flits_out"]}
+            for node, counts in outcome.counters.items()
+        },
+        "nodes": nodes,
+        "network_flits": sum(counts["flits_out"] for counts in outcome.counters.values()) + outcome.host_flits,
+        "rtl_top1": run.accuracy(run.rtl_outputs),
+        "cycles_per_second": round(total / outcome.run_seconds, 1),
+        "macs_per_second": round(done / outcome.run_seconds, 1),
+    }
+
+
+def _print_bounds(report: dict[str, Any], console: Console) -> None:
+    """What no placement can beat, and how far from it this one is."""
+    bounds, load = report["bounds"], report["largest_load_cycles"]
+    console.print(
+        f"bounds: interval {bounds['interval_cycles']} ({report['interval_limit']}), latency {bounds['latency_cycles']}"
+    )
+    if "proven_load_cycles" in bounds:
+        proven = bounds["proven_load_cycles"]
+        console.print(f"largest load {load}, proven lower bound {proven}: gap {(load - proven) / load:.2%}")
+
+
+def peak_memory_bytes() -> int:
+    """The largest resident set of this process or of the simulator."""
+    return 1024 * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def print_table(run: Run, console: Console) -> None:
+    """A short table of the PUs and the figures that people ask for first."""
+    report = result(run)
+    if not run.outcome:
+        top1 = report["golden_top1"]
+        console.print(f"golden, {len(run.images)} images" + (f", top-1 {top1:.1%}" if top1 is not None else ""))
+        return
+    hosted: dict[str, list[str]] = {}
+    for actor in sorted(run.program.actors, key=lambda actor: actor.node):
+        hosted.setdefault(str(actor.node), []).append(actor.name)
+    table = Table(box=None, pad_edge=False)
+    for title in ("PU", "kind", "busy", "input wait", "room wait", "idle", "nodes"):
+        table.add_column(title, justify="left" if title in ("PU", "kind", "nodes") else "right", overflow="ellipsis")
+    for node in hosted:
+        counts = report["pus"][node]
+        shares = [f"{counts[f'{name}_cycles'] / max(1, report['cycles_total']):.1%}" for name in PU_COUNTERS]
+        kind = "dpu" if int(node) in run.program.arch.dpus else "imc"
+        table.add_row(node, kind, *shares, " ".join(hosted[node]))
+    console.print(table)
+    steady = ""
+    if report["interval_cycles"] is not None:
+        few = "" if report["settled"] else " (few images)"
+        steady = f"{report['steady_latency_cycles']} with the chip full, interval {report['interval_cycles']}{few}, "
+    console.print(
+        f"latency {report['latency_cycles']} cycles, {steady}{report['cycles_total']} in all for "
+        f"{report['images']} images; {report['cycles_per_second']:.0f} cycles/s, "
+        f"{report['macs_per_second'] / 1e6:.1f} M MAC/s"
+    )
+    _print_bounds(report, console)
+    compared = sum(node["values_compared"] for node in report["nodes"].values())
+    values = f"{compared} values compared with the golden model" if run.verdicts else "cycles only, no values"
+    console.print(f"{values}; {run.folder / 'result.json'}")
+    if report["rtl_top1"] is not None:
+        console.print(f"top-1 on RTL {report['rtl_top1']:.2%}, golden {report['golden_top1']:.2%}")

@@ -1,0 +1,127 @@
+"""The verdict: every word that left an engine in RTL against the golden model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapping.actors.firing import row_words
+from pyimc.golden import Map
+from pyimc.network import Network
+from pyimc.program import Program
+from sim.run.job import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The first wrong value of an actor."""
+
+    node: str
+    pu: int
+    image: int
+    row: int
+    column: int
+    channel: int
+    got: int
+    expected: int
+    cycle: int
+
+    def __str__(self) -> str:
+        return (
+            f"node {self.node}, image {self.image}, pixel ({self.row}, {self.column}), channel {self.channel}: "
+            f"RTL {self.got}, golden {self.expected}, left PU {self.pu} in cycle {self.cycle}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NodeVerdict:
+    """One actor's output over all images; `mismatches` counts missing values too."""
+
+    values_compared: int
+    mismatches: int
+    first: Mismatch | None
+
+
+def node_verdict(
+    program: Program, name: str, goldens: list[dict[str, Map]], records: NDArray[np.uint32]
+) -> NodeVerdict:
+    """Compares what one actor sent with the golden model.
+
+    Args:
+        program: The Program that ran.
+        name: The actor.
+        goldens: Per image, golden values by tensor.
+        records: Captured words of the actor, uint32 [words, 2 + word_bits / 32]: cycle, context, data.
+    """
+    arch, network = program.arch, program.network
+    tensor = next(node.output for node in network.nodes if node.name == name)
+    kind = network.tensors[tensor]
+    words = row_words(kind, arch)
+    maps = np.stack([golden[tensor] for golden in goldens])
+    expected = maps.reshape(-1, kind.width * kind.channels)
+    rows = min(len(records) // words, len(expected))
+    values = words * arch.lanes // maps.itemsize
+    data = np.ascontiguousarray(records[: rows * words, 2:]).view(maps.dtype).reshape(rows, values)
+    wrong = data[:, : expected.shape[1]] != expected[:rows]
+    missing = expected.size - wrong.size + (0 if len(records) <= len(expected) * words else len(records))
+    first = None
+    if wrong.any():
+        row, value = (int(index[0]) for index in np.nonzero(wrong))
+        first = Mismatch(
+            node=name, pu=program.actor(name).node, image=row // kind.height, row=row % kind.height,
+            column=value // kind.channels, channel=value % kind.channels, got=int(data[row, value]),
+            expected=int(expected[row, value]),
+            cycle=int(records[row * words + value * data.itemsize // arch.lanes, 0]),
+        )  # fmt: skip
+    return NodeVerdict(values_compared=int(wrong.size), mismatches=int(wrong.sum()) + missing, first=first)
+
+
+def verdicts(program: Program, goldens: list[dict[str, Map]], folder: Path) -> dict[str, NodeVerdict]:
+    """Every actor's verdict, from the capture files of a run."""
+    found = {}
+    width = 2 + program.arch.word_bits // 32
+    captures = {
+        node: np.fromfile(folder / f"capture_{node:02d}.bin", np.uint32).reshape(-1, width) for node in program.pus
+    }
+    for actor in program.actors:
+        records = captures[actor.node]
+        found[actor.name] = node_verdict(program, actor.name, goldens, records[records[:, 1] == actor.context])
+    return found
+
+
+def outputs(network: Network, program: Program, folder: Path, images: int) -> list[Map]:
+    """The network outputs that reached the host, uint8 [images, height, width, channels] each, complete images only."""
+    found = []
+    for index, name in enumerate(network.outputs):
+        kind = network.tensors[name]
+        size = row_words(kind, program.arch) * program.arch.lanes
+        raw = np.fromfile(folder / f"output_{index}.bin", np.uint8)
+        whole = min(images, len(raw) // (size * kind.height))
+        rows = raw[: whole * kind.height * size].reshape(whole, kind.height, size)
+        found.append(rows[:, :, : kind.row_bytes].reshape(whole, kind.height, kind.width, kind.channels))
+    return found
+
+
+def deadlock_reason(program: Program, outcome: Outcome) -> str:
+    """One line that says which actor waits for what."""
+    if not any("need" in status for status in outcome.waiting):
+        return "no PU answers the host port any more"
+    reasons = []
+    for status in outcome.waiting:
+        actor = program.actor(str(status["actor"]))
+        place = f"{actor.name} (PU {actor.node})"
+        if "need" not in status:
+            reasons.append(f"{place} does not answer")
+        elif status["active"] and status["room_wait"]:
+            consumers = ", ".join(program.channel(name).consumer for name in actor.destinations)
+            reasons.append(f"{place} waits for room at {consumers}")
+        elif status["active"] and status["fetched"] and not status["ready"]:
+            fills = [int(status["fill_0"]), int(status["fill_1"])]
+            for name, fill in zip(actor.inputs, fills, strict=False):
+                if fill < int(status["need"]):
+                    producer = program.channel(name).producer
+                    reasons.append(f"{place} has {fill} of {status['need']} words from {producer}")
+    return "; ".join(reasons) or "no actor waits for another: some PU is busy without end"

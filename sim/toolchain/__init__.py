@@ -1,0 +1,1 @@
+"""What installs, compiles, lints and synthesises."""

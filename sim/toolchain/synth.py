@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every RTL module through Yosys: does it synthesise, and how many cells is it?
+
+    python -m sim.toolchain.synth [--arch NAME] [--jobs N] [module ...]
+
+The chip of an architecture is elaborated once to learn the parameters of its parts. Then every module runs alone, at
+full size, what is below it black-boxed, so that cells belong to the module that has them. The steps are those of
+Yosys `synth`, ABC included, but for one: `synth` calls `memory_map` on everything, here memories of 4096 bits or more
+(words and width each rounded down to a power of two) stay memories, as they would become RAM macros, and are reported
+in bits. Smaller tables become flip-flops.
+
+The array stands for an analogue circuit: only its ports are read. Exit code 1 if Yosys stops or warns, infers a latch
+(`check`, part of `synth`, warns of loops, undriven and doubly driven wires), or if a file relies on initial values; 2
+if it is not installed. A loop through several modules shows only in `make lint` (UNOPTFLAT). Cells are two-input gates,
+multiplexers and flip-flops; levels is the longest path of them between flip-flops, memories and ports of the module.
+Result: `build/synth.md`, `build/synth.json`, logs in `build/synth/`; all modules at `default` go to docs/results.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pyimc.arch import load_arch
+from pyimc.errors import ConfigError, ImcError, ToolError
+from sim.lab.results_page import replace_section
+from sim.toolchain.chip_parameters import chip_parameters, literal
+
+ROOT = Path(__file__).resolve().parents[2]
+RTL = ROOT / "rtl"
+BUILD = ROOT / "build"
+BLACK_BOX = "imc_array"
+MEMORY_BITS = 12  # log2 of the smallest memory that stays one
+
+Parameters = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one module came to; without faults it synthesises."""
+
+    module: str
+    parameters: dict[str, int]
+    cells: int = 0
+    flip_flops: int = 0
+    memory_bits: int = 0
+    levels: int = 0
+    seconds: float = 0.0
+    faults: tuple[str, ...] = ()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs what the command line says and prints the table."""
+    parser = argparse.ArgumentParser(prog="synth", description="Cells of every RTL module, through Yosys.")
+    parser.add_argument("--arch", default="default", help="architecture whose parameters are used")
+    parser.add_argument("--jobs", type=int, default=2, help="runs of Yosys at a time")
+    parser.add_argument("modules", nargs="*", help="only these")
+    options = parser.parse_args(arguments)
+    try:
+        reports = synthesise_chip(options.arch, options.modules, jobs=options.jobs)
+    except ImcError as error:
+        print(f"synth: {error}", file=sys.stderr)
+        return error.exit_code
+    text = table(reports)
+    (BUILD / "synth.md").write_text(f"Architecture `{options.arch}`.\n\n{text}")
+    (BUILD / "synth.json").write_text(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
+    if options.arch == "default" and not options.modules:
+        replace_section("synth", text)
+    print(text, end="")
+    for report in reports:
+        for fault in report.faults:
+            print(f"FAULT {report.module}: {fault}", file=sys.stderr)
+    return 1 if any(report.faults for report in reports) else 0
+
+
+def synthesise_chip(arch: str, modules: Sequence[str] = (), *, jobs: int = 2) -> list[Report]:
+    """Synthesises every module of rtl/ (or those named) as the architecture sets them, sorted by name.
+
+    Raises:
+        ConfigError: a module is not in rtl/ or not part of this architecture's chip.
+        ToolError: Yosys is missing or cannot elaborate the chip.
+    """
+    sets = parameter_sets(arch)
+    known = {path.stem for path in RTL.glob("*.v")} - {BLACK_BOX}
+    unknown = sorted((set(modules) or known) - {module for module, _ in sets})
+    if unknown:
+        raise ConfigError(f"architecture {arch} has no module {', '.join(unknown)}; it has {_names(sets)}")
+    chosen = [(module, parameters) for module, parameters in sets if not modules or module in modules]
+    BUILD.mkdir(exist_ok=True)
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        return list(pool.map(lambda job: synthesise(job[0], job[1], folder=BUILD / "synth"), chosen))
+
+
+def parameter_sets(arch: str) -> list[tuple[str, Parameters]]:
+    """Elaborates the chip; gives each module's parameter sets, sorted by name."""
+    parameters = chip_parameters(load_arch(arch))
+    script = [*_read(sorted(RTL.glob("*.v"))), f"hierarchy -check -top chip {_settings('-chparam', parameters)}"]
+    log, code = _yosys(script, BUILD / "synth" / f"elaborate_{arch}")
+    if code:
+        raise ToolError(f"Yosys cannot elaborate the chip of {arch}: {_faults(log)[0]}")
+    pattern = r"derive mode using pre-parsed AST for module `\\(\w+)'\.\n((?:Parameter .*\n)*)Generating RTLIL"
+    found: dict[tuple[str, str], Parameters] = {("chip", ""): parameters}
+    for module, text in re.findall(pattern, log):
+        values = {name: int(value) for name, value in re.findall(r"Parameter \\(\w+) = (-?\d+)\n", text)}
+        if module not in ("chip", BLACK_BOX):
+            found[module, str(sorted(values.items()))] = values
+    return [(module, found[module, key]) for module, key in sorted(found)]
+
+
+def synthesise(module: str, parameters: Parameters, *, folder: Path, rtl: Path = RTL) -> Report:
+    """Synthesises one module of the folder `rtl`; logs go to `folder`."""
+    start = time.monotonic()
+    name = "_".join([module, *map(str, parameters.values())])[:80]
+    place = folder / name
+    keep = [
+        f"t:$mem_v2 r:SIZE>={1 << bits} %i r:WIDTH>={1 << (MEMORY_BITS - bits)} %i" for bits in range(MEMORY_BITS + 1)
+    ]
+    # `hierarchy -chparam` of Yosys 0.23 stops at a part with one parameter, so `chparam` on a module read in full.
+    script = [
+        f"read_verilog -I{RTL} {rtl / module}.v",
+        *_read([file for file in sorted(rtl.glob("*.v")) if file.stem != module]),
+        *([f"chparam {_settings('-set', parameters)} {module}"] if parameters else []),
+        f"hierarchy -check -top {module}",
+        f"rename -top {module}",
+        f"select -set below * {module} %d",
+        "blackbox @below",
+        f"synth -top {module} -run begin:fine",
+        "opt -fast -full",
+        f"select -set kept {' '.join(keep)} {'%u ' * MEMORY_BITS}",
+        "memory_map t:$mem_v2 @kept %d",
+        "opt -full",
+        "techmap",
+        "opt -fast",
+        "abc -fast",
+        "opt -fast",
+        "check",
+        f"cd {module}",
+        "ltp -noff t:$_* w:*",
+        f"tee -q -o {place}.stat stat",
+        f"tee -q -o {place}.memories dump t:$mem_v2",
+    ]
+    log, code = _yosys(script, place)
+    source = _source(rtl / f"{module}.v")
+    faults = [f"relies on {word} values" for word in ("initial", "$readmemh", "$readmemb") if word in source.split()]
+    faults += _faults(log)
+    if code and not faults:
+        faults.append(f"Yosys ended with {code}; see {place}.log")
+    if code:
+        return Report(module, dict(parameters), seconds=time.monotonic() - start, faults=tuple(faults))
+    statistics = place.with_suffix(".stat").read_text()
+    gates = {kind: int(count) for kind, count in re.findall(r"^ +(\$_\w+) +(\d+)$", statistics, re.M)}
+    dump = place.with_suffix(".memories").read_text()
+    sizes, widths = (
+        [int(value) for value in re.findall(rf"parameter (?:signed )?\\{field} (\d+)$", dump, re.M)]
+        for field in ("SIZE", "WIDTH")
+    )
+    path = re.search(r"Longest topological path in .* \(length=(\d+)\)", log)
+    return Report(
+        module,
+        dict(parameters),
+        cells=sum(gates.values()),
+        flip_flops=sum(count for kind, count in gates.items() if "DFF" in kind),
+        memory_bits=sum(size * width for size, width in zip(sizes, widths, strict=True)),
+        levels=int(path[1]) if path else 0,
+        seconds=round(time.monotonic() - start, 1),
+        faults=tuple(faults),
+    )
+
+
+def table(reports: Sequence[Report]) -> str:
+    """The reports as a markdown table."""
+    lines = [
+        "| module | parameters | cells | flip-flops | memory bits | levels |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for report in reports:
+        text = " ".join(f"{name}={literal(name, value)}" for name, value in report.parameters.items())
+        numbers = [report.cells, report.flip_flops, report.memory_bits, report.levels]
+        row = [f"`{report.module}`", text, *(f"{number:,}" for number in numbers)]
+        lines.append("| " + " | ".join(["**FAULTS** " + row[0] if report.faults else row[0], *row[1:]]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _read(files: Sequence[Path]) -> list[str]:
+    """Commands that read the modules; of the array only the ports."""
+    folder = BUILD / "synth"
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = (RTL / f"{BLACK_BOX}.v").read_text().split("\n);", 1)[0]
+    stub = folder / f"{BLACK_BOX}.v"
+    text = f"{ports}\n);\nendmodule\n`default_nettype wire\n"
+    if not stub.exists() or stub.read_text() != text:
+        stub.write_text(text)
+    modules = " ".join(str(file) for file in files if file.stem != BLACK_BOX)
+    deferred = [f"read_verilog -defer -I{RTL} {modules}"] if modules else []
+    return [*deferred, f"read_verilog -lib {stub}"]
+
+
+def _settings(option: str, parameters: Parameters) -> str:
+    return " ".join(f"{option} {name} {literal(name, value)}" for name, value in parameters.items())
+
+
+def _yosys(script: Sequence[str], place: Path) -> tuple[str, int]:
+    """Runs the commands; gives the log (also in place.log) and the exit code."""
+    if not shutil.which("yosys"):
+        raise ToolError("yosys is not installed; run make synth, which installs it, or: apt-get install yosys")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    commands = place.with_suffix(".ys")
+    commands.write_text("\n".join(script) + "\n")
+    run = subprocess.run(
+        ["yosys", str(commands)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    place.with_suffix(".log").write_text(run.stdout)
+    return run.stdout, run.returncode
+
+
+def _faults(log: str) -> list[str]:
+    """Errors, warnings and latches in a log, each once."""
+    bad = re.compile(r"ERROR:|Warning:|^Latch inferred")
+    return list(dict.fromkeys(line.strip() for line in log.splitlines() if bad.search(line)))
+
+
+def _source(file: Path) -> str:
+    """The Verilog without comments, words apart."""
+    return re.sub(r"([^\w$])", r" \1 ", re.sub(r"//.*|/\*[\s\S]*?\*/", "", file.read_text()))
+
+
+def _names(sets: Sequence[tuple[str, Parameters]]) -> str:
+    return ", ".join(dict.fromkeys(module for module, _ in sets))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

