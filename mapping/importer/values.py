@@ -120,7 +120,7 @@ class Pending:
     """A real-valued result that waits for the scale of its output.
 
     Attributes:
-        emit: Makes the nodes once the target is known; all but the last compute parts of the output (`importer/parts.py`).
+        emit: Makes the nodes once the target is known; all but the last compute parts of the output (`parts.py`).
         shape: The ONNX shape.
         hwc: Height, width, channels in the network.
         low: Lower limit of a fused Relu or Clip.

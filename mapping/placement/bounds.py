@@ -8,9 +8,9 @@ latency   at least the longest path through the firings of one image: a firing f
           on the longest path of nodes, a bound where a node starts after its producers have finished, is none here:
           rows of one image pipeline from node to node.
 
-Cycles are those of `actors/cost.py`. A node's load is exact for an actor alone. Where a unit hosts several, a firing may
-hide a few cycles of another one's start-up that the sum of their loads counts; the bound of the interval leaves them
-out (`engine_cycles`), and may thus be a little below that of the load.
+Cycles are those of `actors/cost.py`. A node's load is exact for an actor alone. Where a unit hosts several, a firing
+may hide a few cycles of another one's start-up that the sum of their loads counts; the bound of the interval leaves
+them out (`engine_cycles`), and may thus be a little below that of the load.
 """
 
 from bisect import bisect_left

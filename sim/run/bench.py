@@ -1,7 +1,7 @@
 """The cocotb bench of a whole chip: loads a Program, streams images through the host port, collects results.
 
 It runs inside the simulator's process. What to do is in `job.json` of the run directory (environment variable
-PYIMC_RUN, set by `sim.toolchain.simulator`), what happened goes to `outcome.json` and `outputs.npy` there; the words that
+PYIMC_RUN, set by `simulator.py`), what happened goes to `outcome.json` and `outputs.npy` there; the words that
 left each PU's engine are in the capture files. All sampling of the chip's pins is in `Host`.
 """
 
