@@ -1,8 +1,8 @@
 """The golden model: every tensor of a quantised network, bit by bit.
 
-Integer arithmetic throughout. The one matrix product runs in float64 for speed and is still exact: operands are
-integers and every partial sum is an integer below 2**31 (`pyimc.network_rules.verify`), far below the 2**53 up to
-which float64 holds every integer.
+Integer arithmetic throughout. The one matrix product runs in float32 for speed and is still exact: operands are
+integers, and it is cut into blocks of BLOCK products each, so that every partial sum, in whatever order, is an integer
+within 2**24, up to which float32 holds every integer. Blocks add up in int32 (`pyimc.network_rules.verify`).
 """
 
 from typing import Any
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from pyimc.errors import ConfigError
 from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pads, Pair, Pool, Resize, valid_counts
-from pyimc.numerics import clamp, round_shift
+from pyimc.numerics import UINT8_MAX, clamp, round_shift
 
+BLOCK = 2**24 // (UINT8_MAX * 128)  # products of a uint8 and an int8 whose sum float32 holds
 Map = NDArray[Any]
 """uint8 [height, width, channels]; int32 if the tensor is partial."""
 
@@ -61,8 +62,8 @@ def run_node(network: Network, node: Node, inputs: tuple[Map, ...]) -> Map:
             for partial in inputs[1:]:
                 accumulators += partial
             if network.tensors[node.output].partial:
-                return accumulators.astype(np.int32)
-            values = round_shift(accumulators * node.multiplier, node.shift)
+                return accumulators
+            values = round_shift(np.multiply(accumulators, node.multiplier, dtype=np.int64), node.shift)
         case Add():
             values = _add(node, inputs[0], inputs[1])
         case Pool():
@@ -78,17 +79,20 @@ def run_node(network: Network, node: Node, inputs: tuple[Map, ...]) -> Map:
     return result
 
 
-def accumulate(node: Mvm, image: Map) -> NDArray[np.int64]:
-    """What an Mvm adds up itself: sum(x * w) + bias, int64 [height, width, Cout], each within 32 bits."""
+def accumulate(node: Mvm, image: Map) -> NDArray[np.int32]:
+    """What an Mvm adds up itself: sum(x * w) + bias, int32 [height, width, Cout]."""
     patches = _windows(image, node.kernel, node.stride, node.pads, node.input_zero_point)
     if node.part:
         rows, run, columns = (slice(*limits) for limits in (node.part.rows, node.part.run, node.part.columns))
         patches = patches[:, columns, rows].reshape(*patches[:, columns, rows].shape[:3], -1)[..., run]
     height, width = patches.shape[:2]
-    vectors = patches.reshape(height * width, -1).astype(np.float64)
-    weights = node.weights.reshape(node.weights.shape[0], -1).astype(np.float64)
-    sums = (vectors @ weights.T).astype(np.int64)
-    return (sums + node.bias).reshape(height, width, -1)
+    vectors = patches.reshape(height * width, -1).astype(np.float32)
+    weights = node.weights.reshape(node.weights.shape[0], -1).astype(np.float32).T
+    sums = np.tile(node.bias, (len(vectors), 1))
+    for first in range(0, len(weights), BLOCK):
+        block = slice(first, first + BLOCK)
+        sums += (vectors[:, block] @ weights[block]).astype(np.int32)
+    return sums.reshape(height, width, -1)
 
 
 def _add(node: Add, left: Map, right: Map) -> NDArray[np.int64]:

@@ -26,6 +26,7 @@ from pyimc.network import (
     TensorType,
     window_shape,
 )
+from pyimc.numerics import UINT8_MAX
 from tests.mapping.networks import Builder
 from tests.pyimc.networks import random_image, residual_network
 
@@ -170,6 +171,21 @@ def test_accumulators_are_exact_at_their_largest() -> None:
     )  # fmt: skip
     sums = golden.accumulate(node, np.full((3, 3, 512), 255, np.uint8))
     assert sums.tolist() == [[[-150405120, -150405119]]]
+
+
+def test_a_block_of_odd_products_is_exact_and_twice_as_many_would_not_be() -> None:
+    """127 * 255 is odd: from 2**24 on, float32 cannot count in steps of it."""
+    assert UINT8_MAX * 128 * golden.BLOCK <= 2**24 < UINT8_MAX * 128 * (golden.BLOCK + 1)
+    rng = np.random.default_rng(0)
+    for inputs in (golden.BLOCK, golden.BLOCK + 1, 3 * golden.BLOCK - 1):
+        weights = rng.integers(126, 128, (8, 1, 1, inputs), np.int8)
+        image = rng.integers(250, 256, (4, 5, inputs), np.uint8)
+        node = Mvm(
+            "fc", ("x",), "y", (1, 1), (1, 1), (0, 0, 0, 0), weights, rng.integers(-(2**20), 2**20, 8, np.int32),
+            np.ones(8, np.int32), np.ones(8, np.uint8), 0, 0, (0, 255),
+        )  # fmt: skip
+        exact = image.astype(np.int64) @ weights.reshape(8, -1).T.astype(np.int64) + node.bias
+        assert golden.accumulate(node, image).tolist() == exact.tolist(), inputs
 
 
 def test_padding_counts_as_the_zero_point_and_relu_stops_there() -> None:
