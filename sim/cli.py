@@ -204,7 +204,10 @@ def _validate(parsed: argparse.Namespace) -> None:
     with progress_line(console) as progress:
         run = simulate(_request(parsed), console.print, progress)
     print_table(run, console)
-    console.print(f"{validate(run)} events and every figure of the cycle model equal the RTL's")
+    compared = validate(run)
+    console.print(
+        f"{compared.events} events, {compared.words} words and every figure of the cycle model equal the RTL's"
+    )
     console.print("PASS")
 
 

@@ -79,7 +79,7 @@ def size_edges(graph: Graph) -> Graph:
 
 def smallest_rings(program: Program) -> tuple[Edge, ...]:
     """The edges of a Program, with the smallest rings that do not deadlock at its grain."""
-    grain = read_grain(program.origin.options["grain"])
+    grain = read_grain(program.origin.options.get("grain", "row"))
     return size_edges(build_graph(program.network, program.arch, grain)).edges
 
 

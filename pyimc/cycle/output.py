@@ -146,6 +146,7 @@ def send(s: Table, u: int, now: int) -> None:
 @cold
 def fill(s: Table, u: int, word: int, now: int) -> None:
     """The filling half of rtl/egress.v takes a word."""
+    s[actor_row(s, u, word >> CTX_AT) + A_LAST_WORD] = now
     log(s, u, now, EVENT_WORD, word >> CTX_AT)
     s[u + P_FILLED] += 1
     if word & MARK_LAST or s[u + P_FILLED] == s[G_PACKET]:

@@ -89,10 +89,10 @@ SIZE_MASK, MARK_LAST, CTX_AT = 0xFFFF, 1 << 16, 20
 # ----------------------------------------------------------------------------------------------------------- actors
 (
     A_ARMED, A_INSTRUCTION, A_TWO_PORTS, A_DESTINATIONS, A_PC, A_TURNS_0, A_TURNS_1,
-    A_FIRINGS, A_BUSY, A_FIRST, A_LAST,
+    A_FIRINGS, A_BUSY, A_FIRST, A_LAST, A_LAST_WORD,
     A_RUN, A_STEP, A_ROW_BYTES, A_KERNEL_COLUMNS, A_ADD, A_CONCAT, A_REPEAT, A_ROW_TILES, A_LAST_ROWS,
     A_CONVERT_CYCLES, A_COLUMNS, A_DRAIN_COLUMNS, A_COLUMN_BYTES, A_PARTIAL_IN,
-) = range(25)  # fmt: skip
+) = range(26)  # fmt: skip
 ACTOR_COLUMNS = 32
 C_ARRIVED, C_CONSUMED, C_NODE, C_SLOT = range(4)
 CHANNEL_COLUMNS = 4

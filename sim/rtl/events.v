@@ -2,7 +2,7 @@
 // events - writes what happens at a PU's sequencer to a binary file. Simulation only.
 //
 // One record an event, three 32-bit numbers: cycle, kind (0 issue, 1 done, 2 arrival, 3 credit), value (context,
-// context, channel, slot): the events of pyimc.cycle.model.Event. The file of node N is events_NN.bin in the folder
+// context, channel, slot): the events of pyimc.measurement.Event. The file of node N is events_NN.bin in the folder
 // that plusarg +capture=DIR names; without the plusarg nothing is written.
 `default_nettype none
 

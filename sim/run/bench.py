@@ -21,6 +21,7 @@ from cocotb.triggers import Event, FallingEdge, First, ReadOnly, RisingEdge, Tim
 from cocotb.types import LogicArray
 
 from pyimc import isa
+from pyimc.measurement import ACTOR_COUNTERS, PU_COUNTERS, Measurement
 from pyimc.program import Program
 from pyimc.program_file import load
 from sim.run.cosim_array import attach
@@ -204,16 +205,16 @@ async def run(dut: Any) -> None:
     measured: tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]] = ({}, {})
     try:
         if not stuck:
-            measured = await counters(host, program), await actors(host, program)
+            measured = await counters(host, program), await actors(host, program, begin)
     except NoAnswer:
         stuck = True
     waiting = await blocked(host, program) if stuck else []
-    outcome = Outcome(
-        deadlock=stuck, waiting=waiting, begin_cycle=begin, end_cycle=end, load_cycles=load_cycles,
-        load_seconds=load_seconds, run_seconds=run_seconds, first_cycles=first_cycles,
-        last_cycles=results.finished(), host_flits=host_flits,
-        counters=measured[0], actors=measured[1],
+    figures = Measurement(
+        deadlock=stuck, cycles_total=end - begin - 1, first_cycles=[cycle - begin for cycle in first_cycles],
+        last_cycles=[cycle - begin for cycle in results.finished()], host_flits=host_flits,
+        counters=measured[0], actors=measured[1], waiting=waiting,
     )  # fmt: skip
+    outcome = Outcome(figures, begin, load_cycles, load_seconds, run_seconds)
     for name, words in zip(program.network.outputs, results.words, strict=True):
         raw = b"".join(word.to_bytes(program.arch.lanes, "little") for word in words)
         (folder / f"output_{program.network.outputs.index(name)}.bin").write_bytes(raw)
@@ -279,23 +280,21 @@ async def settle(dut: Any, patience: int) -> bool:
 async def counters(host: Host, program: Program) -> dict[str, dict[str, int]]:
     """Cycle and flit counters of every PU, by node id."""
     found = {}
-    names = ("busy", "input_wait", "room_wait", "idle", "flits_in", "flits_out")
     for node in sorted((*program.arch.imcs, *program.arch.dpus)):
         entries = await answer(host, program, node, "COUNTER", 0, 3)
         halves = [half for entry in entries for half in (entry & 0xFFFFFFFF, entry >> 32 & 0xFFFFFFFF)]
-        found[str(node)] = dict(zip(names, halves, strict=True))
+        found[str(node)] = dict(zip(PU_COUNTERS, halves, strict=True))
     return found
 
 
-async def actors(host: Host, program: Program) -> dict[str, dict[str, int]]:
-    """Firings, busy cycles, first and last cycle of every actor, by name."""
+async def actors(host: Host, program: Program, begin: int) -> dict[str, dict[str, int]]:
+    """What every actor counts, by name, its cycles from `begin` on; when its last word left stands in the captures."""
     found = {}
     for actor in program.actors:
         work, span = await answer(host, program, actor.node, "ACTOR", 2 * actor.context, 2)
-        found[actor.name] = {
-            "firings": work & 0xFFFFFFFF, "busy": work >> 32 & 0xFFFFFFFF,
-            "first": span & 0xFFFFFFFF, "last": span >> 32 & 0xFFFFFFFF,
-        }  # fmt: skip
+        firings, busy = work & 0xFFFFFFFF, work >> 32 & 0xFFFFFFFF
+        moments = [half - begin if firings else 0 for half in (span & 0xFFFFFFFF, span >> 32 & 0xFFFFFFFF)]
+        found[actor.name] = dict(zip(ACTOR_COUNTERS, (firings, busy, *moments, 0), strict=True))
     return found
 
 

@@ -20,8 +20,9 @@ from pyimc.arch import load_arch
 from pyimc.cycle.model import simulate as predict
 from pyimc.errors import ConfigError, DeadlockError, EncodingError, MismatchError
 from pyimc.steady import MANY_IMAGES
-from sim.run.job import Job, Outcome
+from sim.run.job import Job
 from sim.run.packets import table_packets
+from sim.run.record import rtl_measurement
 from sim.run.result import Run, write_result
 from sim.run.verify import deadlock_reason, outputs, verdicts
 from sim.toolchain import simulator
@@ -167,10 +168,12 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
         run.simulator = simulator.SIMULATORS[run.sim].version()
         job = Job(str((run.folder / "program").resolve()), run.array, front_door)
         with _timed(run.seconds, "simulator"):
-            run.outcome = simulator.run(run.sim, build_dir, run.folder.resolve(), job, run.seed, progress)
-        run.seconds |= {"load": run.outcome.load_seconds, "run": run.outcome.run_seconds}
+            outcome = simulator.run(run.sim, build_dir, run.folder.resolve(), job, run.seed, progress)
+        run.seconds |= {"load": outcome.load_seconds, "run": outcome.run_seconds}
+        run.load_cycles = outcome.load_cycles
         with _timed(run.seconds, "verify"):
-            run.verdicts = verdicts(run.program, goldens, run.folder)
+            run.measured = rtl_measurement(run.program, run.folder)
+            run.verdicts = verdicts(run.program, goldens, run.folder, outcome.begin_cycle)
             run.rtl_outputs = outputs(run.program.network, run.program, run.folder, len(run.images))
     write_result(run)
     _judge(run)
@@ -181,13 +184,8 @@ def _predict(run: Run) -> None:
     """Time without values: the cycle model, whose cycles are those of the RTL."""
     predict(run.program, 1)  # compiles the model, or finds it compiled
     with _timed(run.seconds, "run"):
-        result = predict(run.program, len(run.images))
+        run.measured = predict(run.program, len(run.images))
     run.simulator = "cycle model"
-    run.outcome = Outcome(
-        deadlock=result.deadlock, waiting=result.waiting, begin_cycle=0, end_cycle=result.cycles_total + 1,
-        load_cycles=0, load_seconds=0.0, run_seconds=run.seconds["run"], first_cycles=result.first_cycles,
-        last_cycles=result.last_cycles, host_flits=result.host_flits, counters=result.counters, actors=result.actors,
-    )  # fmt: skip
 
 
 def _judge(run: Run) -> None:
@@ -202,8 +200,9 @@ def _judge(run: Run) -> None:
     if wrong:
         count = sum(verdict.mismatches for verdict in run.verdicts.values())
         raise MismatchError(f"{count} values differ; the first: {min(wrong, key=lambda mismatch: mismatch.cycle)}")
-    if run.outcome and run.outcome.deadlock:
-        raise DeadlockError(f"deadlock in cycle {run.outcome.end_cycle}: {deadlock_reason(run.program, run.outcome)}")
+    if run.measured and run.measured.deadlock:
+        reason = deadlock_reason(run.program, run.measured)
+        raise DeadlockError(f"deadlock in cycle {run.measured.cycles_total}: {reason}")
     if run.level == "rtl":
         for node, verdict in run.verdicts.items():
             if verdict.mismatches:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from pyimc.measurement import Measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,41 +35,30 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened in an RTL run.
+    """What the bench saw of an RTL run.
 
     Attributes:
-        deadlock: The chip stopped before its last output.
-        waiting: Then: every actor's STATUS fields (none but `actor` if its PU does not answer).
-        begin_cycle: Cycle before the first of the run.
-        end_cycle: Cycle at the end of the run.
+        measured: What the run took; its event log, and when last words left, are in other files of the run directory:
+            `sim.run.record` adds them.
+        begin_cycle: Cycle of the simulation before the first of the run.
         load_cycles: Cycles of loading, from reset.
         load_seconds: Wall time of loading.
         run_seconds: Wall time of the run.
-        first_cycles: Per image, when its first input flit was taken.
-        last_cycles: Per image, when its last output flit was taken.
-        host_flits: Flits that the host sent during the run.
-        counters: Of every PU, by node id: busy, input_wait, room_wait, idle, flits_in, flits_out.
-        actors: By name: firings, busy, first, last.
     """
 
-    deadlock: bool
-    waiting: list[dict[str, int | str]]
+    measured: Measurement
     begin_cycle: int
-    end_cycle: int
     load_cycles: int
     load_seconds: float
     run_seconds: float
-    first_cycles: list[int]
-    last_cycles: list[int]
-    host_flits: int
-    counters: dict[str, dict[str, int]]
-    actors: dict[str, dict[str, int]]
 
     def write(self, folder: Path) -> None:
         """Writes `outcome.json`."""
-        (folder / "outcome.json").write_text(json.dumps(asdict(self), indent=1))
+        said = {each.name: getattr(self, each.name) for each in fields(self)} | {"measured": self.measured.figures()}
+        (folder / "outcome.json").write_text(json.dumps(said, indent=1))
 
     @staticmethod
     def read(folder: Path) -> Outcome:
         """Reads `outcome.json`."""
-        return Outcome(**json.loads((folder / "outcome.json").read_text()))
+        said = json.loads((folder / "outcome.json").read_text())
+        return Outcome(**said | {"measured": Measurement(**said["measured"])})

@@ -17,18 +17,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from pyimc.measurement import PU_STATES, Measurement
 from pyimc.network import macs
 from pyimc.program import Program
 from pyimc.program_file import program_hash
-from pyimc.steady import Steady, steady_state
-from sim.run.job import Outcome
 from sim.run.verify import NodeVerdict
 
 if TYPE_CHECKING:  # it would import ONNX
     from mapping.importer.reference import LayerCheck
 
 SCHEMA_VERSION = 1
-PU_COUNTERS = ("busy", "input_wait", "room_wait", "idle")
 TOOLS = ("cocotb", "numpy", "onnx", "onnxruntime", "ortools", "pyimc")
 
 
@@ -50,27 +48,13 @@ class Run:
     simulator: str = ""
     golden_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
     rtl_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
-    outcome: Outcome | None = None
+    load_cycles: int = 0
+    measured: Measurement | None = None
     verdicts: dict[str, NodeVerdict] = field(default_factory=dict)
 
     def macs_per_image(self) -> int:
         """Multiply-accumulates of all crossbar layers for one image."""
         return sum(macs(self.program.network, node) for node in self.program.network.nodes)
-
-    def latencies(self) -> list[int]:
-        """Per finished image: cycles from its first input flit to its last output flit, both included."""
-        if not self.outcome:
-            return []
-        pairs = zip(self.outcome.first_cycles, self.outcome.last_cycles, strict=False)
-        return [last - first + 1 for first, last in pairs]
-
-    def intervals(self) -> list[int]:
-        """Cycles between the last output flits of neighbouring images."""
-        return np.diff(self.outcome.last_cycles).tolist() if self.outcome else []
-
-    def steady(self) -> Steady | None:
-        """Interval and latency in the steady state; None for a single image."""
-        return steady_state(self.outcome.first_cycles, self.outcome.last_cycles) if self.outcome else None
 
     def accuracy(self, outputs: list[NDArray[np.uint8]]) -> float | None:
         """Share of images whose largest output is the label; None without labels."""
@@ -119,8 +103,8 @@ def result(run: Run) -> dict[str, Any]:
         "peak_memory_bytes": peak_memory_bytes(),
         "tools": {name: version(name) for name in TOOLS} | {"python": platform.python_version()},
     }
-    if run.outcome:
-        report |= _measured(run, run.outcome)
+    if run.measured:
+        report |= _measured(run, run.measured)
     return report
 
 
@@ -132,43 +116,41 @@ def largest_load(program: Program) -> int:
     return max(loads.values())
 
 
-def _measured(run: Run, outcome: Outcome) -> dict[str, Any]:
-    program, network = run.program, run.program.network
-    total = outcome.end_cycle - outcome.begin_cycle - 1
-    steady, intervals, latencies = run.steady(), run.intervals(), run.latencies()
+def _measured(run: Run, measured: Measurement) -> dict[str, Any]:
+    program, steady, seconds = run.program, measured.steady, run.seconds["run"]
     nodes = {}
     for actor in program.actors:
-        verdict, counts = run.verdicts.get(actor.name), outcome.actors.get(actor.name, {})
+        verdict, counts = run.verdicts.get(actor.name), measured.actors.get(actor.name, {})
         nodes[actor.name] = {
             "pu": actor.node, "firings": counts.get("firings"), "busy_cycles": counts.get("busy"),
-            "first_cycle": counts["first"] - outcome.begin_cycle if counts else None,
-            "last_cycle": counts["last"] - outcome.begin_cycle if counts else None,
+            "first_issue_cycle": counts.get("first_issue"), "inputs_read_cycle": counts.get("inputs_read"),
+            "last_word_cycle": counts.get("last_word"),
             "values_compared": verdict.values_compared if verdict else 0,
             "mismatches": verdict.mismatches if verdict else 0,
             "first_mismatch": str(verdict.first) if verdict and verdict.first else None,
         }  # fmt: skip
-    done = len(outcome.last_cycles) * sum(macs(network, node) for node in network.nodes)
+    done = len(measured.last_cycles) * run.macs_per_image()
     return {
-        "deadlock": outcome.deadlock,
-        "waiting": outcome.waiting,
-        "cycles_total": total,
-        "latency_cycles": latencies[0] if latencies else None,
-        "latencies_cycles": latencies,
+        "deadlock": measured.deadlock,
+        "waiting": measured.waiting,
+        "cycles_total": measured.cycles_total,
+        "latency_cycles": measured.latency,
+        "latencies_cycles": measured.latencies,
         "steady_latency_cycles": steady.latency if steady else None,
         "interval_cycles": steady.interval if steady else None,
         "settled": bool(steady and steady.settled),
-        "intervals_cycles": intervals,
-        "load_cycles": outcome.load_cycles,
+        "intervals_cycles": measured.intervals,
+        "load_cycles": run.load_cycles,
         "pus": {
-            node: {f"{name}_cycles": counts[name] for name in PU_COUNTERS}
+            node: {f"{name}_cycles": counts[name] for name in PU_STATES}
             | {"flits_in": counts["flits_in"], "flits_out": counts["flits_out"]}
-            for node, counts in outcome.counters.items()
+            for node, counts in measured.counters.items()
         },
         "nodes": nodes,
-        "network_flits": sum(counts["flits_out"] for counts in outcome.counters.values()) + outcome.host_flits,
+        "network_flits": measured.network_flits,
         "rtl_top1": run.accuracy(run.rtl_outputs),
-        "cycles_per_second": round(total / outcome.run_seconds, 1),
-        "macs_per_second": round(done / outcome.run_seconds, 1),
+        "cycles_per_second": round(measured.cycles_total / seconds, 1),
+        "macs_per_second": round(done / seconds, 1),
     }
 
 
@@ -191,7 +173,7 @@ def peak_memory_bytes() -> int:
 def print_table(run: Run, console: Console) -> None:
     """A short table of the PUs and the figures that people ask for first."""
     report = result(run)
-    if not run.outcome:
+    if not run.measured:
         top1 = report["golden_top1"]
         console.print(f"golden, {len(run.images)} images" + (f", top-1 {top1:.1%}" if top1 is not None else ""))
         return
@@ -203,7 +185,7 @@ def print_table(run: Run, console: Console) -> None:
         table.add_column(title, justify="left" if title in ("PU", "kind", "nodes") else "right", overflow="ellipsis")
     for node in hosted:
         counts = report["pus"][node]
-        shares = [f"{counts[f'{name}_cycles'] / max(1, report['cycles_total']):.1%}" for name in PU_COUNTERS]
+        shares = [f"{counts[f'{name}_cycles'] / max(1, report['cycles_total']):.1%}" for name in PU_STATES]
         kind = "dpu" if int(node) in run.program.arch.dpus else "imc"
         table.add_row(node, kind, *shares, " ".join(hosted[node]))
     console.print(table)

@@ -1,93 +1,117 @@
-"""Schedule-to-RTL validation: every event and every figure of the cycle model against those of an RTL run."""
+"""The one comparison of two runs: every event, words included, and every figure.
+
+`pyimc validate`, `make equality` and the tests hold the cycle model's record against that of an RTL run with it.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from pyimc.cycle.model import KINDS, CycleResult, Event, simulate
+from pyimc.cycle.model import simulate
 from pyimc.errors import MismatchError
+from pyimc.measurement import CYCLE, KIND, NODE, WORD, Event, EventTable, Measurement, named_events
 from pyimc.program import Program
-from sim.run.job import Outcome
 from sim.run.result import Run
 
 AROUND = 4  # events shown on either side of the first difference
-COMPARED = ("issue", "done", "arrival", "credit")
 
 
-def validate(run: Run) -> int:
-    """Compares a finished RTL run with the cycle model; returns how many events were compared.
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was compared, and every difference, the earliest event first; none if the runs are equal.
+
+    Attributes:
+        events: How many of the first run, words not included.
+        words: How many of the first run.
+        cycles: Of the first run.
+        differences: One line each.
+    """
+
+    events: int
+    words: int
+    cycles: int
+    differences: list[str]
+
+
+def validate(run: Run) -> Comparison:
+    """Compares a finished RTL run with the cycle model.
 
     Raises:
         MismatchError: They differ; the message has the first difference (PU, actor, event, cycle) and, if it is an
             event, what both logs say around it.
     """
-    outcome = run.outcome
-    if outcome is None:
+    if run.measured is None:
         raise AssertionError("a run without RTL has nothing to validate")
-    measured = rtl_events(run.program, run.folder, outcome.begin_cycle)
-    # Words are in the model's log, too: room for one per word of every firing.
-    words = sum(path.stat().st_size for path in run.folder.glob("capture_*.bin")) // 8
-    model = simulate(run.program, len(run.images), events=len(measured) + words + 1000)
-    predicted = sorted(event for event in model.events if event.kind in COMPARED)
-    compare_events(measured, predicted)
-    compare_figures(outcome, model)
-    return len(measured)
+    compared = compare_with_model(run.program, len(run.images), run.measured)
+    if compared.differences:
+        raise MismatchError(compared.differences[0])
+    return compared
 
 
-def rtl_events(program: Program, folder: Path, begin_cycle: int) -> list[Event]:
-    """The event log of an RTL run, in order; cycles count from the start of the run."""
-    names = {(actor.node, actor.context): actor.name for actor in program.actors}
-    per_context = {"issue": 1, "done": 1, "arrival": 2, "credit": program.arch.destinations}
-    found = []
-    for node in program.pus:
-        records = np.fromfile(folder / f"events_{node:02d}.bin", np.uint32).reshape(-1, 3)
-        for cycle, kind, value in records.tolist():
-            context, index = divmod(value, per_context[KINDS[kind]])
-            found.append(Event(cycle - begin_cycle, node, KINDS[kind], names[node, context], index))
-    return sorted(found)
+def compare_with_model(program: Program, images: int, measured: Measurement) -> Comparison:
+    """An RTL run against the cycle model's."""
+    model = simulate(program, images, events=len(measured.events) + 1000)
+    return compare(program, measured, model, ("RTL", "the cycle model"))
 
 
-def compare_events(measured: list[Event], predicted: list[Event]) -> None:
-    """Raises MismatchError at the first event that only one of the logs has."""
-    for at in range(max(len(measured), len(predicted))):
-        ours, theirs = (log[at] if at < len(log) else None for log in (predicted, measured))
-        if ours != theirs:
-            event = min(event for event in (ours, theirs) if event)
-            raise MismatchError(
-                f"PU {event.node}, actor {event.actor}, {event.kind}, cycle {event.cycle}: RTL has {_show(theirs)}, "
-                f"the cycle model {_show(ours)}; around it, RTL: {_around(measured, event)}; "
-                f"model: {_around(predicted, event)}"
-            )
+def compare(program: Program, first: Measurement, second: Measurement, names: tuple[str, str]) -> Comparison:
+    """Compares two records of a Program's run.
+
+    Args:
+        program: Names the actors.
+        first: One record, with its events.
+        second: The other, with its events.
+        names: What the differences call them.
+    """
+    words = int((first.events[:, KIND] == WORD).sum())
+    differences = [*_events(program, first.events, second.events, names), *_figures(first, second, names)]
+    return Comparison(len(first.events) - words, words, first.cycles_total, differences)
 
 
-def _show(event: Event | None) -> str:
-    return f"{event.kind} of {event.actor} at PU {event.node} in cycle {event.cycle}" if event else "nothing more"
+def _events(program: Program, first: EventTable, second: EventTable, names: tuple[str, str]) -> Iterator[str]:
+    """The first event that only one of the logs has."""
+    shared = min(len(first), len(second))
+    unequal = (first[:shared] != second[:shared]).any(axis=1)
+    at = int(unequal.argmax()) if unequal.any() else shared
+    found = [next(iter(named_events(program, log[at : at + 1])), None) for log in (first, second)]
+    both = [event for event in found if event]
+    if not both:
+        return
+    event = min(both)
+    says = [f"{name} has {each or 'nothing more'}" for name, each in zip(names, found, strict=True)]
+    near = [f"{name}: {_around(program, log, event)}" for name, log in zip(names, (first, second), strict=True)]
+    yield (
+        f"PU {event.node}, actor {event.actor}, {event.kind}, cycle {event.cycle}: {', '.join(says)}; around it, "
+        f"{'; '.join(near)}"
+    )
 
 
-def _around(log: list[Event], event: Event) -> str:
+def _around(program: Program, log: EventTable, event: Event) -> str:
     """The events of the same PU next to it."""
-    there = [other for other in log if other.node == event.node]
-    at = sum(other < event for other in there)
-    near = there[max(0, at - AROUND) : at + AROUND]
+    there = log[log[:, NODE] == event.node]
+    at = int(np.searchsorted(there[:, CYCLE], event.cycle))
+    near = named_events(program, there[max(0, at - AROUND) : at + AROUND])
     return ", ".join(f"{other.cycle} {other.kind} {other.actor}" for other in near) or "none"
 
 
-def compare_figures(outcome: Outcome, model: CycleResult) -> None:
-    """Raises MismatchError at the first figure that differs."""
-    begin = outcome.begin_cycle
+def _figures(first: Measurement, second: Measurement, names: tuple[str, str]) -> Iterator[str]:
+    """Every figure that differs. What a run counts is complete only if it came to its end."""
     pairs: list[tuple[str, object, object]] = [
-        ("deadlock", outcome.deadlock, model.deadlock),
-        ("cycles_total", outcome.end_cycle - begin - 1, model.cycles_total),
-        ("first input flits", [cycle - begin for cycle in outcome.first_cycles], model.first_cycles),
-        ("last output flits", [cycle - begin for cycle in outcome.last_cycles], model.last_cycles),
-        ("host flits", outcome.host_flits, model.host_flits),
+        ("deadlock", first.deadlock, second.deadlock),
+        ("first input flits", first.first_cycles, second.first_cycles),
+        ("last output flits", first.last_cycles, second.last_cycles),
+        ("host flits", first.host_flits, second.host_flits),
     ]
-    pairs += [(f"PU {node}", counts, model.counters[node]) for node, counts in outcome.counters.items()]
-    for name, counts in outcome.actors.items():
-        relative = counts | {"first": counts["first"] - begin, "last": counts["last"] - begin}
-        pairs.append((f"actor {name}", relative, model.actors[name]))
-    for what, measured, predicted in pairs:
-        if measured != predicted:
-            raise MismatchError(f"{what}: RTL {measured}, cycle model {predicted}")
+    if not first.deadlock and not second.deadlock:
+        pairs.append(("cycles_total", first.cycles_total, second.cycles_total))
+        for what, ours, theirs in (
+            ("PU", first.counters, second.counters),
+            ("actor", first.actors, second.actors),
+        ):
+            pairs += [(f"{what} {name}", ours.get(name), theirs.get(name)) for name in {**ours, **theirs}]
+    for what, one, other in pairs:
+        if one != other:
+            yield f"{what}: {names[0]} {one}, {names[1]} {other}"

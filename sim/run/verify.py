@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mapping.actors.firing import row_words
 from pyimc.golden import Map
+from pyimc.measurement import Measurement
 from pyimc.network import Network
 from pyimc.program import Program
-from sim.run.job import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,17 @@ def node_verdict(
     return NodeVerdict(values_compared=int(wrong.size), mismatches=int(wrong.sum()) + missing, first=first)
 
 
-def verdicts(program: Program, goldens: list[dict[str, Map]], folder: Path) -> dict[str, NodeVerdict]:
-    """Every actor's verdict, from the capture files of a run."""
+def verdicts(
+    program: Program, goldens: list[dict[str, Map]], folder: Path, begin_cycle: int = 0
+) -> dict[str, NodeVerdict]:
+    """Every actor's verdict, from the capture files of a run; cycles count from `begin_cycle` on."""
     found = {}
     width = 2 + program.arch.word_bits // 32
     captures = {
         node: np.fromfile(folder / f"capture_{node:02d}.bin", np.uint32).reshape(-1, width) for node in program.pus
     }
+    for records in captures.values():
+        records[:, 0] -= begin_cycle
     for actor in program.actors:
         records = captures[actor.node]
         found[actor.name] = node_verdict(program, actor.name, goldens, records[records[:, 1] == actor.context])
@@ -105,12 +109,12 @@ def outputs(network: Network, program: Program, folder: Path, images: int) -> li
     return found
 
 
-def deadlock_reason(program: Program, outcome: Outcome) -> str:
+def deadlock_reason(program: Program, measured: Measurement) -> str:
     """One line that says which actor waits for what."""
-    if not any("need" in status for status in outcome.waiting):
+    if not any("need" in status for status in measured.waiting):
         return "no PU answers the host port any more"
     reasons = []
-    for status in outcome.waiting:
+    for status in measured.waiting:
         actor = program.actor(str(status["actor"]))
         place = f"{actor.name} (PU {actor.node})"
         if "need" not in status:

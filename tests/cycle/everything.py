@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ from tests.sim.runs import ROOT
 
 KEPT = ROOT / "build" / "equality"
 CHIPS = ROOT / "build" / "simulator"
-BENCH = ("bench", "chip_parameters", "cosim_array", "icarus", "job", "packets", "simulator", "validation")
-MACHINE = ("rtl", "pyimc", "sim/rtl", *(f"sim/{name}.py" for name in BENCH), "tests/cycle")
+BENCH = ("bench", "cosim_array", "job", "packets", "record", "validation")
+MACHINE = ("rtl", "pyimc", "sim/rtl", *(f"sim/run/{name}.py" for name in BENCH), "sim/toolchain", "tests/cycle")
 SOURCES = (*MACHINE, "mapping", "sim", "tests/mapping/networks.py", "tests/random_cnn.py")
 GROUPS = {
     "unit": "one operator or one regime each (`tests/cycle/units.py`)",
@@ -44,6 +45,7 @@ def sources_hash(sources: Sequence[str] = SOURCES) -> str:
     digest = hashlib.sha256()
     for source in sources:
         paths = [ROOT / source] if (ROOT / source).is_file() else sorted((ROOT / source).rglob("*"))
+        assert paths, f"{source} does not exist: its changes would go unseen"
         for path in paths:
             if path.suffix in (".py", ".v", ".vh", ".yaml", ".npz"):
                 digest.update(path.read_bytes())
@@ -57,12 +59,12 @@ def run(name: str) -> dict[str, Any]:
     program = case.program()
     key = f"{sources_hash(MACHINE)} {program_hash(program)} {case.images}"
     before = json.loads(record(name).read_text()) if record(name).is_file() else {}
-    if before.get("key") == key and not before["found"]:
+    if before.get("key") == key and not before["differences"]:
         return before
     with tempfile.TemporaryDirectory() as folder:
         chips = Path(folder) if case.group == "random" else CHIPS  # nobody needs a random chip again
         compared = compare(program, case.images, chips)
-    return {**compared._asdict(), "seconds": round(time.monotonic() - start, 1), "key": key}
+    return {**asdict(compared), "seconds": round(time.monotonic() - start, 1), "key": key}
 
 
 def record(name: str) -> Path:
@@ -75,7 +77,7 @@ def kept(name: str, sources: str) -> dict[str, Any] | None:
     if not record(name).is_file():
         return None
     result: dict[str, Any] = json.loads(record(name).read_text())
-    return result if result["sources"] == sources and not result["found"] else None
+    return result if result["sources"] == sources and not result["differences"] else None
 
 
 def run_all(chosen: Sequence[Case], jobs: int, sources: str, say: Callable[[str], None]) -> int:
@@ -90,8 +92,8 @@ def run_all(chosen: Sequence[Case], jobs: int, sources: str, say: Callable[[str]
         for future in as_completed(running):
             name, result = running[future], future.result()
             record(name).write_text(json.dumps({**result, "sources": sources}) + "\n")
-            different += bool(result["found"])
-            verdict = f"DIFFERS: {result['found'][0]}" if result["found"] else "equal"
+            different += bool(result["differences"])
+            verdict = f"DIFFERS: {result['found'][0]}" if result["differences"] else "equal"
             say(f"{name}: {result['events']} events, {result['cycles']} cycles, {result['seconds']} s: {verdict}")
     finally:
         pool.shutdown(cancel_futures=True)

@@ -29,9 +29,10 @@ from pyimc.network import Mvm, Network
 from pyimc.program import Program
 from pyimc.timing_imc import Layer, convert_cycles, drain_cycles, engine_of, window_chunks
 from sim.run.prepare import prepare
+from sim.run.validation import compare_with_model
 from tests.cycle.cases import Case, cases, network_program, unit_program
 from tests.cycle.chips import NETWORK_CHIPS
-from tests.cycle.equality import compare, differences, run_rtl
+from tests.cycle.equality import compare, run_rtl
 from tests.cycle.units import SHARED_LINK, UNITS
 from tests.mapping.networks import Builder
 from tests.mapping.networks import seeded as seeded_network
@@ -61,7 +62,7 @@ def _workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def assert_equal(program: Program, images: int) -> None:
     """Runs both and compares; the message starts with the earliest word that differs."""
     compared = compare(program, images)
-    assert not compared.found, "\n".join(compared.found)
+    assert not compared.differences, "\n".join(compared.differences)
     assert compared.events > 0 and compared.words > 0
 
 
@@ -215,7 +216,7 @@ def test_a_run_that_stops_for_looks_goes_on_as_if_it_had_not() -> None:
         look = run.until(images)
         assert look.last_cycles == whole.last_cycles[:images] and look.cycles_total == look.last_cycles[-1]
         assert look.first_cycles == whole.first_cycles[: len(look.first_cycles)]
-        assert look.events == whole.events[: len(look.events)]
+        assert np.array_equal(look.events, whole.events[: len(look.events)])
     assert 10_000 < len(look.events) < len(whole.events)
     assert run.until(6) == whole
 
@@ -226,6 +227,6 @@ def test_difference_is_seen() -> None:
     program = compile_network(network, load_arch("tiny"), "lblp")
     other = replace(program, arch=program.arch.model_copy(update={"packet_words": program.arch.packet_words - 1}))
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        outcome = run_rtl(program, images_for(program, 2), Path(folder), Path("build/simulator"))
-        assert not differences(program, 2, outcome, Path(folder)).found
-        assert differences(other, 2, outcome, Path(folder)).found
+        measured = run_rtl(program, images_for(program, 2), Path(folder), Path("build/simulator"))
+    assert not compare_with_model(program, 2, measured).differences
+    assert compare_with_model(other, 2, measured).differences

@@ -11,7 +11,8 @@ from mapping.placement.ledger import Placement, loads, totals
 from mapping.placement.search import Score, Trial, balance, failed, fits, improve, measure
 from mapping.placement.strategies import lpt
 from pyimc.arch import Arch
-from pyimc.cycle import CycleResult, Run, simulate
+from pyimc.cycle import Run, simulate
+from pyimc.measurement import Measurement
 from pyimc.program import Origin
 from pyimc.steady import steady_state
 from tests.mapping.networks import Builder, residual, small_arch
@@ -92,7 +93,7 @@ def test_what_is_much_worse_than_the_best_is_given_up_at_a_look(monkeypatch: pyt
     images: list[int] = []
 
     class Watched(Run):
-        def until(self, count: int) -> CycleResult:
+        def until(self, count: int) -> Measurement:
             images.append(count)
             return super().until(count)
 
@@ -117,7 +118,7 @@ def test_a_run_that_hangs_is_none_to_go_on_with(images: int, monkeypatch: pytest
     plan = Plan(lpt.place(graph, arch, {}, 0))
 
     class Hangs(Run):
-        def until(self, count: int) -> CycleResult:
+        def until(self, count: int) -> Measurement:
             return replace(super().until(count), deadlock=count == images)
 
     monkeypatch.setattr(search, "Run", Hangs)

@@ -15,8 +15,9 @@ from mapping.cuts.split import Cut, split_network
 from mapping.placement.ledger import Placement
 from mapping.placement.strategies import find
 from pyimc.arch import Arch, arch_from_dict, load_arch
-from pyimc.cycle.model import CycleResult, simulate
+from pyimc.cycle.model import simulate
 from pyimc.errors import ScheduleError
+from pyimc.measurement import Measurement
 from pyimc.network import Network
 from pyimc.program import HOST, Channel, Origin
 from tests.mapping.networks import Builder, residual, resnet18, small_arch
@@ -54,7 +55,7 @@ def smallest(name: str, grain: Grain) -> tuple[Graph, Arch, Placement, tuple[Cha
     return graph, arch, placement, allocate(graph, arch, placement, slack_rows=0)
 
 
-def run(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Channel, ...]) -> CycleResult:
+def run(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Channel, ...]) -> Measurement:
     """Three images on the cycle model, whatever the validator says."""
     return simulate(generate(graph, arch, placement, channels, Origin("", "", {}, 0, [], {}, "")), 3)
 

@@ -99,7 +99,8 @@ def assert_sound(run: Run) -> dict[str, Any]:
         assert found["values_compared"] == images * int(np.prod(network.tensors[node.output].shape)), node.name
         assert found["mismatches"] == 0 and found["first_mismatch"] is None, node.name
         assert found["firings"] == images * _firings(run.program, node.name), node.name
-        assert 0 <= found["first_cycle"] <= found["last_cycle"] <= total, node.name
+        moments = [found[f"{moment}_cycle"] for moment in ("first_issue", "inputs_read", "last_word")]
+        assert 0 < moments[0] <= moments[1] < moments[2] <= total, node.name
         busy[str(found["pu"])] += found["busy_cycles"]
     assert list(report["nodes"]) == [actor.name for actor in run.program.actors]
     for node, counts in report["pus"].items():

@@ -11,6 +11,7 @@ from cocotb.types import LogicArray
 
 from mapping.compile import compile_network
 from pyimc import isa
+from pyimc.measurement import Measurement
 from sim.run.bench import Results, expected_cycles, known
 from sim.run.cosim_array import NumpyArray, lane_bits
 from sim.run.job import Job, Outcome
@@ -114,10 +115,10 @@ def test_job_and_outcome_survive_their_files(tmp_path: Any) -> None:
     job = Job("somewhere", "numpy", True)
     job.write(tmp_path)
     assert Job.read(tmp_path) == job
-    outcome = Outcome(
-        deadlock=False, waiting=[{"actor": "a", "need": 3}], begin_cycle=1, end_cycle=2, load_cycles=3,
-        load_seconds=0.5, run_seconds=1.5, first_cycles=[1], last_cycles=[2], host_flits=4, counters={"1": {"busy": 1}},
-        actors={"a": {"firings": 2}},
+    measured = Measurement(
+        deadlock=False, cycles_total=2, first_cycles=[1], last_cycles=[2], host_flits=4, counters={"1": {"busy": 1}},
+        actors={"a": {"firings": 2}}, waiting=[{"actor": "a", "need": 3}],
     )  # fmt: skip
+    outcome = Outcome(measured, begin_cycle=1, load_cycles=3, load_seconds=0.5, run_seconds=1.5)
     outcome.write(tmp_path)
     assert Outcome.read(tmp_path) == outcome

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from pyimc import program_file
-from sim.run.result import PU_COUNTERS, SCHEMA_VERSION
+from pyimc.measurement import PU_STATES
+from sim.run.result import SCHEMA_VERSION
 from tests.sim.runs import enter, pyimc, read_result
 
 IMAGES = 6
@@ -31,11 +32,12 @@ MEASURED: dict[str, type | tuple[type, ...]] = {
     "network_flits": int, "rtl_top1": float, "cycles_per_second": float, "macs_per_second": float,
 }  # fmt: skip
 NODE: dict[str, type | tuple[type, ...]] = {
-    "pu": int, "firings": int, "busy_cycles": int, "first_cycle": int, "last_cycle": int, "values_compared": int,
+    "pu": int, "firings": int, "busy_cycles": int, "first_issue_cycle": int, "inputs_read_cycle": int,
+    "last_word_cycle": int, "values_compared": int,
     "mismatches": int, "first_mismatch": type(None),
 }  # fmt: skip
 PU: dict[str, type | tuple[type, ...]] = {
-    **{f"{name}_cycles": int for name in PU_COUNTERS}, "flits_in": int, "flits_out": int,
+    **{f"{name}_cycles": int for name in PU_STATES}, "flits_in": int, "flits_out": int,
 }  # fmt: skip
 
 
@@ -94,11 +96,11 @@ def test_it_says_what_ran(report: dict[str, Any], folder: Path) -> None:
 
 def test_figures_agree(report: dict[str, Any], folder: Path) -> None:
     program = program_file.load(folder / "program")
-    outcome = json.loads((folder / "outcome.json").read_text())
+    outcome = json.loads((folder / "outcome.json").read_text())["measured"]
     total = report["cycles_total"]
-    assert total == outcome["last_cycles"][-1] - outcome["begin_cycle"]
+    assert total == outcome["last_cycles"][-1]
     for counts in report["pus"].values():
-        assert sum(counts[f"{name}_cycles"] for name in PU_COUNTERS) == total
+        assert sum(counts[f"{name}_cycles"] for name in PU_STATES) == total
     for node, counts in report["pus"].items():
         hosted = [entry for entry in report["nodes"].values() if entry["pu"] == int(node)]
         assert hosted and counts["busy_cycles"] == sum(entry["busy_cycles"] for entry in hosted) > 0

@@ -9,14 +9,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from pyimc.cycle.model import simulate
-from pyimc.errors import MismatchError
+from pyimc.measurement import CYCLE, DONE, KIND, WORD, Measurement, named_events, sorted_events
+from pyimc.program import Program
 from pyimc.program_file import load
-from sim.run.job import Outcome
-from sim.run.validation import compare_events, compare_figures, rtl_events
+from sim.run import validation
+from sim.run.record import rtl_measurement
+from sim.run.validation import compare
 from tests.sim import small
 from tests.sim.runs import ROOT, pyimc
 
@@ -26,25 +30,47 @@ RUN = Path("build/digits-tiny-lblp-rtl")
 def test_rtl_and_cycle_model_agree_and_one_cycle_is_noticed(workspace: Path) -> None:
     said = pyimc("validate", "--model", "digits", "--arch", "tiny", "--images", "3")
     assert (said.code, said.err) == (0, "")
-    assert int(re.search(r"(\d+) events and every figure", said.out)[1]) > 500  # type: ignore[index]
+    events, words = map(int, re.search(r"(\d+) events, (\d+) words and every figure", said.out).groups())  # type: ignore[union-attr]
+    assert events > 500 and words > 500
 
-    program, outcome = load(RUN / "program"), Outcome.read(RUN)
-    model = simulate(program, 3, events=10_000)
-    measured = rtl_events(program, RUN, outcome.begin_cycle)
-    compare_figures(outcome, model)
+    program = load(RUN / "program")
+    measured, model = rtl_measurement(program, RUN), simulate(program, 3, events=100_000)
 
-    late = list(measured)
-    late[100] = late[100]._replace(cycle=late[100].cycle + 1)
-    with pytest.raises(MismatchError, match=rf"^PU {late[100].node}, actor {re.escape(late[100].actor)}, .* around it"):
-        compare_events(late, measured)
-    with pytest.raises(MismatchError, match="nothing more"):
-        compare_events(measured[:-1], measured)
-    with pytest.raises(MismatchError, match=r"^last output flits"):
-        compare_figures(replace(outcome, last_cycles=[cycle + 1 for cycle in outcome.last_cycles]), model)
-    node = next(iter(outcome.counters))
-    counters = outcome.counters | {node: outcome.counters[node] | {"busy": 0}}
-    with pytest.raises(MismatchError, match=rf"^PU {node}: "):
-        compare_figures(replace(outcome, counters=counters), model)
+    def differences(**changed: Any) -> list[str]:
+        return compare(program, replace(measured, **changed), model, ("RTL", "the cycle model")).differences
+
+    assert not differences()
+    for kind in (DONE, WORD):
+        late = measured.events.copy()
+        at = np.flatnonzero(late[:, KIND] == kind)[50]
+        event = named_events(program, late[at : at + 1])[0]
+        late[at, CYCLE] += 1
+        (said_late,) = differences(events=sorted_events(late))
+        assert said_late.startswith(
+            f"PU {event.node}, actor {event.actor}, {event.kind}, cycle {event.cycle}: RTL has "
+        )
+        assert "around it, RTL: " in said_late
+    assert "nothing more" in differences(events=measured.events[:-1])[0]
+    assert differences(events=np.concatenate([measured.events, measured.events[-1:]])), "twice the same"
+    assert differences(last_cycles=[cycle + 1 for cycle in measured.last_cycles])[0].startswith("last output flits")
+    node = next(iter(measured.counters))
+    counters = measured.counters | {node: measured.counters[node] | {"busy": 0}}
+    assert differences(counters=counters)[0].startswith(f"PU {node}: ")
+    name = program.actors[0].name
+    actors = measured.actors | {name: measured.actors[name] | {"last_word": 1}}
+    assert differences(actors=actors)[0].startswith(f"actor {name}: ")
+
+
+def test_validate_ends_at_the_first_difference(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(program: Program, images: int, events: int = 0) -> Measurement:
+        model = simulate(program, images, events)
+        words = model.events[:, KIND] == WORD
+        model.events[np.flatnonzero(words)[10], CYCLE] += 1
+        return model
+
+    monkeypatch.setattr(validation, "simulate", late)
+    said = pyimc("validate", "--model", "digits", "--arch", "tiny", "--images", "2")
+    assert said.code == 1 and ", word, cycle " in said.err and "PASS" not in said.out
 
 
 def test_the_cycle_level_reports_what_rtl_reports(workspace: Path) -> None:
@@ -57,7 +83,7 @@ def test_the_cycle_level_reports_what_rtl_reports(workspace: Path) -> None:
     timed = ("cycles_total", "latencies_cycles", "intervals_cycles", "interval_cycles", "pus", "network_flits")
     assert {name: rtl[name] for name in timed} == {name: cycle[name] for name in timed}
     for name, node in rtl["nodes"].items():
-        same = ("pu", "firings", "busy_cycles", "first_cycle", "last_cycle")
+        same = ("pu", "firings", "busy_cycles", "first_issue_cycle", "inputs_read_cycle", "last_word_cycle")
         assert [node[field] for field in same] == [cycle["nodes"][name][field] for field in same]
     assert not any(node["values_compared"] for node in cycle["nodes"].values())
     assert rtl["images"] == cycle["images"] == 4

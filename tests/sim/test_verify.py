@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mapping.actors.firing import row_words
 from pyimc import golden
+from pyimc.measurement import Measurement
 from pyimc.program import Program
-from sim.run.job import Outcome
 from sim.run.verify import deadlock_reason, node_verdict, outputs, verdicts
 from tests.sim import small
 from tests.sim.runs import images_for
@@ -134,11 +134,11 @@ def test_outputs_are_cut_to_complete_images(tmp_path: Path, size: int, whole: in
     assert found.reshape(whole, 10).tolist() == [list(range(16 * image, 16 * image + 10)) for image in range(whole)]
 
 
-def outcome(waiting: list[dict[str, Any]]) -> Outcome:
+def outcome(waiting: list[dict[str, Any]]) -> Measurement:
     """A deadlock in which actors wait like this."""
-    return Outcome(
-        deadlock=True, waiting=waiting, begin_cycle=0, end_cycle=9, load_cycles=0, load_seconds=0.0, run_seconds=1.0,
-        first_cycles=[], last_cycles=[], host_flits=0, counters={}, actors={},
+    return Measurement(
+        deadlock=True, cycles_total=9, first_cycles=[], last_cycles=[], host_flits=0, counters={}, actors={},
+        waiting=waiting,
     )  # fmt: skip
 
 

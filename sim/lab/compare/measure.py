@@ -12,16 +12,14 @@ import yaml
 from mapping.actors.buffers import smallest_rings
 from mapping.compile import compile_network
 from pyimc import network_file
-from pyimc.cycle.model import CycleResult
 from pyimc.cycle.model import simulate as predict
 from pyimc.errors import CapacityError, DeadlockError, ScheduleError, UnsupportedOperator
+from pyimc.measurement import Measurement
 from pyimc.network import Network
 from pyimc.program import HOST, Program
 from pyimc.program_file import program_hash
-from pyimc.steady import steady_state
 from sim.lab.compare.case import Case
 from sim.run.flow import Request, simulate
-from sim.run.job import Outcome
 from sim.run.result import largest_load
 
 REFUSALS = (CapacityError, UnsupportedOperator, ScheduleError, DeadlockError)
@@ -98,24 +96,23 @@ def _run_rtl(case: Case, folder: Path) -> Figures:
         seed=case.seed, sim=case.sim, array="verilog", front_door=False, options=case.options, folder=folder / "run",
     )  # fmt: skip
     run = simulate(request, lambda line: None, lambda progress: None)
-    assert run.outcome is not None
-    return _figures(run.program, run.outcome, run.seconds["compile"])
+    assert run.measured is not None
+    return _figures(run.program, run.measured, run.seconds["compile"])
 
 
-def _figures(program: Program, timing: CycleResult | Outcome, compile_seconds: float) -> Figures:
-    if timing.deadlock:
+def _figures(program: Program, measured: Measurement, compile_seconds: float) -> Figures:
+    if measured.deadlock:
         raise DeadlockError("deadlock")
-    images, steady = len(timing.last_cycles), steady_state(timing.first_cycles, timing.last_cycles)
-    assert steady is not None
+    steady = measured.steady
+    assert steady is not None and measured.latency is not None
     imcs = [node for node in program.pus if node in program.arch.imcs]
-    busy = sum(timing.counters[str(node)]["busy"] for node in imcs)
     channels = [channel for channel in program.channels if channel.consumer != HOST]
     return Figures(
-        latency=timing.last_cycles[0] - timing.first_cycles[0] + 1,
+        latency=measured.latency,
         steady_latency=steady.latency,
         interval=steady.interval,
         used_imcs=len(imcs),
-        busy=busy / (images * steady.interval * len(imcs)) if imcs else 0.0,
+        busy=measured.busy_share(imcs),
         load=largest_load(program),
         bound=program.origin.bounds["interval"],
         limit=program.origin.limit,

@@ -10,6 +10,7 @@ import numpy as np
 from mapping.actors.buffers import allocate, size_edges
 from mapping.actors.firing import Grain
 from mapping.actors.graph import build_graph
+from mapping.actors.plan import Settings
 from mapping.actors.validate import check_placement, check_program, check_schedule
 from mapping.code.codegen import generate
 from mapping.cuts.relay import add_relays
@@ -89,6 +90,8 @@ def compile_parts(layer: Layer, cut: Cut, parts: int, grain: Grain, rows: int, a
     check_placement(graph, arch, placement)
     channels = allocate(graph, arch, placement, slack_rows)
     check_schedule(graph, arch, placement, channels)
-    program = generate(graph, arch, placement, channels, Origin(layer.name, "by hand", {}, 0, [], {}, ""))
+    options = Settings(slack_rows, grain).options()
+    origin = Origin(layer.name, "by hand", options, 0)
+    program = generate(graph, arch, placement, channels, origin)
     check_program(program)
     return program

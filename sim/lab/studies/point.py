@@ -13,7 +13,6 @@ from pyimc.cycle.model import simulate
 from pyimc.errors import DeadlockError
 from pyimc.network import Network
 from pyimc.program import HOST
-from pyimc.steady import steady_state
 from sim.lab.workers import workers
 from sim.run.prepare import prepare
 
@@ -58,17 +57,16 @@ def measure(point: Point) -> Figures:
     run = simulate(program, IMAGES)
     if run.deadlock:
         raise DeadlockError(f"{point}: deadlock")
-    steady = steady_state(run.first_cycles, run.last_cycles)
-    assert steady is not None
+    steady = run.steady
+    assert steady is not None and run.latency is not None
     imcs = [node for node in program.pus if node in program.arch.imcs]
-    busy = sum(run.counters[str(node)]["busy"] for node in imcs)
     return Figures(
-        latency=run.last_cycles[0] - run.first_cycles[0] + 1,
+        latency=run.latency,
         interval=steady.interval,
         bound=program.origin.bounds["interval"],
         words=sum(channel.size for channel in program.channels if channel.consumer != HOST),
         imcs=len(imcs),
-        busy=busy / (IMAGES * steady.interval * len(imcs)),
+        busy=run.busy_share(imcs),
     )
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from mapping.actors.cost import packet_flits
 from mapping.actors.firing import Grain, image_firings, row_words
 from mapping.cuts.split import Cut
-from pyimc.cycle.model import CycleResult, simulate
+from pyimc.cycle.model import simulate
+from pyimc.measurement import Measurement
 from pyimc.program import HOST, Program
-from pyimc.steady import steady_state
 from sim.lab.studies.layer import Layer, compile_parts
 from sim.lab.studies.page import percent, plot, table
 from sim.lab.workers import workers
@@ -96,13 +96,13 @@ def measure(case: Case) -> Timing:
     """Runs a case on the cycle model."""
     program = compile_parts(case.layer, case.cut, case.parts, case.grain, ROWS, ADCS, SLACK_ROWS)
     single, many = simulate(program, 1), simulate(program, IMAGES)
-    steady = steady_state(many.first_cycles, many.last_cycles)
-    assert not many.deadlock and steady is not None
+    steady = many.steady
+    assert not many.deadlock and steady is not None and single.latency is not None
     found = traffic(program, case.grain)
     assert many.network_flits == IMAGES * (found.words + found.heads), "the compiler's flits are the mesh's"
     parts = [actor.name for actor in program.actors if actor.kind == "imc"]
     return Timing(
-        latency=single.last_cycles[0] - single.first_cycles[0] + 1,
+        latency=single.latency,
         layer=_span(single, parts),
         interval=steady.interval,
         firings=max(single.actors[name]["firings"] for name in parts),
@@ -110,9 +110,9 @@ def measure(case: Case) -> Timing:
     )
 
 
-def _span(result: CycleResult, actors: Sequence[str]) -> int:
-    spans = [result.actors[name] for name in actors]
-    return max(span["last"] for span in spans) - min(span["first"] for span in spans) + 1
+def _span(measured: Measurement, actors: Sequence[str]) -> int:
+    spans = [measured.actors[name] for name in actors]
+    return max(span["last_word"] for span in spans) - min(span["first_issue"] for span in spans) + 1
 
 
 def traffic(program: Program, grain: Grain) -> Traffic:
