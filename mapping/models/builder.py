@@ -37,14 +37,16 @@ class GraphBuilder:
 
     def conv(
         self, name: str, source: str, cin: int, cout: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1),
-        pads: tuple[int, int, int, int] = (0, 0, 0, 0), *, bias: bool = False,
+        pads: tuple[int, int, int, int] = (0, 0, 0, 0), *, bias: bool = False, groups: int = 1,
     ) -> str:  # fmt: skip
-        """A convolution; `pads` is top, left, bottom, right."""
-        weights = self.normal((cout, cin, *kernel), (2.0 / (cin * kernel[0] * kernel[1])) ** 0.5)
+        """A convolution; `pads` is top, left, bottom, right; `groups` equal to `cin` makes it depthwise."""
+        each = cin // groups
+        weights = self.normal((cout, each, *kernel), (2.0 / (each * kernel[0] * kernel[1])) ** 0.5)
         inputs = [source, self.constant(f"{name}.weight", weights)]
         if bias:
             inputs.append(self.constant(f"{name}.bias", self.normal((cout,), 0.1)))
-        return self.op("Conv", name, inputs, kernel_shape=kernel, strides=stride, pads=pads)
+        grouped = {"group": groups} if groups > 1 else {}
+        return self.op("Conv", name, inputs, kernel_shape=kernel, strides=stride, pads=pads, **grouped)
 
     def batch_norm(self, name: str, source: str, channels: int) -> str:
         """A batch normalisation with statistics and gains that scatter as those of a trained network do."""
@@ -60,6 +62,11 @@ class GraphBuilder:
     def relu(self, name: str, source: str) -> str:
         """A rectifier."""
         return self.op("Relu", name, [source])
+
+    def relu6(self, name: str, source: str) -> str:
+        """A rectifier with an upper limit of 6."""
+        limits = [self.constant(f"{name}.{key}", np.float32(value)) for key, value in (("low", 0), ("high", 6))]
+        return self.op("Clip", name, [source, *limits])
 
     def add(self, name: str, left: str, right: str) -> str:
         """A residual addition."""
