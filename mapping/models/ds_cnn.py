@@ -1,7 +1,7 @@
-"""The depthwise separable CNN of MLPerf Tiny (keyword spotting: 49 frames of 10 coefficients, 12 words), seeded weights.
+"""The depthwise separable CNN of MLPerf Tiny (keyword spotting: 49 frames of 10 coefficients, 12 words).
 
 2.66 M multiply-accumulates and 22,016 convolution and fully connected weights. The first convolution has the
-padding that TensorFlow's SAME gives it. The weights are random: no accuracy is claimed.
+padding that TensorFlow's SAME gives it. The weights are seeded, not trained: no accuracy is claimed.
 """
 
 import onnx
