@@ -4,6 +4,8 @@
 output and input. The weights are random: no accuracy is claimed.
 """
 
+from itertools import pairwise
+
 import onnx
 
 from mapping.models.builder import GraphBuilder
@@ -16,7 +18,7 @@ def build() -> onnx.ModelProto:
     """The float32 model."""
     graph = GraphBuilder("deep_autoencoder", (1, _WIDTHS[0]), SEED)
     value = graph.input
-    for layer, (inputs, outputs) in enumerate(zip(_WIDTHS, _WIDTHS[1:], strict=False), start=1):
+    for layer, (inputs, outputs) in enumerate(pairwise(_WIDTHS), start=1):
         value = graph.gemm(f"dense{layer}", value, inputs, outputs)
         if layer < len(_WIDTHS) - 1:
             value = graph.relu(f"relu{layer}", graph.batch_norm(f"bn{layer}", value, outputs))
