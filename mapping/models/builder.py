@@ -65,7 +65,9 @@ class GraphBuilder:
 
     def relu6(self, name: str, source: str) -> str:
         """A rectifier with an upper limit of 6."""
-        limits = [self.constant(f"{name}.{key}", np.float32(value)) for key, value in (("low", 0), ("high", 6))]
+        limits = [
+            self.constant(f"{name}.{key}", np.array(value, np.float32)) for key, value in (("low", 0), ("high", 6))
+        ]
         return self.op("Clip", name, [source, *limits])
 
     def add(self, name: str, left: str, right: str) -> str:
