@@ -26,7 +26,7 @@ from sim.lab.compare import command
 from sim.lab.compare.case import Case
 from sim.lab.compare.measure import Figures, measure
 from sim.lab.compare.rows import Row
-from sim.lab.compare.sources import ROOT, _files
+from sim.lab.sources import ROOT, _files
 from sim.run.result import largest_load
 from tests.sim import small
 from tests.sim.runs import Said, pyimc

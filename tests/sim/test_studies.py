@@ -75,7 +75,26 @@ def test_linear_order_obeys_the_wavefront_law_and_cyclic_order_beats_it() -> Non
     assert abs(linear - 6 / 8) < 0.01 and cyclic > 0.93, "to the last word: its drain is shared by nobody"
 
 
-def test_split_is_tabled_and_plotted(tmp_path: Path) -> None:
+def test_finished_rows_of_a_study_are_not_measured_again(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[split.Case] = []
+    measure = split.measure
+
+    def watched(case: split.Case, folder: Path | None = None) -> split.Timing:
+        measured.append(case)
+        if len(measured) == 2:
+            raise KeyboardInterrupt
+        return measure(case, folder)
+
+    monkeypatch.setattr(split, "measure", watched)
+    with pytest.raises(KeyboardInterrupt):
+        split.study(1, Path(), [TOY], [2, 3], ["row"])
+    text = split.study(1, Path(), [TOY], [2, 3], ["row"])
+    cases = len(list(split.cases([TOY], [2, 3], ["row"])))
+    assert len(measured) == cases + 1 and text == split.study(1, Path(), [TOY], [2, 3], ["row"])
+    assert len(measured) == cases + 1, "the first row, and then the whole, come from their files"
+
+
+def test_split_is_tabled_and_plotted(workspace: Path, tmp_path: Path) -> None:
     text = split.study(1, tmp_path, [TOY], [2, 3], ["row"])
     rows = [line for line in text.splitlines() if line.startswith("| toy")]
     assert [row.split(" | ")[1:3] for row in rows] == [["3", "row"], ["3", "copies"]], (
@@ -84,14 +103,14 @@ def test_split_is_tabled_and_plotted(tmp_path: Path) -> None:
     assert (tmp_path / "split.svg").read_text().count("<svg") == 1
 
 
-def test_buffers_are_tabled_and_plotted(tmp_path: Path) -> None:
+def test_buffers_are_tabled_and_plotted(workspace: Path, tmp_path: Path) -> None:
     text = buffers.study(1, tmp_path, ["digits"], ["row"], [0, 2])
     least, more = ([int(word) for word in line.split(" | ")[3:7]] for line in text.splitlines() if "digits" in line)
     assert least[0] < more[0] and least[1] > more[1] and least[2] > more[2] == more[3], "two rows reach the bound"
     assert (tmp_path / "buffers.svg").read_text().count("<svg") == 1
 
 
-def test_dataflow_is_tabled_and_plotted(tmp_path: Path) -> None:
+def test_dataflow_is_tabled_and_plotted(workspace: Path, tmp_path: Path) -> None:
     text = dataflow.study(1, tmp_path, ["digits"], strategies=["lblp"])
     alone, rows, layers = (line.split(" | ") for line in text.splitlines() if "digits" in line)
     assert alone[3] == alone[4] == layers[3], "one image at a time, layer by layer: the interval is the latency"

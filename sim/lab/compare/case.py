@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mapping.placement.ledger import Options
 from pyimc.arch import Arch
-from sim.lab.compare.sources import hashed
+from sim.lab.rows import key_of
+from sim.lab.sources import hashed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,7 @@ class Case:
 
     def key(self) -> str:
         """sha256 of all that decides the figures, the sources included."""
-        said = asdict(replace(self, network=Path(self.network.name)), dict_factory=dict)
-        said |= {"arch": self.arch.model_dump(mode="json"), "network": self.network.name}
+        said = self.said()
         file = Path(self.strategy)
         said["sources"] = [
             hashed("sim/lab/compare/measure.py") if self.level == "cycle" else hashed("pyimc", "mapping", "rtl", "sim"),
@@ -49,4 +49,8 @@ class Case:
         ]
         if file.suffix:
             said["strategy"] = hashlib.sha256(file.read_bytes()).hexdigest()
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        return key_of(said)
+
+    def said(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self) | {"arch": self.arch.model_dump(mode="json"), "network": self.network.name}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from mapping.compile import compile_network
 from pyimc.arch import Arch, arch_from_dict, load_arch
@@ -13,12 +14,15 @@ from pyimc.cycle.model import simulate
 from pyimc.errors import DeadlockError
 from pyimc.network import Network
 from pyimc.program import HOST
-from sim.lab.workers import workers
+from sim.lab.rows import Experiment, key_of
+from sim.lab.sources import hashed
+from sim.run.flow import BUILD
 from sim.run.prepare import prepare
 
 LARGE = str(Path(__file__).resolve().parents[3] / "examples" / "large.yaml")
 """More crossbar PUs than any network here has layers."""
 IMAGES = 24
+KEPT = BUILD / "study"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,18 @@ class Point:
     strategy: str
     grain: int | str
     slack_rows: int
+
+    def key(self) -> str:
+        """sha256 of all that decides the figures, the sources included."""
+        sources = (
+            "sim/lab/studies/point.py", "mapping/models", "mapping/importer/operators",
+            f"mapping/placement/strategies/{self.strategy}.py",
+        )  # fmt: skip
+        return key_of(self.said() | {"arch": load_arch(self.arch).model_dump(mode="json"), "sources": hashed(*sources)})
+
+    def said(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +66,7 @@ def roomy(arch: Arch) -> Arch:
     return arch_from_dict(arch.model_dump(mode="json") | room, arch.name)
 
 
-def measure(point: Point) -> Figures:
+def measure(point: Point, folder: Path) -> Figures:
     """Compiles and runs a point; raises DeadlockError, and what the compiler raises."""
     options: dict[str, int | str] = {"grain": point.grain, "slack_rows": point.slack_rows}
     program = compile_network(_network(point.model), roomy(load_arch(point.arch)), point.strategy, options)
@@ -71,9 +87,11 @@ def measure(point: Point) -> Figures:
 
 
 def measure_all(points: Sequence[Point], jobs: int) -> dict[Point, Figures]:
-    """All points, in processes of their own."""
-    with workers(jobs) as pool:
-        return dict(zip(points, pool.map(measure, points), strict=True))
+    """All points; finished ones are kept."""
+    return {row.case: row.figures for row in EXPERIMENT.rows(points, jobs) if row.figures}
+
+
+EXPERIMENT = Experiment(measure, Figures, KEPT)
 
 
 @lru_cache(maxsize=2)

@@ -8,8 +8,9 @@ parts. Beside them copies (all weights on every unit) and horizontal parts (a sh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mapping.actors.cost import packet_flits
 from mapping.actors.firing import Grain, image_firings, row_words
@@ -17,9 +18,11 @@ from mapping.cuts.split import Cut
 from pyimc.cycle.model import simulate
 from pyimc.measurement import Measurement
 from pyimc.program import HOST, Program
+from sim.lab.rows import Experiment, key_of
+from sim.lab.sources import hashed
 from sim.lab.studies.layer import Layer, compile_parts
 from sim.lab.studies.page import percent, plot, table
-from sim.lab.workers import workers
+from sim.lab.studies.point import KEPT
 
 LAYERS = (
     Layer("layer1, 56x56x64", 56, 64, 64, 3),
@@ -44,6 +47,14 @@ class Case:
     cut: Cut
     parts: int
     grain: Grain
+
+    def key(self) -> str:
+        """sha256 of all that decides the figures, the sources included."""
+        return key_of(self.said() | {"sources": hashed("sim/lab/studies/split.py")})
+
+    def said(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self) | {"grain": str(self.grain)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,7 @@ def cases(layers: Sequence[Layer], counts: Sequence[int], grains: Sequence[Grain
                 yield Case(layer, Cut(horizontal=parts), parts, "row")
 
 
-def measure(case: Case) -> Timing:
+def measure(case: Case, folder: Path | None = None) -> Timing:
     """Runs a case on the cycle model."""
     program = compile_parts(case.layer, case.cut, case.parts, case.grain, ROWS, ADCS, SLACK_ROWS)
     single, many = simulate(program, 1), simulate(program, IMAGES)
@@ -146,8 +157,7 @@ def study(
 ) -> str:
     """Measures everything; the text of its section. Writes `split.svg` into `folder`."""
     chosen = list(cases(layers, counts, grains))
-    with workers(jobs) as pool:
-        found = dict(zip(chosen, pool.map(measure, chosen), strict=True))
+    found = {row.case: row.figures for row in Experiment(measure, Timing, KEPT).rows(chosen, jobs) if row.figures}
     _plot(found, folder / "split.svg")
     return "\n".join([*_orders(found), "", *_others(found), "", "![shares of P](plots/split.svg)"])
 
