@@ -15,6 +15,7 @@ from mapping.compile import STRATEGY, compile_network
 from mapping.placement.ledger import Options
 from pyimc import isa, program_file
 from pyimc.arch import load_arch
+from pyimc.energy.costs import COSTS
 from pyimc.errors import ConfigError, EncodingError, ImcError
 from pyimc.steady import MANY_IMAGES
 from sim.lab.benchmark import benchmark
@@ -80,12 +81,14 @@ def _parser() -> argparse.ArgumentParser:
     sim.add_argument("--images", type=int, help=f"how many (default: 4, digits 32; at level cycle {MANY_IMAGES})")
     sim.add_argument("--input", type=Path, help="a picture or .npy file (default: a photograph; digits: test set)")
     _rtl_arguments(sim)
+    _costs_argument(sim)
     sim.set_defaults(command=_sim)
 
     again = commands.add_parser("rerun", help="run the Program and images of an earlier run again, from disk")
     again.add_argument("run", type=Path, help="a directory such as build/digits-default-lblp-rtl")
     _level_argument(again)
     _rtl_arguments(again)
+    _costs_argument(again)
     again.set_defaults(command=_rerun)
 
     validator = commands.add_parser("validate", help="run RTL and cycle model and compare every event and figure")
@@ -165,6 +168,12 @@ def _level_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", default="rtl", help="rtl (the measurement), cycle (time only), golden (values only)")
 
 
+def _costs_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--costs", default=COSTS, help=f"energy and area: sram28, isaac32, hermes14 or a .yaml file (default: {COSTS})"
+    )
+
+
 def _rtl_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sim", default="icarus", help="icarus, or verilator: minutes to build, then ten times as fast"
@@ -187,7 +196,7 @@ def _request(parsed: argparse.Namespace) -> Request:
     return Request(
         model=parsed.model, arch=parsed.arch, strategy=parsed.strategy, level=parsed.level, images=parsed.images,
         input=parsed.input, seed=parsed.seed, sim=parsed.sim, array=parsed.array, front_door=parsed.front_door,
-        options=_options(parsed.option),
+        options=_options(parsed.option), costs=parsed.costs,
     )  # fmt: skip
 
 
@@ -199,7 +208,7 @@ def _sim(parsed: argparse.Namespace) -> None:
 
 
 def _validate(parsed: argparse.Namespace) -> None:
-    parsed.level, parsed.input = "rtl", None
+    parsed.level, parsed.input, parsed.costs = "rtl", None, COSTS
     console = Console(highlight=False, soft_wrap=True)
     with progress_line(console) as progress:
         run = simulate(_request(parsed), console.print, progress)
@@ -214,7 +223,9 @@ def _validate(parsed: argparse.Namespace) -> None:
 def _rerun(parsed: argparse.Namespace) -> None:
     console = Console(highlight=False, soft_wrap=True)
     with progress_line(console) as progress:
-        run = rerun(parsed.run, parsed.level, parsed.sim, parsed.array, parsed.front_door, console.print, progress)
+        run = rerun(
+            parsed.run, parsed.level, parsed.sim, parsed.array, parsed.front_door, parsed.costs, console.print, progress
+        )
     _report(run, console)
 
 

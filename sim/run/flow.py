@@ -18,6 +18,7 @@ from mapping.placement.ledger import Options
 from pyimc import golden, program_file
 from pyimc.arch import load_arch
 from pyimc.cycle.model import simulate as predict
+from pyimc.energy.costs import COSTS, costs_for
 from pyimc.errors import ConfigError, DeadlockError, EncodingError, MismatchError
 from pyimc.steady import MANY_IMAGES
 from sim.run.job import Job
@@ -59,6 +60,7 @@ class Request:
     front_door: bool
     options: Options = field(default_factory=dict)
     folder: Path | None = None
+    costs: str = COSTS
 
 
 def simulate(request: Request, say: Say, progress: Progress) -> Run:
@@ -72,6 +74,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
 
     _check_names(request.level, request.sim, request.array)
     arch = load_arch(request.arch or model_arch(request.model))
+    costs = costs_for(request.costs, arch)
     if request.level == "rtl":
         simulator.SIMULATORS[request.sim].version()
     name = model_name(request.model)
@@ -92,12 +95,14 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     run = Run(
         folder=folder, program=program, level=request.level, model_hash=prepared.model_hash, seed=request.seed,
         sim=request.sim, array=request.array, images=prepared.images, labels=prepared.labels, checks=prepared.checks,
-        seconds=seconds,
+        seconds=seconds, costs=costs,
     )  # fmt: skip
     return _execute(run, request.front_door, say, progress)
 
 
-def rerun(folder: Path, level: str, sim: str, array: str, front_door: bool, say: Say, progress: Progress) -> Run:
+def rerun(
+    folder: Path, level: str, sim: str, array: str, front_door: bool, costs: str, say: Say, progress: Progress
+) -> Run:  # fmt: skip
     """Runs the Program and the images of an earlier run again, from disk.
 
     Raises:
@@ -117,7 +122,7 @@ def rerun(folder: Path, level: str, sim: str, array: str, front_door: bool, say:
     run = Run(
         folder=folder, program=program, level=level, model_hash=inputs["model_sha256"], seed=program.origin.seed,
         sim=sim, array=array, images=images, labels=None if inputs["labels"] is None else tuple(inputs["labels"]),
-        checks=(), seconds={},
+        checks=(), seconds={}, costs=costs_for(costs, program.arch),
     )  # fmt: skip
     return _execute(run, front_door, say, progress)
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from pyimc.energy.account import Account, account
+from pyimc.energy.costs import Costs
 from pyimc.measurement import PU_STATES, Measurement
 from pyimc.network import macs
 from pyimc.program import Program
@@ -45,6 +47,7 @@ class Run:
     labels: tuple[int, ...] | None
     checks: tuple[LayerCheck, ...]
     seconds: dict[str, float]
+    costs: Costs
     simulator: str = ""
     golden_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
     rtl_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
@@ -55,6 +58,14 @@ class Run:
     def macs_per_image(self) -> int:
         """Multiply-accumulates of all crossbar layers for one image."""
         return sum(macs(self.program.network, node) for node in self.program.network.nodes)
+
+    def account(self) -> Account | None:
+        """What an image costs; None if none was finished."""
+        if not self.measured or self.measured.latency is None:
+            return None
+        steady, alone = self.measured.steady, self.measured.latency
+        interval, latency = (steady.interval, steady.latency) if steady else (alone, alone)
+        return account(self.program, self.costs, interval, latency)
 
     def accuracy(self, outputs: list[NDArray[np.uint8]]) -> float | None:
         """Share of images whose largest output is the label; None without labels."""
@@ -105,6 +116,8 @@ def result(run: Run) -> dict[str, Any]:
     }
     if run.measured:
         report |= _measured(run, run.measured)
+    if found := run.account():
+        report["energy"] = found.report()
     return report
 
 
@@ -199,6 +212,8 @@ def print_table(run: Run, console: Console) -> None:
         f"{report['macs_per_second'] / 1e6:.1f} M MAC/s"
     )
     _print_bounds(report, console)
+    if found := run.account():
+        console.print(found.summary())
     compared = sum(node["values_compared"] for node in report["nodes"].values())
     values = f"{compared} values compared with the golden model" if run.verdicts else "cycles only, no values"
     console.print(f"{values}; {run.folder / 'result.json'}")

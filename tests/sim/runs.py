@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from mapping.actors.firing import Firing, image_firings, read_grain, row_words
 from pyimc import program_file
+from pyimc.energy.costs import COSTS
+from pyimc.energy.events import count
 from pyimc.program import HOST, Program
 from sim.cli import main
 from sim.run.flow import INPUTS, rerun
@@ -79,7 +81,7 @@ def run_rtl(
 ) -> Run:
     """Runs a Program on the RTL; raises what the flow raises."""
     store(program, images, folder)
-    return rerun(folder, "rtl", sim, array, front_door, lambda line: None, lambda progress: None)
+    return rerun(folder, "rtl", sim, array, front_door, COSTS, lambda line: None, lambda progress: None)
 
 
 def read_result(folder: Path) -> dict[str, Any]:
@@ -112,6 +114,7 @@ def assert_sound(run: Run) -> dict[str, Any]:
     assert min(report["intervals_cycles"], default=1) > 0
     assert not report["deadlock"] and not report["waiting"]
     _assert_flits(run, report)
+    _assert_events(run, report)
     return report
 
 
@@ -122,6 +125,16 @@ def _firings(program: Program, name: str) -> int:
 def _image(program: Program, name: str) -> tuple[Firing, ...]:
     node = next(node for node in program.network.nodes if node.name == name)
     return image_firings(program.network, node, program.arch, read_grain(program.origin.options["grain"]))
+
+
+def _assert_events(run: Run, report: dict[str, Any]) -> None:
+    """What the energy is computed from, counted from the Program, is what the chip's counters say."""
+    events, images = count(run.program), len(run.images)
+    for name, found in report["nodes"].items():
+        assert found["firings"] == images * events.firings[name], name
+    for node, counts in report["pus"].items():
+        expected = [images * flits.get(int(node), 0) for flits in (events.flits_in, events.flits_out)]
+        assert [counts["flits_in"], counts["flits_out"]] == expected, f"PU {node}"
 
 
 def _assert_flits(run: Run, report: dict[str, Any]) -> None:
