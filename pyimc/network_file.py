@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.errors import ConfigError, EncodingError
-from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Part, Pool, Resize, TensorType
+from pyimc.network import Network, Node, Part, TensorType
 from pyimc.network_rules import verify
+from pyimc.operators import KINDS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STRUCTURE = "network.json"
 ARRAYS = "network.npz"
-_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Mvm, Add, Pool, Concat, Lut, Resize)}
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -97,8 +97,7 @@ def _node(record: dict[str, Any], arrays: Any) -> Node:
         if isinstance(value, dict):
             value = _part(value["part"]) if "part" in value else arrays[value["array"]]
         values[name] = tuple(value) if isinstance(value, list) else value
-    node: Node = _KINDS[values.pop("kind")](**values)
-    return node
+    return KINDS[values.pop("kind")](**values)
 
 
 def _part(record: dict[str, list[int]]) -> Part:

@@ -11,7 +11,6 @@ Numbering:
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ HOST = "host"
 HOST_SLOTS = 8  # of rtl/host_port.v
 WEIGHT_ZERO = 128  # a stored byte is weight + 128
 
-Kind = Literal["imc", "dpu"]
+Kind = str
 TableWrite = tuple[int, int, int]  # space, entry, 64-bit value
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mapping.actors.cost import node_cycles
-from mapping.actors.firing import Firing, Grain, image_firings, repetition, row_words, stream_length
-from mapping.code.tiling import plane_count, weights_digest
-from mapping.code.vector import parameter_count
+from mapping.actors.firing import Firing, Grain, row_words, stream_length
+from mapping.operators import image_firings, repetition, task
 from pyimc.arch import Arch
+from pyimc.engines.task import Task
 from pyimc.errors import CapacityError, ConfigError
-from pyimc.network import PARTIAL_BYTES, Mvm, Network, Node
+from pyimc.network import Network, Node
 from pyimc.program import HOST, HOST_SLOTS, Kind
 
 
@@ -23,6 +23,7 @@ class GraphNode:
         name: Name of the network's node.
         kind: The kind of processing unit that it needs.
         operator: The network's node.
+        task: What its engine is told of it.
         firings: Its firings for one image.
         per_row: How many of them compute one output row; resize: the output rows of one row read.
         cycles: Its engine time per image, in cycles (see `mapping.actors.cost`).
@@ -35,6 +36,7 @@ class GraphNode:
     name: str
     kind: Kind
     operator: Node
+    task: Task
     firings: tuple[Firing, ...]
     per_row: int
     cycles: int
@@ -155,7 +157,8 @@ def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
         ConfigError: A network that leaves the chip nothing to do.
     """
     live = _live(network)
-    faults = [fault for node in live for fault in _limits(network, node, arch)]
+    tasks = {node.name: task(node, network, arch) for node in live}
+    faults = [f"node {name}: {fault}" for name, asked in tasks.items() for fault in asked.faults(arch)]
     consumers: dict[str, list[tuple[str, int]]] = {network.input: [], **{node.output: [] for node in live}}
     for node in live:
         for port, tensor in enumerate(node.inputs):
@@ -178,7 +181,10 @@ def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
         for kind in [network.tensors[tensor]]
         for consumer, port in entries
     )
-    nodes = {node.name: _graph_node(network, node, arch, grain, len(consumers[node.output])) for node in live}
+    nodes = {
+        node.name: _graph_node(network, node, tasks[node.name], arch, grain, len(consumers[node.output]))
+        for node in live
+    }
     return Graph(network, nodes, edges)
 
 
@@ -196,31 +202,19 @@ def _live(network: Network) -> list[Node]:
     return live[::-1]
 
 
-def _limits(network: Network, node: Node, arch: Arch) -> list[str]:
-    faults = []
-    target = network.tensors[node.output]
-    if isinstance(node, Mvm) and target.channels > arch.output_columns:
-        faults.append(f"node {node.name}: needs {target.channels} output columns, a PU has {arch.output_columns}")
-    if target.partial and target.pixel_bytes % arch.lanes:
-        whole = arch.lanes // PARTIAL_BYTES
-        faults.append(
-            f"node {node.name}: gives a partial map of {target.channels} channels, must be a multiple of {whole}"
-        )
-    return faults
-
-
-def _graph_node(network: Network, node: Node, arch: Arch, grain: Grain, destinations: int) -> GraphNode:
+def _graph_node(network: Network, node: Node, asked: Task, arch: Arch, grain: Grain, destinations: int) -> GraphNode:
     firings = image_firings(network, node, arch, grain)
-    per_row = len(firings) // repetition(network, node)
+    per_row = len(firings) // repetition(node, network)
     return GraphNode(
         name=node.name,
-        kind="imc" if isinstance(node, Mvm) else "dpu",
+        kind=asked.engine,
         operator=node,
+        task=asked,
         firings=firings,
         per_row=per_row,
-        cycles=node_cycles(network, node, arch, firings, destinations),
-        planes=plane_count(node, arch.crossbar) if isinstance(node, Mvm) else 0,
-        parameters=arch.words(parameter_count(node)) * arch.lanes,
+        cycles=node_cycles(asked, arch, firings, destinations),
+        planes=asked.plane_count(arch),
+        parameters=arch.words(asked.parameter_count) * arch.lanes,
         instructions=stream_length(firings, per_row),
-        weights=weights_digest(node) if isinstance(node, Mvm) else "",
+        weights=asked.digest(),
     )

@@ -7,15 +7,12 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from mapping.actors.firing import Firing, row_words, runs, stream_length, stream_runs
+from mapping.actors.firing import Firing, runs, stream_length, stream_runs
 from mapping.actors.graph import Graph, GraphNode
-from mapping.code.tiling import matrix, spans, weight_image
-from mapping.code.vector import Task, task
 from mapping.placement.ledger import Placement, Priority
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, EncodingError
-from pyimc.network import Mvm, Pair, part_of
 from pyimc.program import HOST, Actor, Channel, Origin, Program, PuImage, TableWrite
 
 FOR_EVER = 0
@@ -96,11 +93,11 @@ def _image(graph: Graph, arch: Arch, actors: dict[str, Actor], channels: tuple[C
         try:
             stream += _stream(node, actor.start)
             tables += _actor_tables(graph, arch, actors, channels, actor)
-            parameters.append(_parameters(graph, arch, node))
+            parameters.append(_parameters(node))
         except EncodingError as error:
             raise EncodingError(f"node {actor.name}: {error}") from None
-        if isinstance(node.operator, Mvm) and actor.plane == sum(map(len, planes)):
-            planes.append(weight_image(node.operator, arch))
+        if node.planes and actor.plane == sum(map(len, planes)):
+            planes.append(node.task.planes(arch))
     # Unused contexts are written too, so that no actor of an earlier Program stays active.
     tables += [(isa.SPACES["CONTEXT"], context, 0) for context in range(len(hosted), arch.contexts)]
     order = [isa.SPACES[name] for name in ("ENGINE", "LUT", "CHANNEL", "DESTINATION", "CONTEXT")]
@@ -178,93 +175,18 @@ def _actor_tables(
         yield _ring(named[name], arch, actors, channels)
     for name in actor.destinations:
         yield _destination(named[name], arch, actors, channels)
-    node = graph.nodes[actor.name].operator
-    if isinstance(node, Mvm):
-        entries = _crossbar(graph, node, arch, actor)
-    else:
-        vector = task(graph.network, node, arch)
-        entries = _vector(vector, row_words(graph.network.tensors[node.inputs[0]], arch), actor)
-        for entry in range(len(vector.table) // 8):
-            value = int.from_bytes(vector.table[8 * entry : 8 * entry + 8], "little")
-            yield isa.SPACES["LUT"], actor.context * isa.LUT_ENTRIES + entry, value
-    for entry, value in entries:
+    task = graph.nodes[actor.name].task
+    for entry, value in task.entries(arch, actor):
         yield isa.SPACES["ENGINE"], actor.context * isa.ENGINE_ENTRIES + entry, value
+    table = task.table()
+    for entry in range(len(table) // 8):
+        value = int.from_bytes(table[8 * entry : 8 * entry + 8], "little")
+        yield isa.SPACES["LUT"], actor.context * isa.LUT_ENTRIES + entry, value
 
 
-def _vector(vector: Task, row: int, actor: Actor) -> Iterator[tuple[int, int]]:
-    """The ENGINE entries of an actor without weights as (index, value); `row`: words of a row of input 0."""
-    walk = vector.walk
-    yield 0, isa.WINDOW.encode(run=walk.run, step=walk.step, row_bytes=walk.row_bytes, row_words=row)
-    yield (
-        1,
-        isa.VECTOR.encode(
-            operation=walk.operation,
-            zero_point_0=vector.zero_points[0],
-            zero_point_1=vector.zero_points[1],
-            shift=vector.shift,
-            kernel_rows=vector.kernel_rows,
-            kernel_columns=walk.kernel_columns,
-            repeat=walk.repeat,
-        ),
-    )
-    yield 3, _output(actor, vector.output_zero_point, vector.clamp)
-
-
-def _output(actor: Actor, zero_point: int, clamp: Pair, columns: int = 0) -> int:
-    low, high = clamp
-    return isa.OUTPUT.encode(columns=columns, parameters=actor.parameter, zero_point=zero_point, low=low, high=high)
-
-
-def _crossbar(graph: Graph, node: Mvm, arch: Arch, actor: Actor) -> Iterator[tuple[int, int]]:
-    """The ENGINE entries of a layer as (index, value)."""
-    source, part = graph.network.tensors[node.inputs[0]], part_of(graph.network, node)
-    yield (
-        0,
-        isa.WINDOW.encode(
-            run=part.run[1] - part.run[0],
-            step=node.stride[1] * source.channels,
-            row_bytes=source.row_bytes,
-            row_words=row_words(source, arch),
-        ),
-    )
-    rows, columns = (spans(size, step) for size, step in zip(matrix(node).shape, _sides(arch), strict=True))
-    yield (
-        1,
-        isa.TILES.encode(
-            kernel_rows=part.rows[1] - part.rows[0],
-            row_tiles=len(rows),
-            last_rows=rows[-1][1],
-            plane=actor.plane,
-            zero_point=node.input_zero_point,
-        ),
-    )
-    yield (
-        2,
-        isa.COLUMNS.encode(
-            columns=matrix(node).shape[1],
-            col_tiles=len(columns),
-            last_groups=-(-columns[-1][1] // arch.crossbar.adcs),
-            partial_in=len(node.inputs) == 2,
-            partial_out=graph.network.tensors[node.output].partial,
-        ),
-    )
-    yield 3, _output(actor, node.output_zero_point, node.clamp, node.bias.size)
-
-
-def _sides(arch: Arch) -> tuple[int, int]:
-    return arch.crossbar.rows, arch.crossbar.columns
-
-
-def _parameters(graph: Graph, arch: Arch, node: GraphNode) -> NDArray[np.uint64]:
+def _parameters(node: GraphNode) -> NDArray[np.uint64]:
     """uint64 [channels, 2]: PARAM_0, PARAM_1; what no channel uses is 0."""
-    operator = node.operator
     table = np.zeros((node.parameters, 2), np.uint64)
-    if isinstance(operator, Mvm):
-        multipliers = operator.multiplier.tolist()
-        for channel, (bias, shift) in enumerate(zip(operator.bias.tolist(), operator.shift.tolist(), strict=True)):
-            table[channel, 0] = isa.PARAM_0.encode(bias=bias, shift=shift)
-    else:
-        multipliers = task(graph.network, operator, arch).multipliers
-    for entry, multiplier in enumerate(multipliers):
-        table[entry, 1] = isa.PARAM_1.encode(multiplier=multiplier)
+    entries = node.task.parameters()
+    table[: len(entries)] = entries
     return table

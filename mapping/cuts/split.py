@@ -28,7 +28,7 @@ import numpy as np
 
 from mapping.cuts.pooled import Span, pooled
 from pyimc.errors import ConfigError
-from pyimc.network import Concat, Mvm, Network, Node, Part, Pool, TensorType, part_of
+from pyimc.network import Concat, Mvm, Network, Node, Part, Pool, TensorType
 from pyimc.numerics import UINT8_MAX
 
 IDENTITY = (1 << 30, 30)
@@ -166,7 +166,7 @@ class _Cutter:
         self.node = node
         self.tensors = tensors
         self.target = network.tensors[node.output]
-        whole = part_of(network, node)
+        whole = node.extent(network.sources(node)[0])
         rows, run, channels = whole.rows[1], whole.run[1], node.bias.size
         copies = max(cut.copies, cut.vertical) if cut.order == "cyclic" and cut.copies == 1 else cut.copies
         if copies > self.target.width:
@@ -223,7 +223,6 @@ class _Cutter:
         first, end = channels
         count = len(self.kernel)
         order = [(step + copy * self.cyclic) % count for step in range(count)]
-        weights = self.node.weights.reshape(self.node.bias.size, self.node.kernel[0], -1)
         sums: tuple[str, ...] = ()
         for step, index in enumerate(order):
             last = step == count - 1
@@ -241,7 +240,7 @@ class _Cutter:
                 name=_node_name(self.node, tensor if not last or count == 1 else f"{output}/v{step}"),
                 inputs=(*self.node.inputs, *sums),
                 output=tensor,
-                weights=np.ascontiguousarray(weights[first:end, y[0] : y[1], x[0] : x[1]]),
+                weights=np.ascontiguousarray(self.node.weights[first:end, y[0] : y[1], x[0] : x[1]]),
                 bias=bias if step == 0 else np.zeros_like(bias),
                 multiplier=multiplier if last else np.zeros_like(multiplier),
                 shift=shift if last else np.ones_like(shift),

@@ -3,9 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
-
-from pyimc.network import Lut, Network, Node, Pair, Pool, Resize
+from pyimc.network import Network, Node, Pool
 
 
 def fuse_clamps(network: Network) -> Network:
@@ -19,24 +17,12 @@ def fuse_clamps(network: Network) -> Network:
     for node in network.nodes:
         producer = producers.get(node.inputs[0])
         if isinstance(node, Pool) and _only_clamps(node) and readers[node.inputs[0]] == 1:
-            clamped = _clamped(producer, node.clamp)
+            clamped = producer.clamped(node.clamp) if producer else None
             if clamped is not None:
                 del producers[node.inputs[0]]
                 node = replace(clamped, output=node.output)
         producers[node.output] = node
     return replace(network, nodes=tuple(producers.values()))
-
-
-def _clamped(node: Node | None, limits: Pair) -> Node | None:
-    """A node that clamps its result, if it can."""
-    match node:
-        case None | Resize():
-            return None
-        case Lut():
-            return replace(node, table=np.clip(node.table, *limits).astype(np.uint8))
-        case _:
-            low, high = (int(np.clip(limit, *limits)) for limit in node.clamp)
-            return replace(node, clamp=(low, high))
 
 
 def _only_clamps(node: Pool) -> bool:

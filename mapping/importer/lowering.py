@@ -101,7 +101,7 @@ def mvm(
             kernel=kernel,
             stride=stride,
             pads=pads,
-            weights=np.ascontiguousarray(kernels, np.int8),
+            weights=np.ascontiguousarray(kernels.reshape(channels, kernel[0], -1), np.int8),
             bias=folded.astype(np.int32),
             multiplier=np.array([m0 for (m0,), _ in scales], np.int32),
             shift=np.array([shift for _, shift in scales], np.uint8),

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from pyimc.errors import UnsupportedOperator
-from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pool, Resize, TensorType
+from pyimc.network import Concat, Mvm, Network, Node, Pool, TensorType
 
 _PART = re.compile(r"(.+)\[(\d+):(\d+)\]")
 
@@ -110,5 +110,4 @@ def _piece(node: Node, tensors: Tensors) -> Node:
                 output_zero_point=node.output_zero_point,
                 clamp=node.clamp,
             )
-        case Add() | Concat() | Pool() | Lut() | Resize():
-            return replace(node, inputs=tuple(section(source, start, stop) for source in node.inputs))
+    return replace(node, inputs=tuple(section(source, start, stop) for source in node.inputs))

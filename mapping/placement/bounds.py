@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from mapping.actors.cost import engine_cycles, firing_time, reissue_cycles, tensor_flits
+from mapping.actors.cost import engine_cycles, tensor_flits
 from mapping.actors.graph import Edge, Graph
 from mapping.placement.ledger import KINDS, units
 from pyimc.arch import Arch
@@ -74,11 +74,7 @@ def _spread(cycles: int, arch: Arch, kind: Kind) -> tuple[int, str]:
 
 def _engine_bound(graph: Graph, arch: Arch, kind: Kind) -> tuple[int, str]:
     """What all nodes of a kind take of the fronts, or of the converters, of their engines, spread evenly."""
-    taken = [
-        engine_cycles(graph.network, node.operator, arch, node.firings)
-        for node in graph.nodes.values()
-        if node.kind == kind
-    ]
+    taken = [engine_cycles(node.task, arch, node.firings) for node in graph.nodes.values() if node.kind == kind]
     return _spread(max((sum(stage) for stage in zip(*taken, strict=True)), default=0), arch, kind)
 
 
@@ -97,14 +93,14 @@ def latency_bound(graph: Graph, arch: Arch) -> int:
     """Of the cycles from the first flit of an image to the last one of its results, both included."""
     ends: dict[str, list[int]] = {}  # the last word of every firing
     for name, node in graph.nodes.items():
-        time = cache(lambda firing, node=node: firing_time(graph.network, node.operator, arch, firing))
+        time = cache(lambda firing, task=node.task: task.firing_time(arch, firing))
         inputs = [_ready(graph, arch, edge, ends) for edge in graph.inputs(name)]
         free, end = 0, 0
         ends[name] = []
         for firing, *ready in zip(node.firings, *inputs, strict=True):
             front, span, work = time(firing)
             start = max(free, *ready)
-            free = start + front + reissue_cycles(node.operator)
+            free = start + front + node.task.reissue_cycles
             end = max(start + span, end + work)
             ends[name].append(end)
     return max(

@@ -20,7 +20,6 @@ from rich.table import Table
 from pyimc.energy.account import Account, account
 from pyimc.energy.costs import Costs
 from pyimc.measurement import PU_STATES, Measurement
-from pyimc.network import macs
 from pyimc.program import Program
 from pyimc.program_file import program_hash
 from sim.run.verify import NodeVerdict
@@ -57,7 +56,7 @@ class Run:
 
     def macs_per_image(self) -> int:
         """Multiply-accumulates of all crossbar layers for one image."""
-        return sum(macs(self.program.network, node) for node in self.program.network.nodes)
+        return self.program.network.macs()
 
     def account(self) -> Account | None:
         """What an image costs; None if none was finished."""

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from mapping.actors.graph import Edge, Graph, GraphNode
 from pyimc.arch import Arch
+from pyimc.engines.dpu.task import VectorTask
 from pyimc.network import Add, Network, TensorType
 from pyimc.program import HOST, Kind
+from pyimc.timing_dpu import Walk
 from tests.mapping.networks import small_arch
 
 
@@ -28,10 +30,13 @@ def graph_of(
     tensors = {f"{producer}>{consumer}": TensorType(1, words, 8, 1.0, 0) for producer, consumer, words in linked}
     network = Network("hand", "x", ("y",), tensors, ())
     operator = Add("any", ("x", "x"), "y", (1, 1), 0, (0, 0), 0, (0, 255))  # no strategy looks at it
+    nothing = VectorTask(Walk(0, 1, 1, 1), 1, ())
     nodes = {
-        name: GraphNode(name, (kinds or {}).get(name, "imc"), operator, (), 0, time, (planes or {}).get(name, 1), 0, 1)
+        name: GraphNode(
+            name, (kinds or {}).get(name, "imc"), operator, nothing, (), 0, time, (planes or {}).get(name, 1), 0, 1
+        )
         for name, time in cycles.items()
-    }
+    }  # fmt: skip
     ports = {edge: [other for other in linked if other[1] == edge[1]].index(edge) for edge in linked}
     return Graph(
         network,

@@ -77,7 +77,8 @@ class Builder:
         mean = (128 - kind.zero_point if source == self.input else 0) * weights.sum((1, 2, 3), dtype=np.int64)
         self.nodes.append(
             Mvm(
-                name, (source,) if after is None else (source, after), output, kernel, stride, pads, weights,
+                name, (source,) if after is None else (source, after), output, kernel, stride, pads,
+                weights.reshape(channels, kernel[0], -1),
                 (self.random.integers(-9999, 9999, channels) - mean).astype(np.int32),
                 np.array([0 if partial else scale[0] for scale in scales], np.int32),
                 np.array([1 if partial else scale[1] for scale in scales], np.uint8),

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from mapping.actors.firing import Firing, image_firings, runs, stream_length
+from mapping.actors.firing import Firing, runs, stream_length
 from mapping.actors.graph import Graph, build_graph
+from mapping.operators import image_firings
 from pyimc.arch import load_arch
 from pyimc.errors import CapacityError, ConfigError
 from tests.mapping.networks import Builder, residual, resnet18, small_arch

@@ -29,7 +29,7 @@ def test_a_conv_has_its_weights_in_hwc_order_and_its_zero_point_folded() -> None
     assert isinstance(node, Mvm)
     assert (node.name, node.inputs, node.output, network.input) == ("conv", ("x",), "y", "x")
     stored = np.random.default_rng(3).integers(-127, 128, (3, 2, 3, 3))
-    assert np.array_equal(node.weights, stored.transpose(0, 2, 3, 1))
+    assert np.array_equal(node.weights, stored.transpose(0, 2, 3, 1).reshape(*node.weights.shape))
     assert np.array_equal(node.bias, -3 * stored.sum(axis=(1, 2, 3)))
     factors = node.multiplier / 2.0**node.shift
     assert np.allclose(factors, 0.02 * np.linspace(0.001, 0.003, 3) / 0.05, rtol=1e-6)
@@ -122,7 +122,7 @@ def test_a_fully_connected_layer_reads_its_map_in_hwc_order() -> None:
     network = import_model(quantise(model, images), "fc")
     (node,) = network.nodes
     assert isinstance(node, Mvm)
-    assert node.weights.shape == (7, 2, 3, 4)
+    assert node.weights.shape == (7, 2, 12)
     kind = network.tensors[network.outputs[0]]
     for image in images:
         (expected,) = session(model).run(None, feed(model, image))

@@ -50,7 +50,7 @@ def test_a_split_cuts_the_layer_before_it() -> None:
         "conv[0:4]": Mvm, "conv[4:10]": Mvm, "silu[0:4]": Lut, "silu[4:10]": Lut, "a": Mvm, "b": Mvm
     }  # fmt: skip
     cut = {node.name: node for node in network.nodes if isinstance(node, Mvm)}
-    assert cut["conv[0:4]"].weights.shape == (4, 3, 3, 3)
+    assert cut["conv[0:4]"].weights.shape == (4, 3, 9)
     assert [cut["conv[4:10]"].bias.size, cut["conv[4:10]"].multiplier.size, cut["conv[4:10]"].shift.size] == [6] * 3
 
 

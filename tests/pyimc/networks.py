@@ -14,7 +14,7 @@ def residual_network(seed: int = 1) -> Network:
     def mvm(
         name: str, source: str, target: str, shape: tuple[int, int, int, int], pad: int, zeros: tuple[int, int]
     ) -> Mvm:
-        weights = rng.integers(-127, 128, shape, np.int8)
+        weights = rng.integers(-127, 128, shape, np.int8).reshape(shape[0], shape[1], -1)
         return Mvm(
             name=name, inputs=(source,), output=target, kernel=(shape[1], shape[2]), stride=(1, 1),
             pads=(pad, pad, pad, pad), weights=weights, bias=rng.integers(-2000, 2000, shape[0], np.int32),

@@ -21,12 +21,12 @@ from pyimc.network import (
     Pads,
     Pair,
     Pool,
-    Requantising,
     Resize,
     TensorType,
     window_shape,
 )
 from pyimc.numerics import UINT8_MAX
+from pyimc.operators import mvm
 from tests.mapping.networks import Builder
 from tests.pyimc.networks import random_image, residual_network
 
@@ -35,7 +35,7 @@ def plain(network: Network, node: Node, inputs: tuple[golden.Map, ...]) -> list[
     """What the formulas in pyimc/network.py say, one value at a time."""
 
     def scaled(value: int, multiplier: int, shift: int) -> int:
-        assert isinstance(node, Requantising)
+        assert isinstance(node, Mvm | Add | Pool | Concat)
         rounded = (value * multiplier + (1 << (shift - 1))) >> shift
         return min(max(rounded + node.output_zero_point, node.clamp[0]), node.clamp[1])
 
@@ -54,16 +54,17 @@ def plain(network: Network, node: Node, inputs: tuple[golden.Map, ...]) -> list[
             u, channel = (x, c - side * channels) if node.axis == "channels" else (x - side * width, c)
             value = int(inputs[side][y, u, channel]) - node.input_zero_points[side]
             return scaled(value, node.multipliers[side], node.shift)
+        assert isinstance(node, Mvm | Pool)
         window = list(_window(node, inputs[0], y, x))
         if isinstance(node, Pool):
             valid = [int(inputs[0][v, u, c]) for _, _, v, u, inside in window if inside]
             total, count = (max(valid), 1) if node.mode == "max" else (sum(valid), len(valid))
             return scaled(total - count * node.input_zero_point, int(node.multipliers[count]), node.shift)
-        accumulator = int(node.bias[c])
+        accumulator, depth = int(node.bias[c]), inputs[0].shape[2]
         for row, column, v, u, inside in window:
-            for channel in range(inputs[0].shape[2]):
+            for channel in range(depth):
                 value = int(inputs[0][v, u, channel]) if inside else node.input_zero_point
-                accumulator += value * int(node.weights[c, row, column, channel])
+                accumulator += value * int(node.weights[c, row, column * depth + channel])
         assert abs(accumulator) < 2**31
         return scaled(accumulator, int(node.multiplier[c]), int(node.shift[c]))
 
@@ -112,7 +113,7 @@ def test_a_random_convolution_equals_plain_loops(
     zeros = (int(rng.integers(256)), int(rng.integers(256)))
     node = Mvm(
         name="conv", inputs=("x",), output="y", kernel=kernel, stride=stride, pads=pads,
-        weights=rng.integers(-128, 128, (channels, *kernel, shape[2]), np.int8),
+        weights=rng.integers(-128, 128, (channels, kernel[0], kernel[1] * shape[2]), np.int8),
         bias=rng.integers(-(10**5), 10**5, channels, np.int32),
         multiplier=rng.integers(0, 2**31, channels).astype(np.int32),
         shift=rng.integers(32, 45, channels).astype(np.uint8),
@@ -158,40 +159,40 @@ def test_a_chain_is_the_layer_with_the_sum_of_its_weights(parts: int) -> None:
     assert [values[node.output].dtype for node in nodes] == [np.int32] * (parts - 1) + [np.uint8]
     assert len(np.unique(values[last])) > 20
     assert values[last].tolist() == golden.run_node(network, whole, (image,)).tolist()
-    assert values["conv.0.y"].tolist() == golden.accumulate(nodes[0], image).tolist()
+    assert values["conv.0.y"].tolist() == nodes[0].accumulate(image).tolist()
 
 
 def test_accumulators_are_exact_at_their_largest() -> None:
     """4608 inputs of 255 times -128 is -150,405,120, and one more in the bias shows."""
-    weights = np.full((2, 3, 3, 512), -128, np.int8)
+    weights = np.full((2, 3, 3 * 512), -128, np.int8)
     bias = np.array([0, 1], np.int32)
     node = Mvm(
         "conv", ("x",), "y", (3, 3), (1, 1), (0, 0, 0, 0), weights, bias, np.ones(2, np.int32), np.ones(2, np.uint8),
         0, 0, (0, 255),
     )  # fmt: skip
-    sums = golden.accumulate(node, np.full((3, 3, 512), 255, np.uint8))
+    sums = node.accumulate(np.full((3, 3, 512), 255, np.uint8))
     assert sums.tolist() == [[[-150405120, -150405119]]]
 
 
 def test_a_block_of_odd_products_is_exact_and_twice_as_many_would_not_be() -> None:
     """127 * 255 is odd: from 2**24 on, float32 cannot count in steps of it."""
-    assert UINT8_MAX * 128 * golden.BLOCK <= 2**24 < UINT8_MAX * 128 * (golden.BLOCK + 1)
+    assert UINT8_MAX * 128 * mvm.BLOCK <= 2**24 < UINT8_MAX * 128 * (mvm.BLOCK + 1)
     rng = np.random.default_rng(0)
-    for inputs in (golden.BLOCK, golden.BLOCK + 1, 3 * golden.BLOCK - 1):
-        weights = rng.integers(126, 128, (8, 1, 1, inputs), np.int8)
+    for inputs in (mvm.BLOCK, mvm.BLOCK + 1, 3 * mvm.BLOCK - 1):
+        weights = rng.integers(126, 128, (8, 1, inputs), np.int8)
         image = rng.integers(250, 256, (4, 5, inputs), np.uint8)
         node = Mvm(
             "fc", ("x",), "y", (1, 1), (1, 1), (0, 0, 0, 0), weights, rng.integers(-(2**20), 2**20, 8, np.int32),
             np.ones(8, np.int32), np.ones(8, np.uint8), 0, 0, (0, 255),
         )  # fmt: skip
         exact = image.astype(np.int64) @ weights.reshape(8, -1).T.astype(np.int64) + node.bias
-        assert golden.accumulate(node, image).tolist() == exact.tolist(), inputs
+        assert node.accumulate(image).tolist() == exact.tolist(), inputs
 
 
 def test_padding_counts_as_the_zero_point_and_relu_stops_there() -> None:
     """One 1x1 pixel of 10 under a 3x3 kernel of ones: eight padded pixels of 4, a folded bias of -36."""
     node = Mvm(
-        "conv", ("x",), "y", (3, 3), (1, 1), (1, 1, 1, 1), np.ones((2, 3, 3, 1), np.int8),
+        "conv", ("x",), "y", (3, 3), (1, 1), (1, 1, 1, 1), np.ones((2, 3, 3), np.int8),
         np.array([-36, -48], np.int32), np.full(2, 2**30, np.int32), np.full(2, 30, np.uint8), 4, 5, (5, 255),
     )  # fmt: skip
     tensors = {"x": TensorType(1, 1, 1, 1.0, 4), "y": TensorType(1, 1, 2, 1.0, 5)}

@@ -20,8 +20,6 @@ from pyimc.network import (
     Pool,
     Resize,
     TensorType,
-    macs,
-    output_shape,
     valid_counts,
 )
 from pyimc.network_file import ARRAYS, STRUCTURE, load, save
@@ -36,10 +34,10 @@ def test_the_example_is_well_formed() -> None:
 
 def test_shapes_and_work() -> None:
     network = residual_network()
-    shapes = [output_shape(network, node) for node in network.nodes]
+    shapes = [node.shape(network.sources(node)) for node in network.nodes]
     assert shapes[:5] == [(5, 4, 3), (5, 4, 3), (3, 4, 3), (2, 2, 3), (1, 1, 5)]
     assert shapes[5:] == [(5, 4, 3), (5, 4, 6), (5, 8, 3), (10, 8, 6)]
-    assert [macs(network, node) for node in network.nodes] == [5 * 4 * 3 * 27, 0, 0, 0, 60, 0, 0, 0, 0]
+    assert [node.macs(network.sources(node)) for node in network.nodes] == [5 * 4 * 3 * 27, 0, 0, 0, 60, 0, 0, 0, 0]
 
 
 def test_valid_counts_of_an_asymmetrically_padded_window() -> None:
@@ -69,8 +67,8 @@ WRONG: dict[str, Callable[[Network], Network]] = {
     "node add: has 1 inputs, needs 2": _with(1, inputs=("image",)),
     "node add: a second node of this name": _with(2, name="add"),
     "output image is computed twice": _with(0, output="image"),
-    "weights must be int8": _with(0, weights=np.zeros((3, 3, 3, 3), np.int16)),
-    r"weights are \(3, 3, 3, 2\), must be \(3, 3, 3, 3\)": _with(0, weights=np.zeros((3, 3, 3, 2), np.int8)),
+    "weights must be int8": _with(0, weights=np.zeros((3, 3, 9), np.int16)),
+    r"weights are \(3, 3, 8\), must be \(3, 3, 9\)": _with(0, weights=np.zeros((3, 3, 8), np.int8)),
     "one value per output channel": _with(0, shift=np.ones(2, np.uint8)),
     r"a multiplier is outside 0..2\*\*31-1": _with(0, multiplier=np.full(3, -1, np.int32)),
     "a shift is outside 1..62": _with(0, shift=np.zeros(3, np.uint8)),
@@ -80,7 +78,7 @@ WRONG: dict[str, Callable[[Network], Network]] = {
     "must be ordered": _with(0, clamp=(9, 8)),
     "within 0..255": _with(1, clamp=(0, 256)),
     "input zero points .* are not those of its inputs": _with(1, input_zero_points=(10, 8)),
-    "output zero point 11 is not that of conv_out": _with(0, output_zero_point=11),
+    "output zero point 11 is not that of its output": _with(0, output_zero_point=11),
     "are not possible": _with(2, stride=(0, 1)),
     "does not fit the padded map": _with(3, kernel=(9, 9), multipliers=np.zeros(82, np.int32)),
     r"multipliers must be int32 \[3\]": _with(2, multipliers=np.zeros(4, np.int32)),
@@ -138,7 +136,7 @@ def test_the_accumulators_of_a_chain_fit_32_bits_together() -> None:
     """Weights of 1 and 0: the first reaches 27 * 255 plus its bias, the second its bias; per channel, not of all."""
     network = chain()
     for index, weight in enumerate((1, 0)):
-        network = _with(index, weights=np.full_like(network.nodes[index].weights, weight))(network)  # type: ignore[union-attr]
+        network = _with(index, weights=np.full_like(network.nodes[index].weights, weight))(network)  # type: ignore[attr-defined]
     biases = np.array([[2**31 - 1 - 27 * 255 - 100, 0], [100, 2**31 - 1]]).repeat((1, 7), axis=1).astype(np.int32)
     biases[1, 1:] -= 27 * 255
     fitting = _with(1, bias=biases[1])(_with(0, bias=biases[0])(network))
@@ -205,7 +203,7 @@ def test_a_missing_or_truncated_file_is_refused(tmp_path: Path, file: str, keep:
 def test_a_flipped_bit_of_an_array_is_refused(tmp_path: Path) -> None:
     save(residual_network(), tmp_path)
     contents = bytearray((tmp_path / ARRAYS).read_bytes())
-    position = contents.index(residual_network().nodes[0].weights.tobytes())  # type: ignore[union-attr]
+    position = contents.index(residual_network().nodes[0].weights.tobytes())  # type: ignore[attr-defined]
     contents[position] ^= 1
     (tmp_path / ARRAYS).write_bytes(contents)
     with pytest.raises(EncodingError, match="CRC"):
@@ -215,6 +213,6 @@ def test_a_flipped_bit_of_an_array_is_refused(tmp_path: Path) -> None:
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     save(residual_network(), tmp_path)
     text = (tmp_path / STRUCTURE).read_text(encoding="utf-8")
-    (tmp_path / STRUCTURE).write_text(text.replace('"schema_version": 1', '"schema_version": 2'), encoding="utf-8")
-    with pytest.raises(EncodingError, match="schema version 2, this is 1"):
+    (tmp_path / STRUCTURE).write_text(text.replace('"schema_version": 2', '"schema_version": 3'), encoding="utf-8")
+    with pytest.raises(EncodingError, match="schema version 3, this is 2"):
         load(tmp_path)

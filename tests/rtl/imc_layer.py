@@ -13,11 +13,12 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 from numpy.typing import NDArray
 
-from mapping.actors.firing import image_firings, row_words
-from mapping.code.tiling import matrix, spans, weight_image
+from mapping.actors.firing import row_words
+from mapping.operators import image_firings, task
 from pyimc import isa
 from pyimc.arch import Arch, arch_from_dict, load_arch
-from pyimc.golden import accumulate, run_node
+from pyimc.engines.imc.tiling import spans
+from pyimc.golden import run_node
 from pyimc.network import PARTIAL_BYTES, Mvm, Network, TensorType, window_shape
 from pyimc.network_rules import verify
 from pyimc.numerics import quantise_multiplier
@@ -144,7 +145,7 @@ class Actor:
         weights = np.array(
             [rng.randint(-spread, spread) for _ in range(outputs * kernel[0] * kernel[1] * depth)], np.int8
         )
-        weights = weights.reshape(outputs, *kernel, depth)
+        weights = weights.reshape(outputs, kernel[0], -1)
         weights[rng.randrange(outputs)] = rng.choice((-128, 127))
         bias = np.array([rng.randint(-3000, 3000) for _ in range(outputs)], np.int32)
         zero_point = 0 if partial_out else rng.randint(0, 255)
@@ -175,13 +176,14 @@ class Actor:
         self.network = Network("test", "x", (list(tensors)[-1],), tensors, nodes)
         inputs = (self.image,)
         self.partials = run_node(replace(self.network, tensors={"p": partial}), before, inputs)
-        sums = np.abs(accumulate(node, self.image) + (self.partials if partial_in else 0)).max(axis=(0, 1))
+        sums = np.abs(node.accumulate(self.image) + (self.partials if partial_in else 0)).max(axis=(0, 1))
         for channel in range(0 if partial_out else outputs):
             node.multiplier[channel], node.shift[channel] = quantise_multiplier(
                 rng.uniform(50, 300) / int(sums[channel] + 1)
             )
         verify(self.network)
         self.node = node
+        self.task = task(node, self.network, arch)
         self.firings = image_firings(self.network, node, arch)
         self.output = run_node(self.network, node, (*inputs, self.partials)[: len(node.inputs)])
         self.layer = Layer(
@@ -204,13 +206,13 @@ class Actor:
     @property
     def planes(self) -> int:
         """Planes that it takes."""
-        return len(weight_image(self.node, self.arch))
+        return len(self.task.planes(self.arch))
 
     def tables(self) -> list[TableWrite]:
         """Space, address and data of its ENGINE and PARAMETER entries, and of its ring of partial sums."""
         self.partial_head = 0
         node, crossbar, engine = self.node, self.arch.crossbar, isa.SPACES["ENGINE"]
-        size, outputs = matrix(node).shape
+        outputs, size = node.bias.size, node.weights[0].size
         rows, columns = spans(size, crossbar.rows), spans(outputs, crossbar.columns)
         entries = (
             isa.WINDOW.encode(
@@ -253,7 +255,7 @@ class Actor:
 
     def weight_writes(self) -> Iterator[TableWrite]:
         """Its weights through the front door."""
-        for plane, image in enumerate(weight_image(self.node, self.arch)):
+        for plane, image in enumerate(self.task.planes(self.arch)):
             yield isa.SPACES["CONTROL"], 1, self.plane + plane
             for address, word in enumerate(words_of(image, self.arch.lanes)):
                 yield isa.SPACES["WEIGHT"], address, word

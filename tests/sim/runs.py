@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mapping.actors.firing import Firing, image_firings, read_grain, row_words
+from mapping.actors.firing import Firing, read_grain, row_words
+from mapping.operators import image_firings
 from pyimc import program_file
 from pyimc.energy.costs import COSTS
 from pyimc.energy.events import count

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from mapping.actors.buffers import smallest_rings
-from mapping.actors.firing import Grain, image_firings
+from mapping.actors.firing import Grain
 from mapping.cuts.split import Cut
+from mapping.operators import image_firings
 from pyimc.cycle.model import simulate
 from pyimc.measurement import CREDIT, CYCLE, ISSUE, KIND, NODE, VALUE, WORD
 from pyimc.program import HOST

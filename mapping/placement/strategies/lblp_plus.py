@@ -33,7 +33,7 @@ from mapping.placement.search import NEVER, Trial, balance, failed, fits, improv
 from mapping.placement.strategies import lblp, lpt
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError
-from pyimc.network import Network, macs
+from pyimc.network import Network
 
 OPTIONS = {"steps": Whole(16, 0, 1000), "copies": Whole(16, 1, 256)}
 STARTS = 5
@@ -50,7 +50,7 @@ SLACK = (2, 4, 8, 16, 32)
 def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Options) -> Plan:
     """Cuts, places and sets; raises CapacityError, or ConfigError for a wrong option."""
     read = read_options(options, "lblp_plus", OPTIONS)
-    share = sum(macs(network, node) for node in network.nodes) // max(1, len(arch.imcs))
+    share = network.macs() // max(1, len(arch.imcs))
     firing = max(share // FIRINGS, TILES * arch.crossbar.rows * arch.crossbar.columns)
     wanted = dict.fromkeys(
         read_settings(asked, settings)

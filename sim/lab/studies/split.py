@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mapping.actors.cost import packet_flits
-from mapping.actors.firing import Grain, image_firings, row_words
+from mapping.actors.firing import Grain, row_words
 from mapping.cuts.split import Cut
+from mapping.operators import image_firings
 from pyimc.cycle.model import simulate
 from pyimc.measurement import Measurement
 from pyimc.program import HOST, Program

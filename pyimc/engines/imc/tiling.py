@@ -5,15 +5,14 @@ The matrix has Kh*Kw*Cin rows in the order (ky, kx, c) and one column per output
 later; today every tile starts in the corner of a plane of its own.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimc.arch import Arch, Crossbar
-from pyimc.network import Mvm
+from pyimc.arch import Crossbar
 from pyimc.program import WEIGHT_ZERO
+from pyimc.tensors import Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +38,14 @@ class Tile:
     matrix_column: int
 
 
-def spans(length: int, step: int) -> tuple[tuple[int, int], ...]:
+def spans(length: int, step: int) -> tuple[Pair, ...]:
     """Start and length of the pieces of `length` that are `step` long, the last one shorter."""
     return tuple((start, min(step, length - start)) for start in range(0, length, step))
 
 
-def matrix(node: Mvm) -> NDArray[np.int8]:
-    """The weight matrix of a layer, int8 [Kh*Kw*Cin, Cout]."""
-    return node.weights.reshape(node.weights.shape[0], -1).T
-
-
-def weights_digest(node: Mvm) -> str:
-    """Names the contents of a layer's planes: equal weight matrices have equal digests."""
-    values = matrix(node)
-    return hashlib.sha256(repr(values.shape).encode() + values.tobytes()).hexdigest()
-
-
-def plane_count(node: Mvm, crossbar: Crossbar) -> int:
-    """Planes that a layer takes."""
-    return len(tiles(node, crossbar))
-
-
-def tiles(node: Mvm, crossbar: Crossbar) -> tuple[Tile, ...]:
-    """The tiles of a layer, row tiles first to last, column tiles inner."""
-    height, width = matrix(node).shape
+def tiles(shape: Pair, crossbar: Crossbar) -> tuple[Tile, ...]:
+    """The tiles of a matrix of so many rows and columns, row tiles first to last, column tiles inner."""
+    height, width = shape
     windows = [(row, column) for row in spans(height, crossbar.rows) for column in spans(width, crossbar.columns)]
     return tuple(
         Tile(plane=plane, row=0, column=0, rows=row[1], columns=column[1], matrix_row=row[0], matrix_column=column[0])
@@ -70,12 +53,12 @@ def tiles(node: Mvm, crossbar: Crossbar) -> tuple[Tile, ...]:
     )
 
 
-def weight_image(node: Mvm, arch: Arch) -> NDArray[np.uint8]:
-    """The planes of a layer, uint8 [planes, rows, columns], offset-binary; cells that no tile covers hold 0."""
-    values = (matrix(node).astype(np.int16) + WEIGHT_ZERO).astype(np.uint8)
-    shape = (plane_count(node, arch.crossbar), arch.crossbar.rows, arch.crossbar.columns)
-    image = np.zeros(shape, np.uint8)
-    for tile in tiles(node, arch.crossbar):
+def plane_images(matrix: NDArray[np.int8], crossbar: Crossbar) -> NDArray[np.uint8]:
+    """The planes of a matrix, uint8 [planes, rows, columns], offset-binary; cells that no tile covers hold 0."""
+    values = (matrix.astype(np.int16) + WEIGHT_ZERO).astype(np.uint8)
+    windows = tiles((matrix.shape[0], matrix.shape[1]), crossbar)
+    image = np.zeros((len(windows), crossbar.rows, crossbar.columns), np.uint8)
+    for tile in windows:
         window = values[
             tile.matrix_row : tile.matrix_row + tile.rows, tile.matrix_column : tile.matrix_column + tile.columns
         ]

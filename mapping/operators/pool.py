@@ -1,0 +1,40 @@
+"""Pool on the vector engine, a pixel of the window at a time."""
+
+from mapping.actors.firing import Firing, Pixels, row_words
+from mapping.operators.contract import firings, task
+from mapping.operators.windows import Window, windowed
+from pyimc.arch import Arch
+from pyimc.engines.dpu.task import VectorTask
+from pyimc.isa import OPERATIONS
+from pyimc.network import Network, Pool
+from pyimc.timing_dpu import Walk
+
+
+@firings.register
+def _(node: Pool, network: Network, arch: Arch, grain: Pixels) -> tuple[Firing, ...]:
+    (source,) = network.sources(node)
+    window = Window(
+        rows=node.kernel[0],
+        y0=-node.pads[0],
+        stride_y=node.stride[0],
+        x0=-node.pads[1] * source.channels,
+        stride_x=node.stride[1] * source.channels,
+        run=node.kernel[1] * source.channels,
+    )
+    return windowed(network, node, arch, grain, window)
+
+
+@task.register
+def _(node: Pool, network: Network, arch: Arch) -> VectorTask:
+    (source,) = network.sources(node)
+    walk = Walk(
+        OPERATIONS[node.mode.upper()],
+        run=source.pixel_bytes,
+        step=node.stride[1] * source.pixel_bytes,
+        row_bytes=source.row_bytes,
+        kernel_columns=node.kernel[1],
+    )
+    return VectorTask(
+        walk, row_words(source, arch), tuple(node.multipliers.tolist()), 1, node.kernel[0], node.shift,
+        (node.input_zero_point, 0), node.output_zero_point, node.clamp,
+    )  # fmt: skip

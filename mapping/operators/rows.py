@@ -1,0 +1,40 @@
+"""Nodes that read every input from its head on, as much as an output row or some pixels of it need."""
+
+from mapping.actors.firing import Firing, Pixels, row_words, segments
+from pyimc.arch import Arch
+from pyimc.network import Network, Node
+
+
+def whole_rows(network: Network, node: Node, arch: Arch) -> tuple[Firing, ...]:
+    """Firings that compute a row each, as one pixel."""
+    target = network.target(node)
+    reads = [row_words(source, arch) for source in network.sources(node)]
+    return (row_firing(reads, row_words(target, arch), 1),) * target.height
+
+
+def pixel_runs(
+    network: Network, node: Node, arch: Arch, grain: Pixels, *, as_words: bool
+) -> tuple[Firing, ...]:  # fmt: skip
+    """Firings of some pixels of a row, whose inputs have the pixels of the output.
+
+    Args:
+        network: The network of the node.
+        node: The node.
+        arch: The chip.
+        grain: Pixels of a firing.
+        as_words: The engine counts words instead of pixels, as it looks at no pixel.
+    """
+    target, sources = network.target(node), network.sources(node)
+    row = []
+    for _, pixels in segments(target, arch, grain, sources):
+        words = arch.words(pixels * target.pixel_bytes)
+        reads = [arch.words(pixels * source.pixel_bytes) for source in sources]
+        row.append(row_firing(reads, words, words if as_words else pixels))
+    return tuple(row) * target.height
+
+
+def row_firing(reads: list[int], words: int, pixels: int) -> Firing:
+    """Reads so many words of every input and is done with them."""
+    return Firing(
+        need=reads[0], free=reads[0], take=sum(reads[1:]), produce=words, offset=0, pixels=pixels, x0=0, top=0, rows=1
+    )

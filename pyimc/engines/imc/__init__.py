@@ -1,0 +1,1 @@
+"""The crossbar engine, `rtl/imc_engine.v`: matrix-vector multiplications."""

@@ -1,0 +1,175 @@
+"""What the crossbar engine is told of a layer: the fields of WINDOW, TILES, COLUMNS and OUTPUT, parameters, planes."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimc import isa
+from pyimc.arch import Arch
+from pyimc.engines.imc.tiling import plane_images, spans, tiles
+from pyimc.engines.task import FiringTime, Room, Step, Task
+from pyimc.tensors import PARTIAL_BYTES, Pair
+from pyimc.timing_imc import Engine, Layer, Pipeline, Run, convert_cycles, engine_of
+
+SETTLED = 4
+"""Firings that fill the pipeline; then equal ones follow each other at a constant distance."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CrossbarTask(Task):
+    """A layer, or a part of one; units as in `pyimc.isa`.
+
+    Attributes:
+        layer: Its sizes.
+        row_words: Words of an input row.
+        matrix: int8 [rows, columns]: kernel bytes in the order (ky, kx, c), output channels.
+        bias: int32 [columns].
+        multiplier: int32 [columns].
+        shift: uint8 [columns].
+        input_zero_point: What padding holds.
+        output_zero_point: Of its output.
+        clamp: Lowest and highest output.
+    """
+
+    engine: ClassVar[str] = "imc"
+
+    layer: Layer
+    row_words: int
+    matrix: NDArray[np.int8]
+    bias: NDArray[np.int32]
+    multiplier: NDArray[np.int32]
+    shift: NDArray[np.uint8]
+    input_zero_point: int
+    output_zero_point: int
+    clamp: Pair
+
+    @property
+    def size(self) -> Pair:
+        """Rows and columns of its matrix."""
+        return self.matrix.shape[0], self.matrix.shape[1]
+
+    def faults(self, arch: Arch) -> list[str]:
+        """Accumulators; those that leave fill whole words."""
+        faults = []
+        channels = self.layer.channels
+        if channels > arch.output_columns:
+            faults.append(f"needs {channels} output columns, a PU has {arch.output_columns}")
+        if self.layer.partial_out and channels * PARTIAL_BYTES % arch.lanes:
+            whole = arch.lanes // PARTIAL_BYTES
+            faults.append(f"gives a partial map of {channels} channels, must be a multiple of {whole}")
+        return faults
+
+    def entries(self, arch: Arch, room: Room) -> Iterator[tuple[int, int]]:
+        """WINDOW, TILES, COLUMNS and OUTPUT."""
+        layer, crossbar = self.layer, arch.crossbar
+        yield (
+            0,
+            isa.WINDOW.encode(
+                run=layer.run_bytes, step=layer.step_bytes, row_bytes=layer.row_bytes, row_words=self.row_words
+            ),
+        )
+        rows, columns = spans(self.size[0], crossbar.rows), spans(self.size[1], crossbar.columns)
+        yield (
+            1,
+            isa.TILES.encode(
+                kernel_rows=layer.kernel_rows,
+                row_tiles=len(rows),
+                last_rows=rows[-1][1],
+                plane=room.plane,
+                zero_point=self.input_zero_point,
+            ),
+        )
+        yield (
+            2,
+            isa.COLUMNS.encode(
+                columns=layer.channels,
+                col_tiles=len(columns),
+                last_groups=-(-columns[-1][1] // crossbar.adcs),
+                partial_in=layer.partial_in,
+                partial_out=layer.partial_out,
+            ),
+        )
+        low, high = self.clamp
+        output = isa.OUTPUT.encode(
+            columns=layer.channels, parameters=room.parameter, zero_point=self.output_zero_point, low=low, high=high
+        )
+        yield 3, output
+
+    def parameters(self) -> NDArray[np.uint64]:
+        """Bias, shift and multiplier of every output channel."""
+        table = np.zeros((self.parameter_count, 2), np.uint64)
+        values = zip(self.bias.tolist(), self.shift.tolist(), self.multiplier.tolist(), strict=True)
+        for channel, (bias, shift, multiplier) in enumerate(values):
+            table[channel, 0] = isa.PARAM_0.encode(bias=bias, shift=shift)
+            table[channel, 1] = isa.PARAM_1.encode(multiplier=multiplier)
+        return table
+
+    @property
+    def parameter_count(self) -> int:
+        """Output channels."""
+        return self.bias.size
+
+    def plane_count(self, arch: Arch) -> int:
+        """A tile each."""
+        return len(tiles(self.size, arch.crossbar))
+
+    def planes(self, arch: Arch) -> NDArray[np.uint8]:
+        """Offset-binary; cells that no weight covers hold 0."""
+        return plane_images(self.matrix, arch.crossbar)
+
+    def digest(self) -> str:
+        """Of the weights."""
+        weights = np.ascontiguousarray(self.matrix.T)
+        return hashlib.sha256(repr(self.size).encode() + weights.tobytes()).hexdigest()
+
+    @property
+    def reissue_cycles(self) -> int:
+        """A cycle for the one input that is read by then."""
+        return 2
+
+    def firing_time(self, arch: Arch, step: Step) -> FiringTime:
+        """Gather and conversion."""
+        engine = engine_of(arch)
+        fired = Pipeline(engine).fire(self.layer, _run(step))
+        work = len(fired.takes) * convert_cycles(engine, self.layer.channels)
+        return FiringTime(fired.done, fired.words[-1], work)
+
+    def image_cycles(self, arch: Arch, steps: Sequence[tuple[Step, int]]) -> int:
+        """From the first firing of an image to that of the next, once the pipeline is full."""
+        fired = tuple((_run(step), count) for step, count in steps)
+        return _image_cycles(self.layer, engine_of(arch), self.reissue_cycles, fired)
+
+
+def _run(step: Step) -> Run:
+    return Run(step.pixels, step.x0, step.top, step.rows)
+
+
+@lru_cache(maxsize=4096)  # equal layers are common, and a search asks for the same ones again and again
+def _image_cycles(layer: Layer, engine: Engine, reissue: int, steps: tuple[tuple[Run, int], ...]) -> int:
+    pipeline = Pipeline(engine)
+    request = 0
+
+    def fire(run: Run) -> int:
+        nonlocal request
+        timeline = pipeline.fire(layer, run, request)
+        request = timeline.done + reissue
+        return timeline.issue
+
+    def image() -> tuple[int, int]:
+        """The issue of its first firing, and the cycles of those left out for being equal to those before."""
+        issues: list[int] = []
+        skipped = 0
+        for run, count in steps:
+            issues += [fire(run) for _ in range(min(count, SETTLED))]
+            skipped += (issues[-1] - issues[-2]) * (count - SETTLED) if count > SETTLED else 0
+        return issues[0], skipped
+
+    for _ in range(1 + SETTLED // sum(count for _, count in steps)):
+        image()
+    start, skipped = image()
+    return fire(steps[0][0]) - start + skipped
