@@ -11,7 +11,7 @@ from pyimc.energy.area import chip_um2, unit_um2
 from pyimc.energy.costs import Costs
 from pyimc.energy.events import ACCUMULATOR_BITS, Events, count
 from pyimc.isa import CREDIT, INSTRUCTION_BITS
-from pyimc.network import Mvm, macs
+from pyimc.network import Mvm
 from pyimc.program import Program
 
 COMPONENTS = (
@@ -143,7 +143,7 @@ def account(program: Program, costs: Costs, interval_cycles: int, latency_cycles
     operators = {
         actor.name: Figures(
             components=_dynamic(counts.operators[actor.name], arch, costs),
-            macs=macs(program.network, network[actor.name]),
+            macs=network[actor.name].macs(program.network.sources(network[actor.name])),
             delay_s=1e-9 * actor.cycles * clock_ns,
             interval_s=interval_s,
         )

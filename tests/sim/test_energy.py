@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from mapping.actors.firing import image_firings, read_grain
+from mapping.actors.firing import read_grain
 from mapping.compile import compile_network
+from mapping.operators import image_firings
 from pyimc.arch import Arch, load_arch
 from pyimc.cycle.model import simulate
 from pyimc.energy.account import COMPONENTS, account
@@ -19,7 +20,7 @@ from pyimc.energy.area import chip_um2
 from pyimc.energy.costs import load_costs
 from pyimc.energy.events import EVENTS, count
 from pyimc.errors import EncodingError
-from pyimc.network import Mvm, Network, macs, part_of
+from pyimc.network import Mvm, Network
 from pyimc.program import Program
 from pyimc.timing_imc import Layer, engine_of, window_chunks
 from sim.run.prepare import prepare
@@ -64,7 +65,7 @@ def test_layers_read_every_cell_once_for_each_pixel_and_step(build: Build) -> No
     for node in program.network.nodes:
         events = counts.operators[node.name]
         if isinstance(node, Mvm):
-            assert events["cell_reads"] == arch.dac_steps * macs(program.network, node)
+            assert events["cell_reads"] == arch.dac_steps * node.macs(program.network.sources(node))
             assert events["conversions"] % arch.crossbar.adcs == 0
             assert events["reads"] <= _chunks(program, node) + counts.operators[node.name]["additions"]
         else:
@@ -83,7 +84,8 @@ def _chunks(program: Program, node: Mvm) -> int:
 
 
 def _layer(network: Network, node: Mvm) -> Layer:
-    source, part = network.tensors[node.inputs[0]], part_of(network, node)
+    source = network.tensors[node.inputs[0]]
+    part = node.extent(source)
     return Layer(
         run_bytes=part.run[1] - part.run[0], step_bytes=node.stride[1] * source.channels, row_bytes=source.row_bytes,
         kernel_rows=part.rows[1] - part.rows[0], channels=node.weights.shape[0],
@@ -117,7 +119,7 @@ def test_figures_add_up(digits: Program) -> None:
     assert chip.pj == pytest.approx(sum(unit.pj for unit in found.units.values()) + host)
     assert sum(unit.pj for unit in found.units.values()) == pytest.approx(sum(f.pj for f in found.operators.values()))
     assert list(chip.components) == list(COMPONENTS)
-    assert chip.macs == sum(macs(digits.network, node) for node in digits.network.nodes)
+    assert chip.macs == digits.network.macs()
     assert chip.power_w * chip.interval_s == pytest.approx(chip.pj * 1e-12)
     assert chip.tops_per_w == pytest.approx(chip.tops / chip.power_w)
     assert chip.edp_pj_s == pytest.approx(chip.pj * 1000 * found.clock_ns * 1e-9)
