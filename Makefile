@@ -24,7 +24,7 @@ SIMULATOR  = $(if $(findstring verilator,$(call flag,SIM,)),verilator-sim,iveril
 SIMULATORS = iverilog $(if $(filter x86_64,$(shell uname -m)),verilator-sim)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim validate compare equality test fast mutants lint format synth bench growth study isa lock clean distclean
+.PHONY: help setup sim validate compare equality test fast mutants prove lint format synth bench growth study isa lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,16 +49,20 @@ compare: ## compare strategies on models and chips: table, CSV, plots (MODEL= ST
 	@$(BIN)/pyimc compare --jobs $(JOBS) $(COMPARE)
 
 test: ## all tests, on JOBS=2 cores (K=expression picks some)
-	$(SETUP) $(SIMULATORS) verilator
+	$(SETUP) $(SIMULATORS) verilator yosys
 	@$(PYTEST)
 
 fast: ## the tests that take seconds each; the slow ones are left out
-	$(SETUP) $(SIMULATORS) verilator
+	$(SETUP) $(SIMULATORS) verilator yosys
 	@$(PYTEST) -m 'not slow'
 
-mutants: ## break the RTL in known places and see the tests fail (a few minutes)
+mutants: ## break the RTL and see the tests fail: five places by hand, and N= drawn by SEED= (K=gather: of that file)
 	$(SETUP) iverilog
-	@$(BIN)/python -m tests.mutants $(K)
+	@$(BIN)/python -m tests.mutants --jobs $(JOBS) $(call flag,N,--count) $(call flag,SEED,--seed) $(K)
+
+prove: ## prove by induction what rtl/formal/ says of the modules (K=fifo picks one)
+	$(SETUP) yosys
+	@$(BIN)/python -m sim.toolchain.prove --jobs $(JOBS) $(K)
 
 lint: ## ruff, mypy, and verilator on the RTL at several parameter sets
 	$(SETUP) verilator

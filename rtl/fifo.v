@@ -73,6 +73,9 @@ module fifo #(
             end
         end
 
+`ifdef FORMAL_FIFO
+`include "formal/fifo.vh"
+`endif
 endmodule
 
 `default_nettype wire

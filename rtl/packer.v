@@ -96,6 +96,9 @@ module packer #(
             end
         end
 
+`ifdef FORMAL_PACKER
+`include "formal/packer.vh"
+`endif
 endmodule
 
 `default_nettype wire

@@ -32,8 +32,9 @@ def bootstrap(*arguments: str, path: str, root: Path = ROOT) -> subprocess.Compl
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A repository with nothing but the bootstrap in it."""
-    (tmp_path / "sim").mkdir()
-    (tmp_path / "sim" / "toolchain" / "bootstrap.py").write_bytes((ROOT / "sim" / "bootstrap.py").read_bytes())
+    place = Path("sim", "toolchain", "bootstrap.py")
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_bytes((ROOT / place).read_bytes())
     (tmp_path / "requirements.lock").write_text("")
     return tmp_path
 

@@ -1,0 +1,1 @@
+"""Faults put into the RTL, by hand and by rule, that the tests must notice."""
