@@ -1,5 +1,6 @@
 """Reading ONNX: files, static input shapes, attributes, and onnxruntime sessions without optimisation."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from pyimc.errors import ConfigError, UnsupportedOperator
 
 OPSET = 21
 IR_VERSION = 10
+
+_LARGEST_SHAPE = 64  # values in a constant that shape inference may need
 
 _QUANTISED_TYPES = frozenset({"QuantizeLinear", "DequantizeLinear", "QGemm"})
 
@@ -49,6 +52,12 @@ def is_quantised(model: onnx.ModelProto) -> bool:
     return any(kind in _QUANTISED_TYPES or kind.startswith("QLinear") for kind in kinds)
 
 
+def graph_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """The inputs of a model that are not initialisers."""
+    constants = {constant.name for constant in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in constants]
+
+
 def graph_input(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, tuple[int, ...]]:
     """The one input of a model and its static shape.
 
@@ -58,19 +67,23 @@ def graph_input(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, tuple[int,
     Raises:
         UnsupportedOperator: There are several inputs, or the shape is missing, dynamic, or of another rank or batch.
     """
-    constants = {constant.name for constant in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in constants]
+    inputs = graph_inputs(model)
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
         raise UnsupportedOperator(f"model {model.graph.name}: needs exactly one input, got {names}")
     value = inputs[0]
     kind = value.type.tensor_type
-    sizes = [size.dim_value if size.HasField("dim_value") else size.dim_param or "?" for size in kind.shape.dim]
+    sizes = [
+        size.dim_value if size.HasField("dim_value") else size.dim_param or f"{value.name}.{axis}"
+        for axis, size in enumerate(kind.shape.dim)
+    ]
     shape = tuple(size for size in sizes if isinstance(size, int) and size > 0)
     if len(shape) != len(sizes) or len(shape) not in (2, 4) or shape[0] != 1:
+        symbols = [size for size in sizes if isinstance(size, str)]
+        todo = f"give --shape {symbols[0]}=N" if symbols else "export it again with such a shape"
         raise UnsupportedOperator(
             f"model {model.graph.name}: input {value.name} has shape {sizes if sizes else 'missing'}, needs a static "
-            "(1, C, H, W) or (1, N); fix it with onnxruntime.tools.make_dynamic_shape_fixed"
+            f"(1, C, H, W) or (1, N); {todo}"
         )
     return value, shape
 
@@ -89,13 +102,34 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
 
 def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """The shape of every tensor that shape inference can tell and that is static."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
+    graph = onnx.shape_inference.infer_shapes(without_weights(model)).graph
     shapes = {}
     for value in (*graph.input, *graph.value_info, *graph.output):
         sizes = [size.dim_value for size in value.type.tensor_type.shape.dim]
         if sizes and min(sizes) > 0:
             shapes[value.name] = tuple(sizes)
     return shapes
+
+
+def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with large constants as inputs: shapes depend on small ones only, and it is copied several times."""
+    light = onnx.ModelProto()
+    light.ir_version = model.ir_version
+    light.opset_import.extend(model.opset_import)
+    light.functions.extend(model.functions)
+    graph = light.graph
+    graph.name = model.graph.name
+    graph.node.extend(model.graph.node)
+    graph.output.extend(model.graph.output)
+    graph.value_info.extend(model.graph.value_info)
+    graph.input.extend(model.graph.input)
+    declared = {value.name for value in graph.input}
+    for tensor in model.graph.initializer:
+        if math.prod(tensor.dims) <= _LARGEST_SHAPE:
+            graph.initializer.append(tensor)
+        elif tensor.name not in declared:
+            graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
+    return light
 
 
 def session(model: onnx.ModelProto, extra_outputs: tuple[str, ...] = ()) -> ort.InferenceSession:

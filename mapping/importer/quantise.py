@@ -1,110 +1,275 @@
 """From a float32 ONNX model to an int8 one in QDQ form, by post-training calibration.
 
-Batch normalisation and constants are folded by onnxslim; onnxruntime calibrates activation ranges (minimum and
-maximum over the calibration images) and writes the model: uint8 activations with a zero point, int8 weights
-symmetric per output channel.
+uint8 activations with a scale and a zero point each, over the range that the calibration images show; int8 weights,
+symmetric, with a scale per output channel. Every node stays as it is: limits and functions behind a layer remain
+nodes between the layer and its QuantizeLinear, so that the int8 model means what the float model means.
 """
 
-import logging
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
-import onnxslim
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnx import helper, numpy_helper
 
-from mapping.importer.onnx_model import IR_VERSION, OPSET, feed, graph_input, is_quantised, one_line, session
-from mapping.importer.operators import OPERATORS
-from mapping.importer.walk import check_float
-from pyimc.errors import ConfigError, UnsupportedOperator
+from mapping.importer.calibrate import ranges
+from mapping.importer.exported import bound
+from mapping.importer.fidelity import Link, faithful
+from mapping.importer.onnx_model import attributes, graph_input, is_quantised, session
+from mapping.importer.operators import role
+from mapping.importer.rewriting import Rewriting
+from mapping.importer.shares import Share, split
+from mapping.importer.values import Role
+from mapping.importer.walk import walk
+from pyimc.errors import ConfigError
+from pyimc.network import ACCUMULATOR_MAX
+from pyimc.numerics import UINT8_MAX
 
-_OLDEST_OPSET = 13  # the first with a scale per channel
+_WEIGHTED = ("Conv", "Gemm", "MatMul")
+_LARGEST_WEIGHT = 127
+Meaning = tuple[np.float32, np.uint8]
+"""Scale and zero point of an activation."""
 
 
-class _Images(CalibrationDataReader):
-    """Feeds calibration images one by one."""
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """A model on its way to the chip.
 
-    def __init__(self, model: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -> None:
-        self._feeds = iter([feed(model, image) for image in images])
+    Attributes:
+        given: The float model with static shapes, as the user gave it; None if it was int8 already.
+        folded: The float model whose tensors were quantised, likewise.
+        model: The int8 model.
+        links: What was done to the given model, and how much each step changed.
+    """
 
-    def get_next(self) -> dict[str, NDArray[np.generic]] | None:
-        return next(self._feeds, None)
+    given: onnx.ModelProto | None
+    folded: onnx.ModelProto | None
+    model: onnx.ModelProto
+    links: tuple[Link, ...] = ()
 
 
 def quantise(model: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -> onnx.ModelProto:
-    """Quantise a float32 model; a model that is already int8 passes through unchanged.
+    """The int8 form of a model, as `quantise_whole` makes it."""
+    return quantise_whole(model, images).model
+
+
+def quantise_whole(
+    model: onnx.ModelProto,
+    images: Sequence[NDArray[np.float32]],
+    cut: Sequence[str] = (),
+    shapes: Mapping[str, int] | None = None,
+) -> Quantised:
+    """Quantise a float model; a model that is already int8 passes through.
 
     Args:
-        model: One input and static shapes.
+        model: One input.
         images: Calibration inputs, float32 (C, H, W) each; at least one.
+        cut: Tensors behind which everything is left to the host.
+        shapes: Sizes of the input by their symbols.
 
     Returns:
-        The int8 model, a function of model and images only.
+        The int8 model, a function of the arguments only, and what it comes from.
 
     Raises:
-        UnsupportedOperator: The model's shapes are not static, or it holds operators that the chip cannot compute.
-        ConfigError: onnxruntime refuses the model.
+        UnsupportedOperator: The model's shapes are not static, or the chip cannot compute the greatest part of it.
+        ConfigError: onnxruntime refuses the model, or it holds values that are not finite.
     """
-    graph_input(model)
+    given = bound(model, shapes or {})
+    graph_input(given)
     if is_quantised(model):
-        session(model)
-        return model
-    folded = fold(model)
-    check_float(folded)
-    with tempfile.TemporaryDirectory() as directory, _quiet():
-        path = Path(directory) / "quantised.onnx"
-        quantize_static(
-            folded,
-            path,
-            _Images(folded, images),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=sorted(name for name, operator in OPERATORS.items() if operator.calibrated),
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            extra_options={"ForceQuantizeNoInputCheck": True},
-        )
-        return onnx.load(path)
+        session(given)
+        return Quantised(None, None, model)
+    folded, links = faithful(given, images, cut)
+    return Quantised(given, folded, _quantised(folded, images, cut), links)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence advice that onnxruntime's quantiser logs, which does not apply: the model is already folded."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(previous)
+def _quantised(folded: onnx.ModelProto, images: Sequence[NDArray[np.float32]], cut: Sequence[str]) -> onnx.ModelProto:
+    state = walk(folded, dry=True, cut=cut)
+    share = split(folded, state.values, state.faults, cut, dry=True)
+    plan = _Plan(folded, share)
+    _require_finite(folded)
+    own = [tensor for tensor, source in plan.sources.items() if tensor == source]
+    found = ranges(folded, own, images)
+    meanings = {tensor: _meaning(*found[source]) for tensor, source in plan.sources.items()}
+    return _written(folded, plan, meanings)
 
 
-def fold(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Fold batch normalisation and constants of a float model, update an old opset, write a Sum of two as Add.
-
-    Raises:
-        ConfigError: The model is not valid for onnxruntime.
-        UnsupportedOperator: Its opset cannot be converted.
-    """
-    version = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
-    if version < _OLDEST_OPSET:
-        try:
-            model = onnx.version_converter.convert_version(model, OPSET)
-        except Exception as error:  # the converter raises RuntimeError and its own kinds
-            raise UnsupportedOperator(
-                f"model {model.graph.name}: opset {version} cannot be converted to {OPSET} ({one_line(error)}); "
-                f"export it with opset {_OLDEST_OPSET} or later"
-            ) from error
-    session(model)
-    try:
-        folded = onnxslim.slim(model)
-    except Exception as error:  # onnxslim lets any error of its passes through
-        raise ConfigError(f"model {model.graph.name}: onnxslim cannot fold it ({one_line(error)})") from error
-    folded.ir_version = min(folded.ir_version, IR_VERSION)
+def _require_finite(folded: onnx.ModelProto) -> None:
+    work = Rewriting(folded)
     for node in folded.graph.node:
-        if node.op_type == "Sum" and len(node.input) == 2:  # the quantiser knows Add only
-            node.op_type = "Add"
-    return folded
+        if node.op_type in _WEIGHTED:
+            for name in node.input:
+                values = work.constant(name)
+                if values is not None and not np.isfinite(values).all():
+                    raise ConfigError(
+                        f"model {folded.graph.name}: node {node.name or node.output[0]}: {name} holds values that are "
+                        "not finite (NaN or infinity); mend the model"
+                    )
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Which tensors get integers, and who reads those.
+
+    Attributes:
+        sources: Tensors that are quantised, and the tensor whose range each takes: its own or that of what it copies.
+        raw: Pairs of node output and input position at which a function or a limit reads the float value.
+    """
+
+    model: onnx.ModelProto
+    share: Share
+    sources: dict[str, str] = field(default_factory=dict)
+    raw: set[tuple[str, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Walk the chip's nodes in order; see `Role` for what each kind of node needs and gives."""
+        work = Rewriting(self.model)
+        hosted = {name for node in self.share.nodes for name in node.output}
+        outputs = {value.name for value in self.model.graph.output}
+        entry, _ = graph_input(self.model)
+        roots: dict[str, str] = {entry.name: entry.name}  # of what has integers: the tensor whose range it has
+        waits: dict[str, Role] = {}  # of what has none yet: the kind of node that made it
+        self.sources[entry.name] = entry.name
+
+        def role_of(node: onnx.NodeProto) -> Role:
+            constant = any(work.constant(name) is not None for name in node.input)
+            return role(node.op_type, with_constant=constant)
+
+        def close(tensor: str, root: str) -> None:
+            self.sources[tensor] = roots[tensor] = root
+
+        for node in self.model.graph.node:
+            if not hosted.isdisjoint(node.output) or not any(name in roots or name in waits for name in node.input):
+                continue
+            kind, output = role_of(node), node.output[0]
+            for index, name in enumerate(node.input):
+                if waits.get(name) == "function" and kind in ("function", "limit"):
+                    self.raw.add((output, index))
+            source = node.input[0]
+            waiting = source in waits and (source not in roots or (output, 0) in self.raw)
+            made: Role = kind
+            if kind == "copy":
+                if node.op_type == "Resize":
+                    close(output, roots[source])
+                else:
+                    roots.update(dict.fromkeys(node.output, roots[source]))
+                continue
+            if kind == "shape":
+                if not waiting:
+                    roots[output] = roots[source]
+                    continue
+                made = waits[source]
+            elif kind == "limit":
+                made = waits[source] if waiting else "function"
+            waits[output] = made
+            readers = work.readers[output]
+            kinds = [role_of(each) if hosted.isdisjoint(each.output) else "layer" for each in readers]
+            if made == "function":
+                needed = output in outputs or any(each not in ("function", "limit", "shape") for each in kinds)
+            else:
+                needed = output in outputs or len(kinds) != 1 or kinds[0] not in ("limit", "shape")
+            if needed:
+                copied = node.op_type == "MaxPool" and source in roots
+                close(output, roots[source] if copied else output)
+
+
+def _meaning(low: float, high: float) -> Meaning:
+    """Scale and zero point that hold a range and 0."""
+    bottom, top = np.float64(np.float32(min(low, 0.0))), np.float64(np.float32(max(high, 0.0)))
+    scale = (top - bottom) / UINT8_MAX
+    if scale < np.finfo(np.float32).tiny:
+        return np.float32(1), np.uint8(0)
+    return np.float32(scale), np.uint8(np.round(-bottom / scale))
+
+
+def _written(folded: onnx.ModelProto, plan: _Plan, meanings: Mapping[str, Meaning]) -> onnx.ModelProto:
+    """The float model with QuantizeLinear and DequantizeLinear at the tensors of the plan, and int8 weights."""
+    work = Rewriting(folded)
+    outputs = {value.name for value in folded.graph.output}
+    hosted = {name for node in plan.share.nodes for name in node.output}
+    constants: list[onnx.TensorProto] = []
+    nodes: list[onnx.NodeProto] = []
+
+    def constant(name: str, values: NDArray[np.generic]) -> str:
+        constants.append(numpy_helper.from_array(np.asarray(values), name))
+        return name
+
+    def real(tensor: str) -> str:
+        return f"{tensor}_QuantizeLinear_Input" if tensor in meanings and tensor in outputs else tensor
+
+    def dequantised(tensor: str) -> str:
+        return tensor if tensor in outputs else f"{tensor}_DequantizeLinear_Output"
+
+    def close(tensor: str) -> None:
+        integers = f"{tensor}_QuantizeLinear_Output"
+        scale, zero_point = meanings[tensor]
+        names = [constant(f"{tensor}:scale", np.array(scale)), constant(f"{tensor}:zero_point", np.array(zero_point))]
+        make = helper.make_node
+        nodes.append(make("QuantizeLinear", [real(tensor), *names], [integers], f"{tensor}_QuantizeLinear"))
+        nodes.append(make("DequantizeLinear", [integers, *names], [dequantised(tensor)], f"{tensor}_DequantizeLinear"))
+
+    entry, _ = graph_input(folded)
+    close(entry.name)
+    for node in folded.graph.node:
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        for index, name in enumerate(node.input):
+            if name in meanings:
+                copy.input[index] = real(name) if (node.output[0], index) in plan.raw else dequantised(name)
+        for index, name in enumerate(node.output):
+            copy.output[index] = real(name)
+        if node.op_type in _WEIGHTED and hosted.isdisjoint(node.output):
+            scale = meanings[_closed(work, plan, node.input[0])][0]
+            nodes.append(_integer_weights(work, copy, node, scale, constants))
+        nodes.append(copy)
+        for name in node.output:
+            if name in meanings:
+                close(name)
+    read = {name for node in nodes for name in node.input} | outputs
+    kept = [tensor for tensor in folded.graph.initializer if tensor.name in read]
+    graph = helper.make_graph(nodes, folded.graph.name, [entry], list(folded.graph.output), [*kept, *constants])
+    return helper.make_model(graph, opset_imports=folded.opset_import, ir_version=folded.ir_version)
+
+
+def _closed(work: Rewriting, plan: _Plan, tensor: str) -> str:
+    """The tensor whose integers a layer reads, behind operators that only give it another shape or take a part."""
+    while tensor not in plan.sources:
+        tensor = work.producers[tensor].input[0]
+    return tensor
+
+
+def _integer_weights(
+    work: Rewriting, copy: onnx.NodeProto, node: onnx.NodeProto, input_scale: np.float32,
+    constants: list[onnx.TensorProto],
+) -> onnx.NodeProto:  # fmt: skip
+    """Give a layer int8 weights and a bias that is a whole number of its accumulator's steps.
+
+    The scale of a channel is that of its largest weight, or larger if its bias would not fit the accumulator:
+    so a channel of hardly any weights, as pruning and batch normalisation leave them, keeps its bias.
+
+    Returns:
+        What dequantises the weights.
+    """
+    weights = np.asarray(work.constant(node.input[1]))
+    has_bias = len(node.input) > 2 and bool(node.input[2])
+    axis = 0 if node.op_type == "Conv" or attributes(node).get("transB", 0) else 1
+    rows = np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1).astype(np.float64)
+    bias = np.zeros(1) if not has_bias else np.asarray(work.constant(node.input[2]), np.float64).reshape(-1)
+    room = max(ACCUMULATOR_MAX - 2 * (UINT8_MAX + 1) * _LARGEST_WEIGHT * rows.shape[1], 1 << 24)
+    scale = np.maximum(np.abs(rows).max(axis=1) / _LARGEST_WEIGHT, np.abs(bias) / (np.float64(input_scale) * room))
+    scale = np.where(scale < np.finfo(np.float32).tiny, 1.0, scale).astype(np.float32)
+    along = [1] * weights.ndim
+    along[axis] = -1
+    steps = np.rint(weights / scale.reshape(along)).clip(-_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int8)
+    if has_bias:
+        unit = scale.astype(np.float64) * np.float64(input_scale)
+        whole = (np.rint(bias / unit) * unit).astype(np.float32)
+        constants.append(numpy_helper.from_array(whole, f"{node.output[0]}:bias:quantised"))
+        copy.input[2] = constants[-1].name
+    key = f"{node.output[0]}:weight"
+    parts = {"quantised": steps, "scale": scale, "zero_point": np.zeros(scale.shape, np.int8)}
+    constants += [numpy_helper.from_array(values, f"{key}:{part}") for part, values in parts.items()]
+    copy.input[1] = f"{key}:real"
+    names = [f"{key}:{part}" for part in parts]
+    return helper.make_node("DequantizeLinear", names, [f"{key}:real"], f"{key}:dequantise", axis=axis)

@@ -7,7 +7,7 @@ Both ways to write an int8 model, QDQ (DequantizeLinear, float operator, Quantiz
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,14 +141,6 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class HostTail:
-    """A result that the host computes from a network output: nothing on the chip may depend on it."""
-
-    source: Activation
-    operators: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Unknown:
     """The result of a node that was refused, or depends on one: what follows is still checked, but not built.
 
@@ -159,7 +151,7 @@ class Unknown:
     shape: Shape | None = None
 
 
-Value = Constant | Activation | RawInput | Pending | HostTail | Unknown
+Value = Constant | Activation | RawInput | Pending | Unknown
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,8 +181,6 @@ class Call:
             if value.shape is None or len(value.shape) not in (2, 4):
                 raise Unresolved
             return Activation("", Quantisation(1.0, 0), value.shape, hwc(value.shape))
-        if isinstance(value, HostTail):
-            raise Unsupported(f"follows {value.operators[-1]}, which is only supported at the end")
         if isinstance(value, RawInput):
             raise Unsupported("it reads the graph input before that is quantised")
         if isinstance(value, Pending):
@@ -233,6 +223,15 @@ class Layout:
     repeated: bool = False
 
 
+Role = Literal["layer", "copy", "shape", "limit", "function"]
+"""How our quantiser treats an operator.
+
+layer: reads integers; its result has a scale of its own. copy: its result keeps the scale of what it reads. shape: the
+same values under another shape. limit: Relu and Clip, part of what is before them. function: of one value, in float up
+to what needs a scale.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """One ONNX operator.
@@ -241,10 +240,10 @@ class Operator:
         op_type: Its name.
         lower: Turns a call into a value, or one for each of several outputs, or raises `Unsupported`.
         quantised: Layout of each QOperator form, by op type.
-        calibrated: Our quantiser gives its result a scale; otherwise it stays in float, up to an operator with one.
+        role: What it is to our quantiser, see `Role`.
     """
 
     op_type: str
     lower: Callable[[Call], Value | tuple[Value, ...]]
     quantised: Mapping[str, Layout] = field(default_factory=dict)
-    calibrated: bool = True
+    role: Role = "layer"

@@ -4,6 +4,7 @@ The graph is walked once. Each ONNX tensor has a `Value`; an operator turns valu
 result becomes a node where its quantisation is met: at a QuantizeLinear, or at once in the QOperator form.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 
@@ -14,14 +15,15 @@ from onnx import numpy_helper
 from mapping.importer.fuse import fuse_clamps, prune
 from mapping.importer.lowering import real_values, rescale
 from mapping.importer.onnx_model import attributes, graph_input, inferred_shapes
-from mapping.importer.operators import OPERATORS, QUANTISED
+from mapping.importer.operators import OPERATORS, QUANTISED, role
 from mapping.importer.parts import compute_parts, part_of
 from mapping.importer.scales import dequantised, quantisation_at, quantised, scale_at, stored_limit
+from mapping.importer.shares import NO_LAYER, Faults, ancestors, raise_faults, split
+from mapping.importer.tail import build_tail, plain_operator
 from mapping.importer.values import (
     Activation,
     Call,
     Constant,
-    HostTail,
     Layout,
     Pending,
     Quantisation,
@@ -33,14 +35,13 @@ from mapping.importer.values import (
     Value,
     hwc,
 )
-from pyimc.errors import UnsupportedOperator
 from pyimc.network import Lut, Network, Node, TensorType
 from pyimc.network_rules import verify
 
 
 @dataclass(slots=True)
-class _Import:
-    """State of one import: the value of every ONNX tensor, and the network so far.
+class Walk:
+    """One walk over a model: the value of every ONNX tensor, and the network so far.
 
     `dry` walks a float model instead: every result counts as quantised and no node is made.
     """
@@ -50,78 +51,82 @@ class _Import:
     values: dict[str, Value] = field(default_factory=dict)
     tensors: dict[str, TensorType] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
-    faults: dict[str, list[str]] = field(default_factory=dict)  # names of the nodes, by reason
+    faults: Faults = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A model's two shares.
+
+    Attributes:
+        network: What the chip computes.
+        tail: What the host computes of the network's outputs, as `mapping.importer.tail.build` says.
+    """
+
+    network: Network
+    tail: onnx.ModelProto
 
 
 def import_model(model: onnx.ModelProto, name: str) -> Network:
+    """The network of a quantised ONNX model, as `import_whole` gives it."""
+    return import_whole(model, name).network
+
+
+def import_whole(model: onnx.ModelProto, name: str, cut: Sequence[str] = ()) -> Imported:
     """Import a quantised ONNX model.
 
     Args:
         model: A QDQ or QOperator model with one input and static shapes, weights int8, activations 8 bits.
         name: Name of the network.
+        cut: Tensors behind which everything is left to the host; without any, what the chip cannot compute is.
 
     Returns:
         The verified network. Tensors have the names of the quantised ONNX tensors, nodes those of ONNX nodes.
 
     Raises:
-        UnsupportedOperator: Lists every node that cannot be imported, with its reason.
+        UnsupportedOperator: The chip cannot compute the greatest part of it; lists every node with its reason.
     """
-    state = _walk(_Import(model, dry=False))
-    outputs: list[str] = []
-    tail: list[str] = []
-    for output in model.graph.output:
-        value = state.values.get(output.name, Unknown())
-        if isinstance(value, Pending) and value.curve and value.curve.operators:
-            value = HostTail(value.curve.source, value.curve.operators)
-        if isinstance(value, HostTail):
-            tail += value.operators
-            value = value.source
-        if isinstance(value, Activation):
-            outputs.append(value.tensor)
-        elif not isinstance(value, Unknown):
-            state.faults.setdefault("graph output: it is not quantised", []).append(output.name)
-    _raise_faults(state)
+    state = walk(model, cut=cut)
+    share = split(model, state.values, state.faults, cut)
+    outputs = dict.fromkeys(value.tensor for value in share.cuts.values() if isinstance(value, Activation))
     entry = next(iter(state.tensors), None)
-    if entry is None or not state.nodes:
-        raise UnsupportedOperator(f"model {name}: it holds no layer that the chip could compute")
-    network = Network(name, entry, tuple(dict.fromkeys(outputs)), state.tensors, tuple(state.nodes), tuple(tail))
+    if entry is not None:
+        outputs.pop(entry, None)  # the host has it
+    if not outputs or not state.nodes:
+        raise_faults(model, state.faults, NO_LAYER)
+    tail = tuple(filter(None, (plain_operator(node) for node in share.nodes)))
+    assert entry is not None
+    network = Network(name, entry, tuple(outputs), state.tensors, tuple(state.nodes), tail)
     network = prune(fuse_clamps(compute_parts(network)))
     verify(network)
-    return network
+    return Imported(network, build_tail(model, share, network))
 
 
-def check_float(model: onnx.ModelProto) -> None:
-    """Check that a float model will import once it is quantised.
+def walk(model: onnx.ModelProto, *, dry: bool = False, cut: Sequence[str] = ()) -> Walk:
+    """Evaluate every node; one that is refused leaves an Unknown behind and does not end the walk.
 
-    Raises:
-        UnsupportedOperator: Lists every node that would not import, with its reason.
+    Args:
+        model: A quantised model, or a float model for a dry walk.
+        dry: Every result counts as quantised.
+        cut: If given, only what these tensors depend on is evaluated.
     """
-    _raise_faults(_walk(_Import(model, dry=True)))
-
-
-def _raise_faults(state: _Import) -> None:
-    if state.faults:
-        supported = sorted({*OPERATORS, "BatchNormalization (behind a Conv)"})
-        faults = [f"{reason} ({', '.join(names)})" for reason, names in state.faults.items()]
-        raise UnsupportedOperator(
-            f"model {state.model.graph.name}: unsupported: {'; '.join(faults)}; supported operators are "
-            f"{', '.join(supported)}"
-        )
-
-
-def _walk(state: _Import) -> _Import:
-    """Evaluate every node; one that is refused leaves an Unknown behind and does not end the walk."""
+    state = Walk(model, dry)
     for initialiser in state.model.graph.initializer:
         state.values[initialiser.name] = _constant(state, initialiser)
     entry, shape = graph_input(state.model)
     signed = entry.type.tensor_type.elem_type == onnx.TensorProto.INT8
     state.values[entry.name] = RawInput(entry.name, shape, signed)
+    wanted = ancestors(model.graph.node, cut) if cut else None
     shapes: dict[str, tuple[int, ...]] | None = None
     for node in state.model.graph.node:
+        if wanted is not None and wanted.isdisjoint(node.output):
+            state.values.update(dict.fromkeys(node.output, Unknown()))
+            continue
         name = node.name or node.output[0]
         arguments = tuple(state.values.get(entry) if entry else None for entry in node.input)
         call = Call(name, node.op_type, attributes(node), arguments, tuple(node.output))
         values: tuple[Value, ...]
+        computed = len(state.nodes)
         try:
             result = _evaluate(state, call)
             values = result if isinstance(result, tuple) else (result,)
@@ -133,20 +138,21 @@ def _walk(state: _Import) -> _Import:
             values = (Unknown(),)
         if any(isinstance(value, Unknown) for value in (*values, *arguments)):
             shapes = inferred_shapes(state.model) if shapes is None else shapes
+            del state.nodes[computed:]
             values = tuple(Unknown(shapes.get(output)) for output in node.output)
         state.values.update(dict.fromkeys(node.output, Unknown()))
         state.values.update(zip(node.output, values, strict=False))
     return state
 
 
-def _constant(state: _Import, tensor: onnx.TensorProto) -> Constant:
+def _constant(state: Walk, tensor: onnx.TensorProto) -> Constant:
     values = numpy_helper.to_array(tensor)
     if state.dry and values.dtype.kind == "f":
         return Constant(values, np.ones(1))  # as if quantisation had been here
     return Constant(values)
 
 
-def _evaluate(state: _Import, call: Call) -> Value | tuple[Value, ...]:
+def _evaluate(state: Walk, call: Call) -> Value | tuple[Value, ...]:
     """The value of a node's output, or the values of several."""
     if call.op_type == "Constant":
         if "value" not in call.attributes:
@@ -170,8 +176,7 @@ def _evaluate(state: _Import, call: Call) -> Value | tuple[Value, ...]:
     if call.op_type not in OPERATORS:
         raise Unsupported("the operator is not supported")
     if state.dry:
-        assumed = tuple(_assume_quantised(argument) for argument in call.arguments)
-        return OPERATORS[call.op_type].lower(replace(call, arguments=assumed))
+        return _evaluate_dry(call)
     value = OPERATORS[call.op_type].lower(call)
     source = call.argument(0)
     if isinstance(source, Activation) and not source.real and not isinstance(value, tuple):
@@ -179,16 +184,28 @@ def _evaluate(state: _Import, call: Call) -> Value | tuple[Value, ...]:
     return value
 
 
-def _assume_quantised(value: Value | None) -> Value | None:
-    if isinstance(value, Pending):
-        curve = value.curve if value.curve and value.curve.operators else None
-        return Activation(value.name, Quantisation(1.0, 0), value.shape, value.hwc, curve=curve)
-    if isinstance(value, RawInput):
-        return Activation(value.name, Quantisation(1.0, 0), value.shape, hwc(value.shape))
+def _evaluate_dry(call: Call) -> Value | tuple[Value, ...]:
+    """As if every result that needs a scale had one; limits, shapes and functions follow what has none yet."""
+    constant = any(isinstance(argument, Constant) for argument in call.arguments)
+    kind = role(call.op_type, with_constant=constant)
+
+    def assume(value: Value | None) -> Value | None:
+        if isinstance(value, Pending):
+            curve = value.curve if value.curve and value.curve.operators else None
+            if kind in ("limit", "shape") or (kind == "function" and curve):
+                return value
+            return Activation(value.name, Quantisation(1.0, 0), value.shape, value.hwc, curve=curve)
+        if isinstance(value, RawInput):
+            return Activation(value.name, Quantisation(1.0, 0), value.shape, hwc(value.shape))
+        return value
+
+    value = OPERATORS[call.op_type].lower(replace(call, arguments=tuple(assume(each) for each in call.arguments)))
+    if isinstance(value, Pending) and kind == "layer":
+        return replace(value, name=call.outputs[0])  # two nodes may have one name
     return value
 
 
-def _operands(state: _Import, call: Call, layout: Layout) -> tuple[Value | None, ...]:
+def _operands(state: Walk, call: Call, layout: Layout) -> tuple[Value | None, ...]:
     """The arguments of the float operator inside a QOperator."""
     axis = layout.channel_axis(call.attributes)
     starts = range(layout.operands[0], len(call.arguments), 3) if layout.repeated else layout.operands
@@ -199,12 +216,12 @@ def _operands(state: _Import, call: Call, layout: Layout) -> tuple[Value | None,
     return tuple(operands)
 
 
-def _dequantise(state: _Import, call: Call, index: int, axis: int) -> Value:
+def _dequantise(state: Walk, call: Call, index: int, axis: int) -> Value:
     """The integers at an argument's position under the scale and zero point behind it."""
     value = call.argument(index)
     if isinstance(value, Constant):
         return dequantised(call, index, axis)
-    if isinstance(value, (Unknown, HostTail)):
+    if isinstance(value, Unknown):
         return value
     quantisation = quantisation_at(call, index + 1)
     if isinstance(value, RawInput):
@@ -216,7 +233,7 @@ def _dequantise(state: _Import, call: Call, index: int, axis: int) -> Value:
     return replace(value, real=True)
 
 
-def _enter(state: _Import, entry: RawInput, quantisation: Quantisation, tensor: str) -> Activation:
+def _enter(state: Walk, entry: RawInput, quantisation: Quantisation, tensor: str) -> Activation:
     """The graph input, which becomes the first tensor of the network."""
     kind = TensorType(*hwc(entry.shape), quantisation.scale, quantisation.zero_point)
     tensor = next(iter(state.tensors), tensor)
@@ -225,9 +242,9 @@ def _enter(state: _Import, entry: RawInput, quantisation: Quantisation, tensor: 
     return Activation(tensor, quantisation, entry.shape, kind.shape)
 
 
-def _close(state: _Import, call: Call, value: Value | None, quantisation: Quantisation, output: str) -> Value:
+def _close(state: Walk, call: Call, value: Value | None, quantisation: Quantisation, output: str) -> Value:
     """Quantise a value into a tensor of the network."""
-    if isinstance(value, (Unknown, HostTail)):
+    if isinstance(value, Unknown):
         return value
     if isinstance(value, RawInput):  # the host quantises it
         return replace(_enter(state, value, quantisation, output), real=False)
@@ -254,7 +271,7 @@ def _close(state: _Import, call: Call, value: Value | None, quantisation: Quanti
     return Activation(output, quantisation, value.shape, value.hwc, real=False, curve=curve)
 
 
-def _unique(state: _Import, name: str) -> str:
+def _unique(state: Walk, name: str) -> str:
     """The name, or the first of name_2, name_3, ... that no node has."""
     taken = {node.name for node in state.nodes}
     numbered = (f"{name}_{number}" for number in count(2))

@@ -10,8 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+from mapping.importer.fidelity import faithful
 from mapping.importer.onnx_model import feed
-from mapping.importer.quantise import fold
 from tests.random_cnn import calibration
 
 
@@ -27,7 +27,7 @@ def quantised_as(
     model: onnx.ModelProto, form: str, activation: str, *, symmetric: bool = False, per_channel: bool = True
 ) -> onnx.ModelProto:
     """Quantise a float model as "QDQ" or "QOperator" with "QInt8" or "QUInt8" activations."""
-    folded = fold(model)
+    folded, _ = faithful(model, calibration(model), ())
     logging.disable(logging.WARNING)
     try:
         with tempfile.TemporaryDirectory() as directory:

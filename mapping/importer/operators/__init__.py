@@ -6,7 +6,7 @@ A new operator is a new module here; nothing else changes.
 import importlib
 import pkgutil
 
-from mapping.importer.values import Operator
+from mapping.importer.values import Operator, Role
 
 
 def _discover() -> dict[str, Operator]:
@@ -23,3 +23,8 @@ OPERATORS: dict[str, Operator] = _discover()
 
 QUANTISED: dict[str, Operator] = {form: operator for operator in OPERATORS.values() for form in operator.quantised}
 """The operator behind every QOperator form, such as QLinearConv."""
+
+
+def role(op_type: str, *, with_constant: bool) -> Role:
+    """What an operator is to our quantiser; an Add of a constant is a function of one value."""
+    return "function" if op_type == "Add" and with_constant else OPERATORS[op_type].role

@@ -37,7 +37,10 @@ def _limit(call: Call, low: float, high: float) -> Pending:
             raise Unsupported("it works on integers (only on a dequantised activation)")
         source = rescale(call, activation)
     new_low, new_high = (float(np.clip(limit, low, high)) for limit in (source.low, source.high))
-    return replace(source, low=new_low, high=new_high)
+    curve = source.curve
+    if curve and curve.operators:
+        curve = replace(curve, operators=(*curve.operators, call.op_type))
+    return replace(source, low=new_low, high=new_high, curve=curve)
 
 
-OPERATORS = (Operator("Relu", lower_relu), Operator("Clip", lower_clip))
+OPERATORS = (Operator("Relu", lower_relu, role="limit"), Operator("Clip", lower_clip, role="limit"))

@@ -1,14 +1,15 @@
 """Add: the sum of two activations of one shape, each with its own scale."""
 
 from mapping.importer.lowering import fixed_point, rescale
+from mapping.importer.operators.curve import lower_binary
 from mapping.importer.values import Call, Constant, Layout, Operator, Pending, Target, Unsupported
 from pyimc.network import Add
 
 
 def lower(call: Call) -> Pending:
-    """A residual addition; a tensor added to itself is a change of scale."""
+    """A residual addition; a tensor added to itself is a change of scale, a constant a function of each value."""
     if any(isinstance(call.argument(index), Constant) for index in (0, 1)):
-        raise Unsupported("one of its inputs is constant (fold it into the bias of the layer before)")
+        return lower_binary(call)
     left, right = call.activation(0), call.activation(1)
     if left.hwc != right.hwc or left.shape != right.shape:
         raise Unsupported(f"inputs of shapes {left.shape} and {right.shape} (only equal shapes)")

@@ -1,12 +1,14 @@
-"""Functions of one value, such as Sigmoid, and products of them, such as SiLU: a table of 256 entries.
+"""Functions of one value, such as Sigmoid, and chains and products of them, such as SiLU: a table of 256 entries.
 
 Our quantiser leaves them in float between two scales, so the table is what onnxruntime computes up to rounding:
-dequantise, the function in float64, quantise with halves to even. In a model that quantises every step, the product
+dequantise, the functions in float64, quantise with halves to even. In a model that quantises every step, the product
 of an activation and a function of it is followed step by step and becomes one table too.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,68 +18,92 @@ from mapping.importer.values import Call, Constant, Curve, Layout, Operator, Pen
 from pyimc.network import Lut
 
 Reals = NDArray[np.float64]
+Attributes = Mapping[str, Any]
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+UNARY: dict[str, Callable[[Reals, Attributes], Reals]] = {
+    "Abs": lambda x, _: np.abs(x),
+    "Celu": lambda x, a: np.maximum(x, 0) + _elu(np.minimum(x, 0) / a.get("alpha", 1.0), a.get("alpha", 1.0)),
+    "Elu": lambda x, a: np.where(x < 0, _elu(x, a.get("alpha", 1.0)), x),
+    "Erf": lambda x, _: _erf(x),
+    "Exp": lambda x, _: np.exp(x),
+    "Gelu": lambda x, a: 0.5 * x * (1 + (_erf(x / 2**0.5) if a.get("approximate", "none") == "none" else _tanh3(x))),
+    "HardSigmoid": lambda x, a: np.clip(a.get("alpha", 0.2) * x + a.get("beta", 0.5), 0, 1),
+    "HardSwish": lambda x, _: x * np.clip(x / 6 + 0.5, 0, 1),
+    "LeakyRelu": lambda x, a: np.where(x < 0, a.get("alpha", 0.01) * x, x),
+    "Mish": lambda x, _: x * np.tanh(np.logaddexp(0, x)),
+    "Neg": lambda x, _: -x,
+    "Selu": lambda x, a: (
+        a.get("gamma", 1.0507009873554805) * np.where(x < 0, _elu(x, a.get("alpha", 1.6732632423543772)), x)
+    ),
+    "Sigmoid": lambda x, _: 0.5 + 0.5 * np.tanh(0.5 * x),
+    "Softplus": lambda x, _: np.logaddexp(0, x),
+    "Softsign": lambda x, _: x / (1 + np.abs(x)),
+    "Tanh": lambda x, _: np.tanh(x),
+    "ThresholdedRelu": lambda x, a: np.where(x > a.get("alpha", 1.0), x, 0),
+}
+"""The value of each function at an array of values, from the attributes of its node."""
+
+BINARY: dict[str, Callable[[Reals, Reals], Reals]] = {
+    "Add": np.add,
+    "Div": np.divide,
+    "Max": np.maximum,
+    "Min": np.minimum,
+    "Mul": np.multiply,
+    "Pow": np.power,
+    "PRelu": lambda x, slope: np.where(x < 0, slope * x, x),
+    "Sub": np.subtract,
+}
+"""Functions of two values: of an activation and one constant, or of two functions of one activation."""
+
+_QUANTISED = {
+    "Sigmoid": {"QLinearSigmoid": Layout((0,), output=3)},
+    "LeakyRelu": {"QLinearLeakyRelu": Layout((0,), output=3)},
+    "Mul": {"QLinearMul": Layout((0, 3), output=6)},
+}
 
 
-def sigmoid(values: Reals) -> Reals:
-    """1 / (1 + exp(-x)), without overflow."""
-    return 0.5 + 0.5 * np.tanh(0.5 * values)
+def _elu(x: Reals, alpha: float) -> Reals:
+    """alpha * (exp(x) - 1), which is wanted below 0 only."""
+    return alpha * np.expm1(np.minimum(x, 0))
 
 
-def lower_sigmoid(call: Call) -> Pending:
-    """1 / (1 + exp(-x))."""
-    return _function(call, sigmoid)
+def _tanh3(x: Reals) -> Reals:
+    return np.tanh((2 / math.pi) ** 0.5 * (x + 0.044715 * x**3))
 
 
-def lower_tanh(call: Call) -> Pending:
-    """The hyperbolic tangent."""
-    return _function(call, np.tanh)
+def lower_unary(call: Call) -> Pending:
+    """A function of one activation."""
+    before = _curves(call, 0)[0]
+    with np.errstate(all="ignore"):
+        values = UNARY[call.op_type](before.values, call.attributes)
+    return _pending(call, before, (*before.operators, call.op_type), values)
 
 
-def lower_hard_sigmoid(call: Call) -> Pending:
-    """alpha * x + beta, within 0..1."""
-    alpha, beta = call.attributes.get("alpha", 0.2), call.attributes.get("beta", 0.5)
-    return _function(call, lambda values: np.clip(alpha * values + beta, 0, 1))
-
-
-def lower_hard_swish(call: Call) -> Pending:
-    """x times its hard sigmoid."""
-    return _function(call, lambda values: values * np.clip(values / 6 + 0.5, 0, 1))
-
-
-def lower_leaky_relu(call: Call) -> Pending:
-    """x, times alpha below 0."""
-    alpha = call.attributes.get("alpha", 0.01)
-    return _function(call, lambda values: np.where(values < 0, alpha * values, values))
-
-
-def lower_elu(call: Call) -> Pending:
-    """x, and alpha * (exp(x) - 1) below 0."""
-    alpha = call.attributes.get("alpha", 1.0)
-    return _function(call, lambda values: np.where(values < 0, alpha * np.expm1(np.minimum(values, 0)), values))
-
-
-def lower_mul(call: Call) -> Pending:
-    """The product of two functions of one activation, or of one and a constant."""
-    if isinstance(call.argument(0), Constant):
-        call = replace(call, arguments=call.arguments[::-1])
-    if isinstance(call.argument(1), Constant):
-        factor = call.constant(1)
-        if factor.values.size != 1:
-            raise Unsupported(f"its factor has {factor.values.size} values (only one)")
-        scale = 1.0 if factor.scale is None else float(factor.scale[0])
-        real = float(factor.values.reshape(())) * scale
-        return _function(call, lambda values: values * real)
+def lower_binary(call: Call) -> Pending:
+    """A function of an activation and one constant, or of two functions of one activation."""
+    function = BINARY[call.op_type]
+    for index in (0, 1):
+        if isinstance(call.argument(index), Constant):
+            before, value = _curves(call, 1 - index)[0], _one_value(call, index)
+            sides = (before.values, value) if index else (value, before.values)
+            with np.errstate(all="ignore"):
+                return _pending(call, before, (*before.operators, call.op_type), function(*sides), 1 - index)
     for left in _curves(call, 0):
         for right in _curves(call, 1):
             if left.source.tensor == right.source.tensor:
-                operators = (*left.operators, *right.operators, call.op_type)
-                return _pending(call, Curve(left.source, left.values * right.values, operators))
+                with np.errstate(all="ignore"):
+                    operators = (*left.operators, *right.operators, call.op_type)
+                    return _pending(call, left, operators, function(left.values, right.values))
     raise Unsupported("its inputs are two maps (only a map and a function of it, such as x * sigmoid(x))")
 
 
-def _function(call: Call, function: Callable[[Reals], Reals]) -> Pending:
-    before = _curves(call, 0)[0]
-    return _pending(call, Curve(before.source, function(before.values), (*before.operators, call.op_type)))
+def _one_value(call: Call, index: int) -> Reals:
+    constant = call.constant(index)
+    if constant.values.size != 1:
+        raise Unsupported(f"its constant has {constant.values.size} values (only one)")
+    scale = 1.0 if constant.scale is None else float(constant.scale[0])
+    return np.asarray(constant.values.reshape(()) * scale, np.float64)
 
 
 def _curves(call: Call, index: int) -> list[Curve]:
@@ -91,21 +117,22 @@ def _curves(call: Call, index: int) -> list[Curve]:
     return [Curve(source, real_values(source.quantisation))] + ([source.curve] if source.curve else [])
 
 
-def _pending(call: Call, curve: Curve) -> Pending:
-    def emit(target: Target) -> tuple[Lut]:
-        steps = np.rint(curve.values / target.kind.scale) + target.kind.zero_point
-        table = np.clip(steps, *target.clamp).astype(np.uint8)
-        return (Lut(name=target.name, inputs=(curve.source.tensor,), output=target.output, table=table),)
+def _pending(call: Call, before: Curve, operators: tuple[str, ...], values: Reals, index: int = 0) -> Pending:
+    """A table's result, of the shape that the argument at a position has."""
+    if np.isnan(values).any():
+        raise Unsupported("it is not a number for some values of its input")
 
-    return Pending(emit, curve.source.shape, curve.source.hwc, name=call.name, curve=curve)
+    def emit(target: Target) -> tuple[Lut]:
+        steps = np.rint(values / target.kind.scale) + target.kind.zero_point
+        table = np.clip(steps, *target.clamp).astype(np.uint8)
+        return (Lut(name=target.name, inputs=(before.source.tensor,), output=target.output, table=table),)
+
+    value = call.argument(index)
+    shape, hwc = (value.shape, value.hwc) if isinstance(value, Pending) else (before.source.shape, before.source.hwc)
+    return Pending(emit, shape, hwc, name=call.name, curve=Curve(before.source, values, operators))
 
 
 OPERATORS = (
-    Operator("Sigmoid", lower_sigmoid, {"QLinearSigmoid": Layout((0,), output=3)}, calibrated=False),
-    Operator("Tanh", lower_tanh, calibrated=False),
-    Operator("HardSigmoid", lower_hard_sigmoid, calibrated=False),
-    Operator("HardSwish", lower_hard_swish, calibrated=False),
-    Operator("LeakyRelu", lower_leaky_relu, {"QLinearLeakyRelu": Layout((0,), output=3)}, calibrated=False),
-    Operator("Elu", lower_elu, calibrated=False),
-    Operator("Mul", lower_mul, {"QLinearMul": Layout((0, 3), output=6)}, calibrated=False),
+    *(Operator(name, lower_unary, _QUANTISED.get(name, {}), role="function") for name in UNARY),
+    *(Operator(name, lower_binary, _QUANTISED.get(name, {}), role="function") for name in BINARY if name != "Add"),
 )

@@ -60,4 +60,4 @@ def _nearest(call: Call, size: int, factor: int) -> NDArray[np.int64]:
     return np.clip(rounded, 0, size - 1).astype(np.int64)
 
 
-OPERATORS = (Operator("Resize", lower),)
+OPERATORS = (Operator("Resize", lower, role="copy"),)

@@ -23,8 +23,9 @@ def lower_flatten(call: Call) -> Reshaped:
 def lower_reshape(call: Call) -> Reshaped:
     """A constant shape, in which one -1 is inferred and 0 copies a dimension."""
     source = _source(call)
-    call.require(allowzero=0)
     wanted = [int(size) for size in call.constant(1).values.reshape(-1)]
+    if 0 in wanted:
+        call.require(allowzero=0)
     if any(size == 0 and index >= len(source.shape) for index, size in enumerate(wanted)):
         raise Unsupported(f"shape {wanted} copies a dimension that {source.shape} does not have")
     shape = [source.shape[index] if size == 0 else size for index, size in enumerate(wanted)]
@@ -77,10 +78,10 @@ def _reshaped(source: Reshaped, shape: Shape) -> Reshaped:
 
 
 OPERATORS = (
-    Operator("Flatten", lower_flatten),
-    Operator("Reshape", lower_reshape),
-    Operator("Squeeze", lower_squeeze),
-    Operator("Unsqueeze", lower_unsqueeze),
-    Operator("Identity", lower_identity),
-    Operator("Dropout", lower_identity),
+    Operator("Flatten", lower_flatten, role="shape"),
+    Operator("Reshape", lower_reshape, role="shape"),
+    Operator("Squeeze", lower_squeeze, role="shape"),
+    Operator("Unsqueeze", lower_unsqueeze, role="shape"),
+    Operator("Identity", lower_identity, role="shape"),
+    Operator("Dropout", lower_identity, role="shape"),
 )

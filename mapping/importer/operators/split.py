@@ -69,4 +69,4 @@ def _part(source: Activation, start: int, stop: int) -> Activation:
     )
 
 
-OPERATORS = (Operator("Split", lower_split), Operator("Slice", lower_slice))
+OPERATORS = (Operator("Split", lower_split, role="copy"), Operator("Slice", lower_slice, role="copy"))

@@ -1,0 +1,102 @@
+"""A float ONNX graph that is being rewritten: who reads and who makes each tensor, and constants as arrays."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from mapping.importer.onnx_model import graph_inputs, inferred_shapes
+
+
+class Rewriting:
+    """The graph of a model, which is changed in place.
+
+    Attributes:
+        graph: The ONNX graph.
+        outputs: Names of the graph's outputs.
+        shapes: Static shapes of its tensors, as known before the rewriting.
+    """
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.graph = model.graph
+        self.outputs = {value.name for value in model.graph.output}
+        self.shapes = inferred_shapes(model)
+        inputs = {value.name for value in graph_inputs(model)}
+        self._constants = {each.name: each for each in model.graph.initializer if each.name not in inputs}
+        self.readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+        self.producers: dict[str, onnx.NodeProto] = {}
+        for node in model.graph.node:
+            for name in read_names(node):
+                self.readers[name].append(node)
+            for name in node.output:
+                self.producers[name] = node
+
+    def constant(self, name: str) -> NDArray[Any] | None:
+        """The values of an initialiser, or None."""
+        tensor = self._constants.get(name)
+        return None if tensor is None else numpy_helper.to_array(tensor)
+
+    def add_constant(self, wanted: str, values: NDArray[Any]) -> str:
+        """Add an initialiser and return its name, which is the wanted one or has a number behind it."""
+        name, number = wanted, 1
+        while name in self._constants or name in self.producers:
+            number += 1
+            name = f"{wanted}_{number}"
+        self.graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
+        self._constants[name] = self.graph.initializer[-1]
+        return name
+
+    def only_reader(self, tensor: str) -> onnx.NodeProto | None:
+        """The one node that reads a tensor, if nothing else does."""
+        readers = self.readers[tensor]
+        return readers[0] if len(readers) == 1 and tensor not in self.outputs else None
+
+    def absorb(self, node: onnx.NodeProto, into: onnx.NodeProto) -> None:
+        """Remove a node whose work the node before it does now."""
+        into.output[0] = node.output[0]
+        self.producers[into.output[0]] = into
+        self.remove(node)
+
+    def bypass(self, node: onnx.NodeProto) -> None:
+        """Remove a node that computes its first input."""
+        source, target = node.input[0], node.output[0]
+        for reader in self.readers[target]:
+            for index, name in enumerate(reader.input):
+                if name == target:
+                    reader.input[index] = source
+        self.remove(node)
+        self.readers[source] += self.readers.pop(target, [])
+
+    def remove(self, node: onnx.NodeProto) -> None:
+        """Take a node out of the graph."""
+        for name in node.input:
+            self.readers[name] = [reader for reader in self.readers[name] if reader is not node]
+        self.graph.node.remove(node)
+
+    def without_the_unread(self) -> None:
+        """Drop nodes and initialisers that no output depends on."""
+        needed = set(self.outputs)
+        for node in reversed(self.graph.node):
+            if needed.intersection(node.output):
+                needed.update(read_names(node))
+        _keep(self.graph.node, lambda node: not needed.isdisjoint(node.output))
+        _keep(self.graph.initializer, lambda tensor: tensor.name in needed)
+
+
+def read_names(node: onnx.NodeProto) -> Iterator[str]:
+    """What a node reads, the graphs inside it (of If or Loop) included."""
+    yield from (name for name in node.input if name)
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                yield from read_names(inner)
+
+
+def _keep(field: Any, wanted: Callable[[Any], bool]) -> None:
+    for index in reversed(range(len(field))):
+        if not wanted(field[index]):
+            del field[index]
