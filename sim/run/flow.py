@@ -35,6 +35,7 @@ LEVELS = ("rtl", "cycle", "golden")
 FEW_IMAGES, LABELLED_IMAGES = 4, 32  # of a run with values: one interval with the chip full; enough for an accuracy
 SLOW_NODES = 64  # above, RTL simulates less than some hundred cycles a second
 BUILD = Path("build")
+TAIL = "tail.onnx"  # of a run directory: what the host computes of the chip's outputs
 INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
 
 Say = Callable[[str], None]
@@ -90,6 +91,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     with _timed(seconds, "save"):
         program_file.save(program, folder / "program")
         np.save(folder / "images.npy", prepared.images)
+        (folder / TAIL).write_bytes(prepared.tail.SerializeToString())
         inputs = {"model_sha256": prepared.model_hash, "labels": prepared.labels}
         (folder / INPUTS).write_text(json.dumps(inputs) + "\n")
     run = Run(
@@ -218,6 +220,8 @@ def _judge(run: Run) -> None:
 
 
 def _check_lines(prepared: Prepared) -> Iterator[str]:
+    from mapping.importer.tail import operators  # ONNX
+
     values = sum(check.values for check in prepared.checks)
     differing = sum(check.differing for check in prepared.checks)
     worst = max(check.max_lsb for check in prepared.checks)
@@ -225,8 +229,9 @@ def _check_lines(prepared: Prepared) -> Iterator[str]:
         f"golden against onnxruntime, layer by layer: {differing} of {values} values differ "
         f"({differing / values:.1e}), by at most {worst} LSB"
     )
-    if prepared.network.host_tail:
-        yield f"left to the host: {', '.join(prepared.network.host_tail)}"
+    for output, hosted in operators(prepared.tail).items():
+        if hosted:
+            yield f"left to the host: {output}: {', '.join(hosted)}"
 
 
 @contextmanager

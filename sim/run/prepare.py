@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
+from mapping.importer.exported import bound
 from mapping.importer.inputs import quantise_input
-from mapping.importer.onnx_model import image_shape, is_quantised
-from mapping.importer.quantise import quantise
+from mapping.importer.onnx_model import image_shape
+from mapping.importer.quantise import quantise_whole
 from mapping.importer.reference import LayerCheck, compare
-from mapping.importer.walk import import_model
+from mapping.importer.walk import import_whole
 from mapping.models import BUILTIN, load_model, model_inputs
 from pyimc.network import Network
 
@@ -30,6 +32,7 @@ class Prepared:
         images: uint8 [images, height, width, channels].
         labels: True class of each image, if known.
         checks: Every layer of the golden model against onnxruntime, on the first image.
+        tail: What the host computes of the chip's outputs, see `mapping.importer.tail`.
     """
 
     network: Network
@@ -37,6 +40,7 @@ class Prepared:
     images: NDArray[np.uint8]
     labels: tuple[int, ...] | None
     checks: tuple[LayerCheck, ...]
+    tail: onnx.ModelProto
 
 
 def prepare(name_or_path: str, images: int, source: Path | None) -> Prepared:
@@ -51,19 +55,21 @@ def prepare(name_or_path: str, images: int, source: Path | None) -> Prepared:
         ConfigError: Model or input cannot be used.
         UnsupportedOperator: The model has nodes that the chip cannot run.
     """
-    model = load_model(name_or_path)
+    model = bound(load_model(name_or_path), {})
     shape = image_shape(model)
     inputs = model_inputs(name_or_path, shape, images, source)
-    if not is_quantised(model):
-        model = quantise(model, list(model_inputs(name_or_path, shape, CALIBRATION_IMAGES).images))
-    network = import_model(model, model_name(name_or_path))
-    checks = compare(model, network, inputs.images[0])
+    calibration = list(model_inputs(name_or_path, shape, CALIBRATION_IMAGES).images)
+    quantised = quantise_whole(model, calibration)
+    imported = import_whole(quantised.model, model_name(name_or_path))
+    network = imported.network
+    checks = compare(quantised.model, network, inputs.images[0])
     return Prepared(
         network=network,
-        model_hash=hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(),
+        model_hash=hashlib.sha256(quantised.model.SerializeToString(deterministic=True)).hexdigest(),
         images=np.stack([quantise_input(network, image) for image in inputs.images]),
         labels=inputs.labels,
         checks=tuple(checks),
+        tail=imported.tail,
     )
 
 
