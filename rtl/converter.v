@@ -153,6 +153,9 @@ module converter #(
             step_q <= 4'd0;
         end
     end
+`ifdef FORMAL_CONVERTER
+`include "formal/converter.vh"
+`endif
 endmodule
 // verilator lint_on UNUSEDSIGNAL
 

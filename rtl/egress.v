@@ -154,6 +154,9 @@ module egress #(
             fill_q <= 0;
         end
     end
+`ifdef FORMAL_EGRESS
+`include "formal/egress.vh"
+`endif
 endmodule
 // verilator lint_on UNUSEDSIGNAL
 

@@ -52,6 +52,9 @@ PROOFS = (
     Proof("fifo", {"WIDTH": 3, "DEPTH": 3}, quick=True),
     Proof("fifo", {"WIDTH": 2, "DEPTH": 4}),
     Proof("packer", {"WORD": 32, "CTX_BITS": 1}, quick=True),
+    Proof("converter", {"COLS": 6, "ADCS": 2, "CONTEXTS": 2, "CTX_BITS": 1, "STEPS": 2, "GROUP_BITS": 3}),
+    Proof("egress", {"WORD": 64, "CONTEXTS": 2, "CTX_BITS": 1, "DESTINATIONS": 2, "PACKET": 2}, quick=True),
+    Proof("egress", {"WORD": 80, "CONTEXTS": 3, "CTX_BITS": 2, "DESTINATIONS": 1, "PACKET": 3}),
 )
 
 
