@@ -16,9 +16,11 @@ from mapping.placement.ledger import Options
 from pyimc import isa, program_file
 from pyimc.arch import load_arch
 from pyimc.energy.costs import COSTS
+from pyimc.energy.fit import SILICON
 from pyimc.errors import ConfigError, EncodingError, ImcError
 from pyimc.steady import MANY_IMAGES
 from sim.lab.benchmark import benchmark
+from sim.lab.energy import fit_lines
 from sim.lab.growth import growth
 from sim.run.flow import BUILD, Request, rerun, simulate
 from sim.run.progress import progress_line
@@ -130,6 +132,13 @@ def _parser() -> argparse.ArgumentParser:
 
     growing = commands.add_parser("growth", help="measure how time and memory grow with the network and the chip")
     growing.set_defaults(command=lambda parsed: growth())
+
+    costing = commands.add_parser("energy", help="parameters of a table of costs").add_subparsers(
+        required=True, metavar="what"
+    )
+    fitting = costing.add_parser("fit", help="fit parameters to measured rows by least squares and print the residuals")
+    fitting.add_argument("rows", type=Path, nargs="?", default=SILICON, help="a .yaml file (default: measured chips)")
+    fitting.set_defaults(command=lambda parsed: print("\n".join(fit_lines(parsed.rows))))
 
     studying = commands.add_parser("study", help="measure what cutting layers, pipelining and buffers bring")
     studying.add_argument("studies", nargs="*", metavar="study", help="split, dataflow, buffers (default: all)")

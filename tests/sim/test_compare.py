@@ -32,7 +32,7 @@ from tests.sim import small
 from tests.sim.runs import Said, pyimc
 
 MEASURE = "sim.lab.compare.rows.measure"
-FIGURES = Figures(10, 15, 100, 2, 0.5, 90, 80, "a", 9, 20, 10, 3, 0.1, "hash")
+FIGURES = Figures(10, 15, 100, 2, 0.5, 90, 80, "a", 9, 20, 10, 3, 0.1, "hash", 5e6, 1.5)
 
 
 def compare(*arguments: object) -> Said:

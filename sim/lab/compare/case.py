@@ -9,6 +9,7 @@ from typing import Any
 
 from mapping.placement.ledger import Options
 from pyimc.arch import Arch
+from pyimc.energy.costs import COSTS, load_costs
 from sim.lab.rows import key_of
 from sim.lab.sources import hashed
 
@@ -42,6 +43,7 @@ class Case:
     def key(self) -> str:
         """sha256 of all that decides the figures, the sources included."""
         said = self.said()
+        said["costs"] = load_costs(COSTS).model_dump(mode="json")
         file = Path(self.strategy)
         said["sources"] = [
             hashed("sim/lab/compare/measure.py") if self.level == "cycle" else hashed("pyimc", "mapping", "rtl", "sim"),

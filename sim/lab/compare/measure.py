@@ -13,6 +13,8 @@ from mapping.actors.buffers import smallest_rings
 from mapping.compile import compile_network
 from pyimc import network_file
 from pyimc.cycle.model import simulate as predict
+from pyimc.energy.account import account
+from pyimc.energy.costs import COSTS, load_costs
 from pyimc.errors import CapacityError, DeadlockError, ScheduleError, UnsupportedOperator
 from pyimc.measurement import Measurement
 from pyimc.network import Network
@@ -45,6 +47,8 @@ class Figures:
         planes: That hold weights.
         compile_seconds: Wall time of the compiler.
         program: Its hash.
+        picojoules: Energy of an image in the steady state.
+        tops_per_w: 10^12 operations a joule.
     """
 
     latency: int
@@ -61,6 +65,8 @@ class Figures:
     planes: int
     compile_seconds: float
     program: str
+    picojoules: float
+    tops_per_w: float
 
 
 def measure(case: Case, folder: Path) -> Figures | str:
@@ -107,6 +113,7 @@ def _figures(program: Program, measured: Measurement, compile_seconds: float) ->
     assert steady is not None and measured.latency is not None
     imcs = [node for node in program.pus if node in program.arch.imcs]
     channels = [channel for channel in program.channels if channel.consumer != HOST]
+    chip = account(program, load_costs(COSTS), steady.interval, steady.latency).chip
     return Figures(
         latency=measured.latency,
         steady_latency=steady.latency,
@@ -122,6 +129,8 @@ def _figures(program: Program, measured: Measurement, compile_seconds: float) ->
         planes=sum(len(image.weights) for image in program.pus.values()),
         compile_seconds=round(compile_seconds, 3),
         program=program_hash(program),
+        picojoules=chip.pj,
+        tops_per_w=chip.tops_per_w,
     )
 
 

@@ -45,6 +45,8 @@ COLUMNS: tuple[Column, ...] = (
     ("busy, of all", lambda line: f"{busy_of_all(line):.1%}"),
     ("buffer words (least)", lambda line: f"{line.figures.ring_words} ({line.figures.least_words})"),
     ("planes used", lambda line: str(line.figures.planes)),
+    ("uJ an image", lambda line: f"{line.figures.picojoules / 1e6:.4g}"),
+    ("TOPS/W", lambda line: f"{line.figures.tops_per_w:.3g}"),
     ("compile (s)", lambda line: f"{line.figures.compile_seconds:.1f}"),
 )
 WORDS = 4
