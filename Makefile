@@ -13,6 +13,7 @@ PYTEST  = $(BIN)/python -m pytest -n $(JOBS) $(if $(K),-k '$(K)')
 flag    = $(if $(filter-out undefined environment,$(origin $(1))),$(2) '$($(1))')
 OPTIONS = $(call flag,SIM,--sim) $(call flag,ARCH,--arch) $(call flag,STRATEGY,--strategy) $(call flag,LEVEL,--level) \
           $(call flag,INPUT,--input) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array) \
+          $(if $(call flag,TRACE),--trace) \
           $(if $(call flag,OPTION),$(foreach pair,$(OPTION),--option '$(pair)'))
 # --flag word for every word, only for what stands on make's command line.
 each    = $(if $(filter command,$(origin $(1))),$(foreach word,$($(1)),$(2) '$(word)'))
@@ -32,7 +33,7 @@ help: ## this list
 setup: ## install the environment, the simulators and the linter, and nothing else
 	$(SETUP) $(SIMULATORS) verilator
 
-sim: ## run MODEL= on the chip and prove every value (STRATEGY= OPTION= LEVEL= ARCH= INPUT= IMAGES= SEED= ARRAY= SIM=)
+sim: ## run MODEL= on the chip and prove every value (STRATEGY= OPTION= LEVEL= ARCH= INPUT= IMAGES= SEED= ARRAY= SIM= TRACE=1)
 	$(SETUP) $(if $(filter golden cycle,$(LEVEL)),,$(SIMULATOR))
 	@$(BIN)/pyimc sim --model '$(MODEL)' $(OPTIONS)
 

@@ -188,6 +188,7 @@ def _rtl_arguments(parser: argparse.ArgumentParser) -> None:
         "--sim", default="icarus", help="icarus, or verilator: minutes to build, then ten times as fast"
     )
     parser.add_argument("--array", default="verilog", help="who computes column sums: verilog or numpy")
+    parser.add_argument("--trace", action="store_true", help="write trace.json.gz, a timeline for ui.perfetto.dev")
     parser.add_argument("--front-door", action="store_true", help="send the weights as packets (slow, cycles counted)")
 
 
@@ -205,7 +206,7 @@ def _request(parsed: argparse.Namespace) -> Request:
     return Request(
         model=parsed.model, arch=parsed.arch, strategy=parsed.strategy, level=parsed.level, images=parsed.images,
         input=parsed.input, seed=parsed.seed, sim=parsed.sim, array=parsed.array, front_door=parsed.front_door,
-        options=_options(parsed.option), costs=parsed.costs,
+        options=_options(parsed.option), costs=parsed.costs, trace=parsed.trace,
     )  # fmt: skip
 
 
@@ -233,7 +234,15 @@ def _rerun(parsed: argparse.Namespace) -> None:
     console = Console(highlight=False, soft_wrap=True)
     with progress_line(console) as progress:
         run = rerun(
-            parsed.run, parsed.level, parsed.sim, parsed.array, parsed.front_door, parsed.costs, console.print, progress
+            parsed.run,
+            parsed.level,
+            parsed.sim,
+            parsed.array,
+            parsed.front_door,
+            parsed.costs,
+            console.print,
+            progress,
+            parsed.trace,
         )
     _report(run, console)
 

@@ -77,10 +77,15 @@ def size_edges(graph: Graph) -> Graph:
     )
 
 
-def smallest_rings(program: Program) -> tuple[Edge, ...]:
-    """The edges of a Program, with the smallest rings that do not deadlock at its grain."""
+def smallest_graph(program: Program) -> Graph:
+    """The graph of a Program, with the smallest rings that do not deadlock at its grain."""
     grain = read_grain(program.origin.options.get("grain", "row"))
-    return size_edges(build_graph(program.network, program.arch, grain)).edges
+    return size_edges(build_graph(program.network, program.arch, grain))
+
+
+def smallest_rings(program: Program) -> tuple[Edge, ...]:
+    """The edges of `smallest_graph`."""
+    return smallest_graph(program).edges
 
 
 def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = SLACK_ROWS) -> tuple[Channel, ...]:

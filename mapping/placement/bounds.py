@@ -91,23 +91,31 @@ def _link_bound(graph: Graph, arch: Arch) -> tuple[int, str]:
 
 def latency_bound(graph: Graph, arch: Arch) -> int:
     """Of the cycles from the first flit of an image to the last one of its results, both included."""
-    ends: dict[str, list[int]] = {}  # the last word of every firing
-    for name, node in graph.nodes.items():
-        time = cache(lambda firing, task=node.task: task.firing_time(arch, firing))
-        inputs = [_ready(graph, arch, edge, ends) for edge in graph.inputs(name)]
-        free, end = 0, 0
-        ends[name] = []
-        for firing, *ready in zip(node.firings, *inputs, strict=True):
-            front, span, work = time(firing)
-            start = max(free, *ready)
-            free = start + front + node.task.reissue_cycles
-            end = max(start + span, end + work)
-            ends[name].append(end)
+    _, ends = planned_firings(graph, arch)
     return max(
         ends[edge.producer][-1] + _packet_flits(graph.nodes[edge.producer].firings[-1].produce, arch)
         for edge in graph.edges
         if edge.consumer == HOST
     )
+
+
+def planned_firings(graph: Graph, arch: Arch) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    """Issue and last word of every firing of one image, by node, if it had the chip and every node a PU for itself."""
+    starts: dict[str, list[int]] = {}
+    ends: dict[str, list[int]] = {}
+    for name, node in graph.nodes.items():
+        time = cache(lambda firing, task=node.task: task.firing_time(arch, firing))
+        inputs = [_ready(graph, arch, edge, ends) for edge in graph.inputs(name)]
+        free, end = 0, 0
+        starts[name], ends[name] = [], []
+        for firing, *ready in zip(node.firings, *inputs, strict=True):
+            front, span, work = time(firing)
+            start = max(free, *ready)
+            free = start + front + node.task.reissue_cycles
+            end = max(start + span, end + work)
+            starts[name].append(start)
+            ends[name].append(end)
+    return starts, ends
 
 
 def _ready(graph: Graph, arch: Arch, edge: Edge, ends: dict[str, list[int]]) -> Sequence[int]:

@@ -30,11 +30,13 @@ class Run:
         program: A Program.
         images: How many the host streams.
         events: How many events to log, from the start of the run.
+        words: Words that leave engines are events, too: most of them.
     """
 
-    def __init__(self, program: Program, images: int, events: int = 0) -> None:
+    def __init__(self, program: Program, images: int, events: int = 0, words: bool = True) -> None:
         self._program = program
         self._chip = build(program, images, events)
+        self._chip.write(0, G_LOG_WORDS=int(words))
 
     def until(self, images: int) -> Measurement:
         """Goes on until as many words have left the chip as so many images have; more than before, all at most."""
@@ -56,9 +58,9 @@ class Run:
         )
 
 
-def simulate(program: Program, images: int, events: int = 0) -> Measurement:
+def simulate(program: Program, images: int, events: int = 0, words: bool = True) -> Measurement:
     """Runs a Program without values; see `Run`."""
-    return Run(program, images, events).until(images)
+    return Run(program, images, events, words).until(images)
 
 
 def _row(program: Program, chip: Chip, actor: Actor) -> int:

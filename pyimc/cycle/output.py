@@ -147,7 +147,8 @@ def send(s: Table, u: int, now: int) -> None:
 def fill(s: Table, u: int, word: int, now: int) -> None:
     """The filling half of rtl/egress.v takes a word."""
     s[actor_row(s, u, word >> CTX_AT) + A_LAST_WORD] = now
-    log(s, u, now, EVENT_WORD, word >> CTX_AT)
+    if s[G_LOG_WORDS]:
+        log(s, u, now, EVENT_WORD, word >> CTX_AT)
     s[u + P_FILLED] += 1
     if word & MARK_LAST or s[u + P_FILLED] == s[G_PACKET]:
         bank = s[u + P_FILL_BANK]

@@ -33,9 +33,9 @@ NEVER = 1 << 60
     # host port, towards the host
     G_OUT_READ, G_OUT_WRITE, G_OUT_PUSHED, G_OUT_CREDIT, G_OUT_BODY, G_OUT_WORDS, G_HEARD,
     # end
-    G_TIME, G_ENDED, G_EVENT,
+    G_TIME, G_ENDED, G_EVENT, G_LOG_WORDS,
     G_COLUMNS,
-) = range(52)  # fmt: skip
+) = range(53)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------------------- routers
 # A flit is the packet's description, the same in every flit of it; LAST ends the packet.

@@ -21,6 +21,8 @@ from pyimc.cycle.model import simulate as predict
 from pyimc.energy.costs import COSTS, costs_for
 from pyimc.errors import ConfigError, DeadlockError, EncodingError, MismatchError
 from pyimc.steady import MANY_IMAGES
+from sim.report.observe import observe
+from sim.report.timeline import MARGIN_EVENTS, WINDOW_EVENTS
 from sim.run.job import Job
 from sim.run.packets import table_packets
 from sim.run.record import rtl_measurement
@@ -59,6 +61,7 @@ class Request:
     sim: str
     array: str
     front_door: bool
+    trace: bool = False
     options: Options = field(default_factory=dict)
     folder: Path | None = None
     costs: str = COSTS
@@ -97,13 +100,14 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     run = Run(
         folder=folder, program=program, level=request.level, model_hash=prepared.model_hash, seed=request.seed,
         sim=request.sim, array=request.array, images=prepared.images, labels=prepared.labels, checks=prepared.checks,
-        seconds=seconds, costs=costs,
+        seconds=seconds, costs=costs, trace=request.trace,
     )  # fmt: skip
     return _execute(run, request.front_door, say, progress)
 
 
 def rerun(
-    folder: Path, level: str, sim: str, array: str, front_door: bool, costs: str, say: Say, progress: Progress
+    folder: Path, level: str, sim: str, array: str, front_door: bool, costs: str, say: Say, progress: Progress,
+    trace: bool = False,
 ) -> Run:  # fmt: skip
     """Runs the Program and the images of an earlier run again, from disk.
 
@@ -124,7 +128,7 @@ def rerun(
     run = Run(
         folder=folder, program=program, level=level, model_hash=inputs["model_sha256"], seed=program.origin.seed,
         sim=sim, array=array, images=images, labels=None if inputs["labels"] is None else tuple(inputs["labels"]),
-        checks=(), seconds={}, costs=costs_for(costs, program.arch),
+        checks=(), seconds={}, costs=costs_for(costs, program.arch), trace=trace,
     )  # fmt: skip
     return _execute(run, front_door, say, progress)
 
@@ -161,7 +165,7 @@ def _inputs(folder: Path) -> tuple[NDArray[np.uint8], dict[str, Any]]:
 def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
     if run.level == "cycle":
         _predict(run)
-        write_result(run)
+        _report(run, say)
         _judge(run)
         return run
     with _timed(run.seconds, "golden"):
@@ -182,16 +186,24 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
             run.measured = rtl_measurement(run.program, run.folder)
             run.verdicts = verdicts(run.program, goldens, run.folder, outcome.begin_cycle)
             run.rtl_outputs = outputs(run.program.network, run.program, run.folder, len(run.images))
-    write_result(run)
+    _report(run, say)
     _judge(run)
     return run
+
+
+def _report(run: Run, say: Say) -> None:
+    """What people look at, then `result.json`, which says that all is there."""
+    with _timed(run.seconds, "report"):
+        for path in observe(run):
+            say(str(path))
+    write_result(run)
 
 
 def _predict(run: Run) -> None:
     """Time without values: the cycle model, whose cycles are those of the RTL."""
     predict(run.program, 1)  # compiles the model, or finds it compiled
     with _timed(run.seconds, "run"):
-        run.measured = predict(run.program, len(run.images))
+        run.measured = predict(run.program, len(run.images), WINDOW_EVENTS + MARGIN_EVENTS, words=False)
     run.simulator = "cycle model"
 
 

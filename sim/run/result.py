@@ -48,6 +48,7 @@ class Run:
     seconds: dict[str, float]
     costs: Costs
     simulator: str = ""
+    trace: bool = False
     golden_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
     rtl_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
     load_cycles: int = 0

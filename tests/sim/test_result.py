@@ -89,7 +89,7 @@ def test_it_says_what_ran(report: dict[str, Any], folder: Path) -> None:
     }  # fmt: skip
     assert report["host_tail"] == ["Softmax"]
     assert {"cocotb", "numpy", "onnx", "onnxruntime", "pyimc", "python"} <= report["tools"].keys()
-    assert {"prepare", "compile", "save", "golden", "build", "simulator", "load", "run", "verify"} == report[
+    assert {"prepare", "compile", "save", "golden", "build", "simulator", "load", "run", "verify", "report"} == report[
         "wall_seconds"
     ].keys()
 
