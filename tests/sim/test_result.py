@@ -29,7 +29,7 @@ MEASURED: dict[str, type | tuple[type, ...]] = {
     "deadlock": bool, "waiting": list, "cycles_total": int, "latency_cycles": int, "latencies_cycles": list,
     "steady_latency_cycles": int, "settled": bool,
     "interval_cycles": int, "intervals_cycles": list, "load_cycles": int, "pus": dict, "nodes": dict,
-    "network_flits": int, "rtl_top1": float, "cycles_per_second": float, "macs_per_second": float,
+    "network_flits": int, "energy": dict, "rtl_top1": float, "cycles_per_second": float, "macs_per_second": float,
 }  # fmt: skip
 NODE: dict[str, type | tuple[type, ...]] = {
     "pu": int, "firings": int, "busy_cycles": int, "first_issue_cycle": int, "inputs_read_cycle": int,
