@@ -5,9 +5,10 @@ schedule, code, validation of the code.
 """
 
 from mapping.actors.buffers import allocate
-from mapping.actors.plan import SETTINGS, Plan, planned_graph, program_of, read_settings
+from mapping.actors.plan import SETTINGS, Plan, code_of, planned_graph, read_settings
 from mapping.actors.validate import check_placement, check_program, check_schedule
 from mapping.cuts.split import read_cuts, split_network, write_cuts
+from mapping.passes import rewritten
 from mapping.placement.bounds import bounds
 from mapping.placement.ledger import Options, Placement, with_room
 from mapping.placement.strategies import find
@@ -48,9 +49,10 @@ def compile_network(
     asked: Options = {name: given.pop(name) for name in SETTINGS if name in given}
     settings = read_settings(asked)
     cuts = read_cuts(str(given.pop("split", "")))
-    network = split_network(network, cuts)
+    network = rewritten(network, split=lambda network: split_network(network, cuts))
     if found.plan:
         plan = found.plan(network, arch, given, seed, asked)
+        graph = planned_graph(network, arch, plan.cuts, plan.settings)
     else:
         graph = planned_graph(network, arch, {}, settings)
         rows = 0 if found.proves else settings.slack_rows
@@ -60,9 +62,9 @@ def compile_network(
                 f"strategy {strategy}: place returned {type(placement).__name__}, must return a Placement"
             )
         plan = Plan(placement, {}, settings)
-    graph = planned_graph(network, arch, plan.cuts, plan.settings)
     check_placement(graph, arch, plan.placement)
-    check_schedule(graph, arch, plan.placement, allocate(graph, arch, plan.placement, plan.settings.slack_rows))
+    channels = allocate(graph, arch, plan.placement, plan.settings.slack_rows)
+    check_schedule(graph, arch, plan.placement, channels)
     least = bounds(graph, arch)
     effective = {**given, **plan.settings.options(), "split": write_cuts({**cuts, **plan.cuts})}
     origin = Origin(
@@ -70,6 +72,6 @@ def compile_network(
         limit=least.limit, bounds={"load": least.load, "interval": least.interval, "latency": least.latency}
         | ({} if plan.placement.bound is None else {"proven_load": plan.placement.bound}),
     )  # fmt: skip
-    program = program_of(graph, arch, plan, origin)
+    program = code_of(graph, arch, plan, channels, origin)
     check_program(program)
     return program

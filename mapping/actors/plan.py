@@ -10,11 +10,12 @@ from mapping.actors.graph import Graph, build_graph
 from mapping.code.codegen import generate
 from mapping.cuts.relay import add_relays
 from mapping.cuts.split import Cut, split_network
+from mapping.passes import rewritten
 from mapping.placement.ledger import Options, Placement, Priority
 from pyimc.arch import Arch
 from pyimc.errors import ConfigError
 from pyimc.network import Network
-from pyimc.program import Origin, Program
+from pyimc.program import Channel, Origin, Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,20 @@ def read_settings(options: Options, default: Settings = Settings()) -> Settings:
 
 def planned_graph(network: Network, arch: Arch, cuts: Mapping[str, Cut], settings: Settings) -> Graph:
     """The graph of a cut network, with its relays and the smallest ring of every edge."""
-    return size_edges(build_graph(add_relays(split_network(network, cuts), arch), arch, settings.grain))
+    network = rewritten(
+        network,
+        split=lambda network: split_network(network, cuts),
+        relays=lambda network: add_relays(network, arch),
+    )
+    return size_edges(build_graph(network, arch, settings.grain))
 
 
 def program_of(graph: Graph, arch: Arch, plan: Plan, origin: Origin) -> Program:
     """Buffers and code of a plan, not validated; raises CapacityError."""
-    placement = replace(plan.placement, priority=plan.settings.priority)
-    channels = allocate(graph, arch, placement, plan.settings.slack_rows)
-    return generate(graph, arch, placement, channels, origin)
+    channels = allocate(graph, arch, plan.placement, plan.settings.slack_rows)
+    return code_of(graph, arch, plan, channels, origin)
+
+
+def code_of(graph: Graph, arch: Arch, plan: Plan, channels: tuple[Channel, ...], origin: Origin) -> Program:
+    """The code of a plan whose buffers are sized."""
+    return generate(graph, arch, replace(plan.placement, priority=plan.settings.priority), channels, origin)

@@ -57,8 +57,11 @@ def check_placement(graph: Graph, arch: Arch, placement: Placement) -> None:
 
 
 def check_schedule(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Channel, ...]) -> None:
-    """One sound channel per edge, rings apart, tokens in balance, no deadlock; raises ScheduleError."""
-    check_placement(graph, arch, placement)
+    """One sound channel per edge of a sound placement, rings apart, tokens in balance, no deadlock.
+
+    Raises:
+        ScheduleError: Lists every fault.
+    """
     edges = Counter((e.name, e.tensor, e.producer, e.consumer, e.port) for e in graph.edges)
     given = Counter((c.name, c.tensor, c.producer, c.consumer, c.port) for c in channels)
     faults = [f"edge {edge[0]} has no channel" for edge in (edges - given).elements()]

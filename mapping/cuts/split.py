@@ -108,6 +108,8 @@ def split_network(network: Network, cuts: Mapping[str, Cut]) -> Network:
     Raises:
         ConfigError: A node that does not exist or is no whole layer, or a cut that does not divide it.
     """
+    if not cuts:
+        return network
     layers = whole_layers(network)
     unknown = [name for name in cuts if name not in layers]
     if unknown:

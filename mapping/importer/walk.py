@@ -35,8 +35,8 @@ from mapping.importer.values import (
     Value,
     hwc,
 )
+from mapping.passes import rewritten
 from pyimc.network import Lut, Network, Node, TensorType
-from pyimc.network_rules import verify
 
 
 @dataclass(slots=True)
@@ -97,8 +97,7 @@ def import_whole(model: onnx.ModelProto, name: str, cut: Sequence[str] = ()) -> 
     tail = tuple(filter(None, (plain_operator(node) for node in share.nodes)))
     assert entry is not None
     network = Network(name, entry, tuple(outputs), state.tensors, tuple(state.nodes), tail)
-    network = prune(fuse_clamps(compute_parts(network)))
-    verify(network)
+    network = rewritten(network, parts=compute_parts, clamps=lambda network: prune(fuse_clamps(network)))
     return Imported(network, build_tail(model, share, network))
 
 
