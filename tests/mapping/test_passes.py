@@ -17,7 +17,7 @@ def _reversed(network: Network) -> Network:
 
 
 def test_the_pass_that_breaks_a_network_is_named() -> None:
-    with pytest.raises(ConfigError, match="after pass turn: network test is not well formed: node .* is not computed"):
+    with pytest.raises(ConfigError, match=r"after pass turn: network test is not well formed: node .* is not computed"):
         rewritten(residual(), keep=lambda network: network, turn=_reversed, again=_reversed)
 
 
@@ -29,5 +29,5 @@ def test_a_cut_that_forgets_a_type_does_not_get_to_the_graph(monkeypatch: pytest
 
     whole = split._Cutter.parts
     monkeypatch.setattr(split._Cutter, "parts", forget)
-    with pytest.raises(ConfigError, match="after pass split: .* tensor b.one.y/c0 has no type"):
+    with pytest.raises(ConfigError, match=r"after pass split: .* tensor b\.one\.y/c0 has no type"):
         compile_network(residual(), small_arch(), options={"split": "b.one:copies=2"})
