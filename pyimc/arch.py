@@ -54,11 +54,12 @@ class Crossbar(_Strict):
 
 
 class Arch(_Strict):
-    """A chip: a mesh with one host node, dpu nodes, and imc PUs everywhere else.
+    """A chip: a mesh with one host node and a processing unit at every other one.
 
     Attributes:
         host: node id of the host port.
         dpus: node ids of the PUs with the digital engine.
+        pus: node ids of the PUs of further kinds, by kind; what nothing names has the crossbar engine.
         word_bits: link and activation memory word (64, 128 or 256 bits).
         packet_words: payload words of the longest data packet.
         contexts: actors that one PU can host.
@@ -75,6 +76,7 @@ class Arch(_Strict):
     mesh: Mesh
     host: Annotated[int, Field(ge=0)]
     dpus: tuple[Annotated[int, Field(ge=0)], ...]
+    pus: dict[str, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict)
     word_bits: int
     packet_words: Annotated[int, Field(ge=1, le=64)]
     contexts: Annotated[int, Field(ge=1, le=64)]
@@ -92,12 +94,13 @@ class Arch(_Strict):
         nodes = self.mesh.columns * self.mesh.rows
         if self.word_bits not in (64, 128, 256):
             raise ValueError(f"word_bits is {self.word_bits}, must be 64, 128 or 256")
-        for name, ids in (("host", (self.host,)), ("dpus", self.dpus)):
+        for name, ids in (("host", (self.host,)), ("dpus", self.dpus), *self.pus.items()):
             for node in ids:
                 if node >= nodes:
                     raise ValueError(f"{name}: node {node} does not exist, the mesh has nodes 0..{nodes - 1}")
         if len(set(self.dpus)) != len(self.dpus) or self.host in self.dpus:
             raise ValueError(f"dpus: {list(self.dpus)} must be distinct and must not name the host ({self.host})")
+        self._check_kinds()
         if not _power_of_two(self.destinations):
             raise ValueError(f"destinations is {self.destinations}, must be a power of two")
         if self.contexts * self.destinations > 256:
@@ -116,6 +119,16 @@ class Arch(_Strict):
             raise ValueError(f"crossbar: rows and columns must be multiples of the word's {self.lanes} bytes")
         return self
 
+    def _check_kinds(self) -> None:
+        from pyimc.engines import ENGINES  # engines know architectures
+
+        further = sorted(ENGINES.keys() - {"imc", "dpu"})
+        if unknown := sorted(self.pus.keys() - set(further)):
+            raise ValueError(f"pus: {', '.join(unknown)} must be among {', '.join(further) or 'none'}")
+        named = [self.host, *self.dpus, *(node for places in self.pus.values() for node in places)]
+        if len(set(named)) != len(named):
+            raise ValueError(f"pus: nodes {', '.join(map(str, named))} must be distinct: the host, dpus and pus")
+
     @property
     def nodes(self) -> int:
         """Nodes of the mesh, the host included."""
@@ -127,9 +140,26 @@ class Arch(_Strict):
         return self.word_bits // 8
 
     @cached_property
+    def kinds(self) -> dict[int, str]:
+        """The kind of every PU, by node id, ascending."""
+        named = {node: kind for kind, places in {"dpu": self.dpus, **self.pus}.items() for node in places}
+        return {node: named.get(node, "imc") for node in range(self.nodes) if node != self.host}
+
+    def places(self, kind: str) -> tuple[int, ...]:
+        """Node ids of the PUs of a kind, ascending."""
+        return self._places.get(kind, ())
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, ...]]:
+        found: dict[str, list[int]] = {}
+        for node, kind in self.kinds.items():
+            found.setdefault(kind, []).append(node)
+        return {kind: tuple(places) for kind, places in found.items()}
+
+    @property
     def imcs(self) -> tuple[int, ...]:
         """Node ids of the crossbar PUs, ascending."""
-        return tuple(node for node in range(self.nodes) if node != self.host and node not in self.dpus)
+        return self.places("imc")
 
     @property
     def dac_steps(self) -> int:

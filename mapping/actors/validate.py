@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mapping.actors.graph import Graph
-from mapping.placement.ledger import RESOURCES, Placement, capacity, demand, shares_planes, units
+from mapping.placement.ledger import Placement
+from mapping.placement.room import capacity, demand
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import EncodingError, ScheduleError
@@ -35,24 +36,28 @@ def check_placement(graph: Graph, arch: Arch, placement: Placement) -> None:
     """Every node on one processing unit of its kind, and no unit over its capacity; raises ScheduleError."""
     faults = [f"node {name} is not placed" for name in graph.nodes if name not in placement.nodes]
     faults += [f"node {name} is not in the network" for name in placement.nodes if name not in graph.nodes]
-    used: dict[int, list[int]] = {}
-    hosted: dict[int, list[str]] = {}
-    for name, node in placement.nodes.items():
+    used: dict[int, dict[str, int]] = {}
+    weights: dict[int, set[str]] = {}
+    for name, unit in placement.nodes.items():
         if name not in graph.nodes:
             continue
-        kind = graph.nodes[name].kind
-        if node not in units(arch, kind):
-            faults.append(f"node {name} is of kind {kind}, PU {node} is not")
-        sums = used.setdefault(node, [0] * len(RESOURCES))
-        beside = hosted.setdefault(node, [])
-        planes, *rest = demand(graph, name)
-        for index, need in enumerate((0 if shares_planes(graph, name, beside) else planes, *rest)):
-            sums[index] += need
-        beside.append(name)
-    for node, sums in sorted(used.items()):
-        for what, need, full in zip(RESOURCES, sums, capacity(arch), strict=True):
-            if need > full:
-                faults.append(f"PU {node} needs {need} {what}, has {full}")
+        node = graph.nodes[name]
+        if unit not in arch.places(node.kind):
+            faults.append(f"node {name} is of kind {node.kind}, PU {unit} is not")
+            continue
+        needs = demand(graph, name)
+        held = weights.setdefault(unit, set())
+        if node.weights in held:
+            needs["planes"] = 0  # the same weights are there already
+        if node.weights:
+            held.add(node.weights)
+        sums = used.setdefault(unit, dict.fromkeys(needs, 0))
+        for resource, need in needs.items():
+            sums[resource] += need
+    for unit, sums in sorted(used.items()):
+        for resource, full in capacity(arch, arch.kinds[unit]).items():
+            if sums[resource] > full:
+                faults.append(f"PU {unit} needs {sums[resource]} {resource}, has {full}")
     _refuse(graph.network.name, faults)
 
 

@@ -7,9 +7,10 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from mapping.actors.firing import Firing, runs, stream_length, stream_runs
+from mapping.actors.firing import Firing, runs, stream_runs
 from mapping.actors.graph import Graph, GraphNode
 from mapping.placement.ledger import Placement, Priority
+from mapping.placement.room import Refusal, Room, demand
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, EncodingError
@@ -39,7 +40,7 @@ def generate(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Cha
     Raises:
         CapacityError: A quantity that its instruction or table field cannot hold.
     """
-    actors = _actors(graph, placement, channels)
+    actors = _actors(graph, arch, placement, channels)
     try:
         pus = {node: _image(graph, arch, actors, channels, node) for node in sorted(set(placement.nodes.values()))}
         host_tables = tuple(_host_tables(arch, actors, channels))
@@ -48,19 +49,19 @@ def generate(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Cha
     return Program(graph.network, arch, tuple(actors.values()), channels, pus, host_tables, origin)
 
 
-def _actors(graph: Graph, placement: Placement, channels: tuple[Channel, ...]) -> dict[str, Actor]:
+def _actors(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Channel, ...]) -> dict[str, Actor]:
     """All actors in the graph's order, with their contexts and memories; contexts decide the order of streams."""
     actors: dict[str, Actor] = {}
     for unit in sorted(set(placement.nodes.values())):
         names = priority(
             [node for name, node in graph.nodes.items() if placement.nodes[name] == unit], placement.priority
         )
-        start = plane = parameter = 0
-        first_planes: dict[str, int] = {}  # by weights: equal ones share their planes
+        room = Room(arch, arch.kinds[unit])
         for context, name in enumerate(names):
             node = graph.nodes[name]
-            shared = node.weights in first_planes
-            first = first_planes.setdefault(node.weights, plane) if node.planes else plane
+            windows = room.try_add(node, demand(graph, name))
+            if isinstance(windows, Refusal):
+                raise CapacityError(f"node {name} on PU {unit}: {windows}")
             actors[name] = Actor(
                 name=name,
                 kind=node.kind,
@@ -68,17 +69,14 @@ def _actors(graph: Graph, placement: Placement, channels: tuple[Channel, ...]) -
                 context=context,
                 inputs=tuple(edge.name for edge in graph.inputs(name)),
                 destinations=tuple(channel.name for channel in channels if channel.producer == name),
-                start=start,
-                length=stream_length(node.firings, node.per_row),
-                plane=first,
-                planes=node.planes,
-                parameter=parameter,
+                start=windows.instruction,
+                length=node.instructions,
+                plane=windows.plane,
+                planes=windows.planes,
+                parameter=windows.parameter,
                 parameters=node.parameters,
                 cycles=node.cycles,
             )
-            start += actors[name].length
-            plane += 0 if shared else node.planes
-            parameter += node.parameters
     return {name: actors[name] for name in graph.nodes}
 
 

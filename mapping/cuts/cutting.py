@@ -19,9 +19,10 @@ from mapping.actors.cost import tensor_flits
 from mapping.actors.graph import Graph
 from mapping.cuts.pooled import pool_behind
 from mapping.cuts.split import Cut, whole_layers
-from mapping.placement.ledger import KINDS, Ledger, NoRoom, units
+from mapping.placement.ledger import Ledger, NoRoom
 from pyimc.arch import Arch
-from pyimc.network import Network, Pool
+from pyimc.engines import ENGINES
+from pyimc.network import Mvm, Network, Pool
 from pyimc.program import HOST, HOST_SLOTS
 
 ORDERS = 40
@@ -77,8 +78,8 @@ def cuttings(graph: Graph, arch: Arch, most: int) -> Iterator[Cutting]:
 def uncut_bound(graph: Graph, arch: Arch) -> int:
     """The mean loads of the network as it is, and the largest node that no cutting of layers into copies divides."""
     means = [
-        -(-sum(node.cycles for node in graph.nodes.values() if node.kind == kind) // max(1, len(units(arch, kind))))
-        for kind in KINDS
+        -(-sum(node.cycles for node in graph.nodes.values() if node.kind == kind) // max(1, len(arch.places(kind))))
+        for kind in ENGINES
     ]
     divided = whole_layers(graph.network).keys() | {pool.name for pool in pools_behind(graph.network).values()}
     return max(*means, *(node.cycles for name, node in graph.nodes.items() if name not in divided))
@@ -95,7 +96,7 @@ def _wrap_around(
 ) -> Cutting | None:
     """The cutting with a given largest load, layers taken for `blur` times their size; None if one finds no room."""
     whole = whole_layers(graph.network)
-    layers = {name: node for name, node in graph.nodes.items() if node.kind == "imc"}
+    layers = {name: node for name, node in graph.nodes.items() if isinstance(node.operator, Mvm)}
     width = {name: graph.network.tensors[node.operator.output].width for name, node in layers.items()}
     column = {name: -(-node.cycles // width[name]) for name, node in layers.items()}  # cycles
     extra = {name: pools[name].kernel[1] - 1 if name in pools else 0 for name in layers}  # columns of every copy

@@ -22,8 +22,8 @@ from itertools import accumulate
 
 from mapping.actors.cost import engine_cycles, tensor_flits
 from mapping.actors.graph import Edge, Graph
-from mapping.placement.ledger import KINDS, units
 from pyimc.arch import Arch
+from pyimc.engines import ENGINES
 from pyimc.program import HOST, Kind
 
 ARRIVAL_CYCLES = 4
@@ -49,9 +49,9 @@ class Bounds:
 
 def bounds(graph: Graph, arch: Arch) -> Bounds:
     """All bounds of a graph on an architecture."""
-    load = max(load_bound(graph, arch, kind)[0] for kind in KINDS)
+    load = max(load_bound(graph, arch, kind)[0] for kind in ENGINES)
     largest = max(graph.nodes, key=lambda name: graph.nodes[name].cycles)
-    limits = [(graph.nodes[largest].cycles, largest), *(_engine_bound(graph, arch, kind) for kind in KINDS)]
+    limits = [(graph.nodes[largest].cycles, largest), *(_engine_bound(graph, arch, kind) for kind in ENGINES)]
     interval, limit = max([*limits, _link_bound(graph, arch)], key=lambda found: found[0])
     return Bounds(load, interval, limit, latency_bound(graph, arch))
 
@@ -68,7 +68,7 @@ def load_bound(graph: Graph, arch: Arch, kind: Kind) -> tuple[int, str]:
 
 def _spread(cycles: int, arch: Arch, kind: Kind) -> tuple[int, str]:
     """The mean over the units of a kind, rounded up, and their name."""
-    count = max(1, len(units(arch, kind)))  # without any, the strategy says so
+    count = max(1, len(arch.places(kind)))  # without any, the strategy says so
     return -(-cycles // count), f"{count} {kind} PUs"
 
 

@@ -5,15 +5,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from mapping.actors.graph import Graph
+from mapping.actors.graph import Graph, GraphNode
+from mapping.placement.room import Refusal, Room, Windows, demand
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, ConfigError
-from pyimc.program import Kind
 
 Options = Mapping[str, int | str]
 Priority = Literal["output", "short"]
-KINDS: tuple[Kind, ...] = ("imc", "dpu")
-RESOURCES = ("planes", "activation words", "partial words", "contexts", "parameter channels", "instructions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +39,6 @@ class NoRoom(CapacityError):
         self.name = name
 
 
-def units(arch: Arch, kind: Kind) -> tuple[int, ...]:
-    """Node ids of the processing units of a kind, ascending."""
-    return arch.imcs if kind == "imc" else tuple(sorted(arch.dpus))
-
-
-def demand(graph: Graph, name: str) -> tuple[int, ...]:
-    """What a node takes of each of `RESOURCES`."""
-    node = graph.nodes[name]
-    return (
-        node.planes,
-        *(sum(edge.least_words for edge in graph.inputs(name) if edge.partial == partial) for partial in (False, True)),
-        1,
-        node.parameters,
-        node.instructions,
-    )
-
-
-def shares_planes(graph: Graph, name: str, hosted: Iterable[str]) -> bool:
-    """Some node that a unit hosts has the weights of this one."""
-    weights = graph.nodes[name].weights
-    return bool(weights) and any(graph.nodes[other].weights == weights for other in hosted)
-
-
-def capacity(arch: Arch) -> tuple[int, ...]:
-    """What a processing unit has of each of `RESOURCES`."""
-    memories = arch.activation_words, arch.partial_words
-    return arch.crossbar.planes, *memories, arch.contexts, arch.parameters, arch.instructions
-
-
 def loads(graph: Graph, arch: Arch, placement: Placement) -> dict[int, int]:
     """Cycles per image of every processing unit, unused ones included."""
     return totals(arch, placement, graph.cycles())
@@ -77,10 +46,10 @@ def loads(graph: Graph, arch: Arch, placement: Placement) -> dict[int, int]:
 
 def totals(arch: Arch, placement: Placement, cycles: Mapping[str, int]) -> dict[int, int]:
     """The same, with cycles of nodes that were measured, say."""
-    found = {node: 0 for kind in KINDS for node in units(arch, kind)}
+    found = dict.fromkeys(arch.kinds, 0)
     for name, node in placement.nodes.items():
         found[node] += cycles[name]
-    return dict(sorted(found.items()))
+    return found
 
 
 class Ledger:
@@ -89,8 +58,8 @@ class Ledger:
     def __init__(self, graph: Graph, arch: Arch) -> None:
         self.graph = graph
         self.arch = arch
-        self.load: dict[int, int] = {node: 0 for kind in KINDS for node in units(arch, kind)}
-        self.left: dict[int, tuple[int, ...]] = {node: capacity(arch) for node in self.load}
+        self.load: dict[int, int] = dict.fromkeys(arch.kinds, 0)
+        self.rooms: dict[int, Room] = {node: Room(arch, kind) for node, kind in arch.kinds.items()}
         self.hosted: dict[int, list[str]] = {node: [] for node in self.load}
         self._demand = {name: demand(graph, name) for name in graph.nodes}
 
@@ -100,14 +69,12 @@ class Ledger:
         Raises:
             NoRoom: There is none.
         """
-        kind = self.graph.nodes[name].kind
-        found = tuple(
-            node
-            for node in units(self.arch, kind)
-            if all(need <= left for need, left in zip(self._needs(name, node), self.left[node], strict=True))
-        )
+        node, needs = self.graph.nodes[name], self._demand[name]
+        units = self.arch.places(node.kind)
+        refusals = {unit: self.rooms[unit].refusal(node, needs) for unit in units}
+        found = tuple(unit for unit, refusal in refusals.items() if refusal is None)
         if not found:
-            raise NoRoom(name, self._refusal(name, kind))
+            raise NoRoom(name, self._sentence(node, {unit: why for unit, why in refusals.items() if why}))
         return found
 
     def least_loaded(self, nodes: Iterable[int]) -> int:
@@ -116,37 +83,31 @@ class Ledger:
 
     def place(self, name: str, node: int, cycles: int | None = None) -> None:
         """Puts a network node on a processing unit, or a copy of it that takes so many cycles."""
-        needs = self._needs(name, node)
-        self.left[node] = tuple(left - need for left, need in zip(self.left[node], needs, strict=True))
+        found = self.rooms[node].try_add(self.graph.nodes[name], self._demand[name])
+        assert isinstance(found, Windows), f"{name} on {node}: {found}"
         self.hosted[node].append(name)
         self.load[node] += self.graph.nodes[name].cycles if cycles is None else cycles
-
-    def _needs(self, name: str, node: int) -> tuple[int, ...]:
-        """What a node takes of a unit; no planes if a node with the same weights is there."""
-        planes, *rest = self._demand[name]
-        return (0 if shares_planes(self.graph, name, self.hosted[node]) else planes, *rest)
 
     def placement(self) -> Placement:
         """What has been placed, in the graph's order."""
         where = {name: node for node, names in self.hosted.items() for name in names}
         return Placement({name: where[name] for name in self.graph.nodes})
 
-    def _refusal(self, name: str, kind: Kind) -> str:
-        nodes = units(self.arch, kind)
-        if not nodes:
-            return f"node {name}: needs a PU of kind {kind}, architecture {self.arch.name} has none"
-
-        def met(node: int) -> int:
-            return sum(need <= left for need, left in zip(self._needs(name, node), self.left[node], strict=True))
-
-        best = max(nodes, key=met)
-        rows = zip(RESOURCES, self._needs(name, best), self.left[best], capacity(self.arch), strict=True)
-        short = [f"{what}: needed {need}, available {left} of {full}" for what, need, left, full in rows if need > left]
-        total = sum(node.planes for node in self.graph.nodes.values())
-        planes = f"; the network takes {total} planes, {len(nodes)} PUs have {len(nodes) * capacity(self.arch)[0]}"
+    def _sentence(self, node: GraphNode, refusals: Mapping[int, Refusal]) -> str:
+        """What the user is told: of the unit that comes nearest, and of planes in all."""
+        if not refusals:
+            return f"node {node.name}: needs a PU of kind {node.kind}, architecture {self.arch.name} has none"
+        best = max(refusals, key=lambda unit: refusals[unit].met)
+        shortages = refusals[best].shortages
+        levers = " or ".join(dict.fromkeys(shortage.lever for shortage in shortages))
+        total = ""
+        if node.planes:
+            needed = sum(other.planes for other in self.graph.nodes.values())
+            have = len(refusals) * self.rooms[best].capacity["planes"]
+            total = f"; the network takes {needed} planes, {len(refusals)} PUs have {have}"
         return (
-            f"node {name} fits no {kind} PU of architecture {self.arch.name}; on the nearest, node {best}, "
-            f"{'; '.join(short)}{planes if kind == 'imc' else ''}"
+            f"node {node.name} fits no {node.kind} PU of architecture {self.arch.name}; on the nearest, node {best}, "
+            f"{refusals[best]}{total}; use more PUs or more {levers}"
         )
 
 

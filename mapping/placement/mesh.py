@@ -8,8 +8,9 @@ from itertools import combinations, pairwise
 
 from mapping.actors.cost import tensor_flits
 from mapping.actors.graph import Graph
-from mapping.placement.ledger import KINDS, Placement, units
+from mapping.placement.ledger import Placement
 from pyimc.arch import Arch
+from pyimc.engines import ENGINES
 from pyimc.program import HOST
 from pyimc.routing import route
 
@@ -44,7 +45,7 @@ def spread_routes(graph: Graph, arch: Arch, placement: Placement) -> Placement:
     def saved(exchange: Pair) -> int:
         return sum(links[link] ** 2 - (links[link] + more) ** 2 for link, more in change(*exchange).items())
 
-    pairs = [pair for kind in KINDS for pair in combinations(units(arch, kind), 2)]
+    pairs = [pair for kind in ENGINES for pair in combinations(arch.places(kind), 2)]
     while pairs:
         one, other = best = max(pairs, key=saved)
         if saved(best) <= 0:

@@ -7,9 +7,10 @@ from math import log, log1p
 
 from mapping.actors.graph import Graph
 from mapping.actors.plan import Plan, program_of
-from mapping.placement.ledger import KINDS, Ledger, Placement, loads, totals
+from mapping.placement.ledger import Ledger, Placement, loads, totals
 from pyimc.arch import Arch
 from pyimc.cycle import Run
+from pyimc.engines import ENGINES
 from pyimc.errors import CapacityError
 from pyimc.program import Origin
 from pyimc.steady import MANY_IMAGES, steady_state
@@ -142,8 +143,8 @@ def _falling(arch: Arch, placement: Placement, cycles: Mapping[str, int]) -> lis
 def _changes(arch: Arch, placement: Placement, cycles: Mapping[str, int]) -> Iterator[Placement]:
     """Every move of a node from the most loaded unit of its kind to another, and every swap that lightens it."""
     load = totals(arch, placement, cycles)
-    for kind in KINDS:
-        own = [unit for unit in load if (unit in arch.dpus) == (kind == "dpu")]
+    for kind in ENGINES:
+        own = arch.places(kind)
         if len(own) < 2:
             continue
         full = max(own, key=lambda unit: load[unit])

@@ -10,7 +10,7 @@ as placements are uneven), the activation memory to the largest that there is. N
 """
 
 from mapping.actors.graph import Graph, build_graph
-from mapping.placement.ledger import RESOURCES, demand
+from mapping.placement.room import demand
 from pyimc.arch import Arch, arch_from_dict
 from pyimc.errors import ConfigError
 from pyimc.network import Network
@@ -18,13 +18,13 @@ from pyimc.network import Network
 ACTIVATION_WORDS = 65535
 MESH_SIDE = 16
 CREDIT_SLOTS = 256
-POSITION = {
-    "planes": RESOURCES.index("planes"),
-    "contexts": RESOURCES.index("contexts"),
-    "parameters": RESOURCES.index("parameter channels"),
-    "instructions": RESOURCES.index("instructions"),
+RESOURCES = {
+    "planes": "planes",
+    "contexts": "contexts",
+    "parameters": "parameter channels",
+    "instructions": "instructions",
 }
-"""In a node's demand, by the name in an architecture."""
+"""What an actor takes, by the name in an architecture."""
 
 
 def sized(base: Arch, imcs: int, network: Network) -> Arch:
@@ -74,6 +74,8 @@ def _room(graph: Graph, units: dict[str, int], resource: str) -> int:
     """What a PU should hold of a resource, rounded up to a power of two where that is the hardware's unit."""
     most = 1
     for kind, count in units.items():
-        needs = [demand(graph, node.name)[POSITION[resource]] for node in graph.nodes.values() if node.kind == kind]
+        needs = [
+            demand(graph, node.name).get(RESOURCES[resource], 0) for node in graph.nodes.values() if node.kind == kind
+        ]
         most = max(most, -(-2 * sum(needs) // max(1, count)), *needs)
     return 1 << (most - 1).bit_length() if resource in ("contexts", "parameters") else most

@@ -280,7 +280,7 @@ async def settle(dut: Any, patience: int) -> bool:
 async def counters(host: Host, program: Program) -> dict[str, dict[str, int]]:
     """Cycle and flit counters of every PU, by node id."""
     found = {}
-    for node in sorted((*program.arch.imcs, *program.arch.dpus)):
+    for node in program.arch.kinds:
         entries = await answer(host, program, node, "COUNTER", 0, 3)
         halves = [half for entry in entries for half in (entry & 0xFFFFFFFF, entry >> 32 & 0xFFFFFFFF)]
         found[str(node)] = dict(zip(PU_COUNTERS, halves, strict=True))

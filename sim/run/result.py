@@ -199,7 +199,7 @@ def print_table(run: Run, console: Console) -> None:
     for node in hosted:
         counts = report["pus"][node]
         shares = [f"{counts[f'{name}_cycles'] / max(1, report['cycles_total']):.1%}" for name in PU_STATES]
-        kind = "dpu" if int(node) in run.program.arch.dpus else "imc"
+        kind = run.program.arch.kinds[int(node)]
         table.add_row(node, kind, *shares, " ".join(hosted[node]))
     console.print(table)
     steady = ""

@@ -1,6 +1,7 @@
 """Placement strategies: what holds for all of them, and pinned results."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 from mapping.actors.buffers import allocate, size_edges
 from mapping.actors.graph import Graph, build_graph
 from mapping.actors.validate import check_placement, check_schedule
-from mapping.placement.ledger import Ledger, capacity, demand, loads
-from mapping.placement.strategies import find, names
+from mapping.cuts.split import Cut, split_network
+from mapping.placement.ledger import Ledger, loads
+from mapping.placement.room import Refusal, Room, Shortage, Windows, capacity, demand
+from mapping.placement.strategies import find, names, optimal
 from pyimc.arch import Arch, load_arch
 from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Network
@@ -35,7 +38,8 @@ def test_every_strategy_keeps_the_rules(network: Network, strategy: str, seed: i
         assert graph.ancestors()[name] <= set(list(placement.nodes)[: list(placement.nodes).index(name)])
     for unit in set(placement.nodes.values()):
         used = [demand(graph, name) for name, node in placement.nodes.items() if node == unit]
-        assert all(sum(column) <= full for column, full in zip(zip(*used, strict=True), capacity(LARGE), strict=True))
+        full = capacity(LARGE, LARGE.kinds[unit])
+        assert all(sum(each[resource] for each in used) <= full[resource] for resource in full)
     check_placement(graph, LARGE, placement)
     check_schedule(graph, LARGE, placement, allocate(graph, LARGE, placement))
     assert sum(loads(graph, LARGE, placement).values()) == sum(node.cycles for node in graph.nodes.values())
@@ -151,10 +155,44 @@ def test_ledger_keeps_books() -> None:
     ledger = Ledger(graph, small_arch())
     ledger.place("stem", 1)
     assert ledger.load[1] == graph.nodes["stem"].cycles
-    assert ledger.left[1] == tuple(
-        full - need for full, need in zip(capacity(small_arch()), demand(graph, "stem"), strict=True)
-    )
+    assert ledger.rooms[1].used == demand(graph, "stem")
     assert ledger.feasible("b.one") == (1, 2, 3, 5)
+
+
+def test_a_room_gives_windows_until_it_refuses_with_what_is_lacking() -> None:
+    """`b.one` and `b.two` have 9 planes each; a twin of `b.one` shares its planes."""
+    graph = sized(residual(), small_arch())
+    one, two = graph.nodes["b.one"], graph.nodes["b.two"]
+    twin = replace(two, name="twin", weights=one.weights, planes=one.planes)
+    room = Room(small_arch(crossbar={"planes": one.planes + two.planes - 1}), "imc")
+    first = room.try_add(one, demand(graph, "b.one"))
+    assert first == Windows(0, one.planes, 0, 0)
+    again = room.try_add(twin, demand(graph, "b.one"))
+    assert again == Windows(0, one.planes, one.parameters, one.instructions)
+    assert room.used["planes"] == one.planes and room.used["contexts"] == 2
+    refused = room.try_add(two, demand(graph, "b.two"))
+    assert isinstance(refused, Refusal) and refused.actor == "b.two"
+    lacking = Shortage("planes", two.planes, two.planes - 1, one.planes + two.planes - 1, "crossbar.planes")
+    assert refused.shortages == (lacking,)
+    assert room.used["contexts"] == 2, "a refusal takes nothing"
+
+
+def test_a_dpu_has_no_planes() -> None:
+    assert "planes" in capacity(LARGE, "imc") and "planes" not in capacity(LARGE, "dpu")
+
+
+def test_the_optimum_counts_planes_that_copies_share_once() -> None:
+    """Two copies of a layer with as many planes as the only crossbar PU has."""
+    net = Builder(4, 8, 64)
+    network = split_network(net.finish(net.conv("c", "x", 32)), {"c": Cut(copies=2)})
+    planes = build_graph(network, LARGE).nodes["c/c0"].planes
+    arch = small_arch(mesh={"columns": 3, "rows": 1, "fifo_depth": 2}, dpus=[1], crossbar={"planes": planes})
+    graph = sized(network, arch)
+    for strategy in ("lpt", "optimal"):
+        assert find(strategy).place(graph, arch, {}, 0).nodes == {"c/c0": 2, "c/c1": 2, "c/join": 1}
+    start = {"c/c0": 0, "c/c1": 0}
+    solution = optimal._solve(graph, arch, "imc", [], 5, 0)
+    assert solution is not None and solution.nodes == start
 
 
 def test_input_with_several_consumers() -> None:

@@ -15,14 +15,19 @@ Options: seconds: 20; 1 to 3600. Deterministic time for each kind, about as many
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mapping.actors.graph import Graph
 from mapping.placement.bounds import load_bound
-from mapping.placement.ledger import NoRoom, Options, Placement, Whole, capacity, demand, read_options, units
+from mapping.placement.ledger import NoRoom, Options, Placement, Whole, read_options
+from mapping.placement.room import capacity, demand
 from mapping.placement.strategies import lpt, weight_balance
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError
 from pyimc.program import Kind
+
+if TYPE_CHECKING:
+    from ortools.sat.python import cp_model
 
 PROVES = True
 
@@ -51,7 +56,7 @@ def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
         solution = _solve(graph, arch, kind, starts, seconds, seed)
         if solution is None:
             raise refusals[0]
-        where |= {name: units(arch, kind)[index] for name, index in solution.nodes.items()}
+        where |= {name: arch.places(kind)[index] for name, index in solution.nodes.items()}
         bound = max(bound, solution.bound)
     return Placement({name: where[name] for name in graph.nodes}, bound=bound)
 
@@ -69,13 +74,22 @@ def _solve(
 
     from ortools.sat.python import cp_model  # takes a second to load
 
-    count = len(units(arch, kind))
+    count = len(arch.places(kind))
     model = cp_model.CpModel()
     takes = {name: [model.new_bool_var(f"{name}@{unit}") for unit in range(count)] for name in names}
-    needs = zip(*(demand(graph, name) for name in names), strict=True)
-    for need, full in zip(needs, capacity(arch), strict=True):
+    needs = {name: demand(graph, name) for name in names}
+    shared: dict[str, list[str]] = {}  # nodes with equal weights have their planes in common
+    for name in names:
+        if graph.nodes[name].planes:
+            shared.setdefault(graph.nodes[name].weights or name, []).append(name)
+    for resource, full in capacity(arch, kind).items():
         for unit in range(count):
-            model.add(sum(need[index] * takes[name][unit] for index, name in enumerate(names)) <= full)
+            if resource == "planes":
+                held = [(needs[group[0]][resource], _any(model, [takes[name][unit] for name in group]))
+                        for group in shared.values()]  # fmt: skip
+                model.add(sum(need * taken for need, taken in held) <= full)
+            else:
+                model.add(sum(needs[name][resource] * takes[name][unit] for name in names) <= full)
     for index, name in enumerate(names):
         model.add_exactly_one(takes[name])
         for unit in range(1, count):
@@ -103,6 +117,16 @@ def _solve(
             "search, nor a proof that there is none; give more seconds or PUs"
         )
     return Solution(start, bound) if start else None
+
+
+def _any(model: cp_model.CpModel, taken: list[cp_model.IntVar]) -> cp_model.IntVar:
+    """A variable that is 1 if one of some is."""
+    if len(taken) == 1:
+        return taken[0]
+    found = model.new_bool_var("")
+    for each in taken:
+        model.add_implication(each, found)
+    return found
 
 
 def _in_order(names: list[str], nodes: dict[str, int]) -> dict[str, int]:

@@ -11,7 +11,8 @@ from fractions import Fraction
 import numpy as np
 
 from mapping.actors.graph import Graph
-from mapping.placement.ledger import Ledger, Options, Placement, capacity, demand, read_options, retry
+from mapping.placement.ledger import Ledger, Options, Placement, read_options, retry
+from mapping.placement.room import capacity, demand
 from pyimc.arch import Arch
 
 DRAWS = True
@@ -23,7 +24,8 @@ def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
     generator = np.random.default_rng(seed)
 
     def share(name: str) -> Fraction:
-        return max(Fraction(need, full) for need, full in zip(demand(graph, name), capacity(arch), strict=True))
+        full = capacity(arch, graph.nodes[name].kind)
+        return max(Fraction(need, full[resource]) for resource, need in demand(graph, name).items())
 
     def attempt(order: Sequence[str]) -> Placement:
         ledger = Ledger(graph, arch)

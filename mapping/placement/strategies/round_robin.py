@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mapping.actors.graph import Graph
-from mapping.placement.ledger import Ledger, Options, Placement, read_options, retry, units
+from mapping.placement.ledger import Ledger, Options, Placement, read_options, retry
 from pyimc.arch import Arch
 
 
@@ -22,7 +22,7 @@ def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
         for name in order:
             kind = graph.nodes[name].kind
             fitting = ledger.feasible(name)
-            nodes = units(arch, kind)
+            nodes = arch.places(kind)
             turn = seen[kind] % len(nodes)
             ledger.place(name, next(unit for unit in nodes[turn:] + nodes[:turn] if unit in fitting))
             seen[kind] += 1

@@ -1,0 +1,143 @@
+"""The room of a processing unit: what actors take of it, where, and why one more does not fit.
+
+Actors with equal weights on one unit have their planes in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mapping.actors.graph import Graph, GraphNode
+from pyimc.arch import Arch
+from pyimc.engines import ENGINES
+from pyimc.program import Kind
+
+Amounts = Mapping[str, int]
+"""Of resources, by name."""
+
+SHELL = {
+    "activation words": "activation_words",
+    "contexts": "contexts",
+    "parameter channels": "parameters",
+    "instructions": "instructions",
+}
+"""What every processing unit has, and the key of an architecture that gives more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What an actor has of its unit.
+
+    Attributes:
+        plane: First plane.
+        planes: Planes, one after the other.
+        parameter: First parameter, in channels.
+        instruction: First instruction.
+    """
+
+    plane: int
+    planes: int
+    parameter: int
+    instruction: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A resource of which a unit has too little left.
+
+    Attributes:
+        lever: The key of an architecture that gives more.
+    """
+
+    resource: str
+    needed: int
+    available: int
+    capacity: int
+    lever: str
+
+    def __str__(self) -> str:
+        return f"{self.resource}: needed {self.needed}, available {self.available} of {self.capacity}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an actor does not fit a unit.
+
+    Attributes:
+        actor: Its name.
+        met: Resources of which there is enough.
+        shortages: The others.
+    """
+
+    actor: str
+    met: int
+    shortages: tuple[Shortage, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.shortages))
+
+
+def levers(kind: Kind) -> dict[str, str]:
+    """The resources of a kind of unit, each with the key of an architecture that gives more."""
+    return {resource.name: resource.lever for resource in ENGINES[kind].resources} | SHELL
+
+
+def capacity(arch: Arch, kind: Kind) -> dict[str, int]:
+    """What a unit of a kind has of its resources."""
+    own = {resource.name: resource.amount(arch) for resource in ENGINES[kind].resources}
+    return own | {name: getattr(arch, key) for name, key in SHELL.items()}
+
+
+def demand(graph: Graph, name: str) -> dict[str, int]:
+    """What an actor takes of the resources of its unit, if it has them for itself."""
+    node, inputs = graph.nodes[name], graph.inputs(name)
+    words = {partial: sum(edge.least_words for edge in inputs if edge.partial == partial) for partial in (False, True)}
+    found = {
+        "planes": node.planes,
+        "partial words": words[True],
+        "activation words": words[False],
+        "contexts": 1,
+        "parameter channels": node.parameters,
+        "instructions": node.instructions,
+    }
+    return {resource: found[resource] for resource in levers(node.kind)}
+
+
+class Room:
+    """A unit that fills up."""
+
+    def __init__(self, arch: Arch, kind: Kind) -> None:
+        self.kind = kind
+        self.capacity = capacity(arch, kind)
+        self.used = dict.fromkeys(self.capacity, 0)
+        self._planes: dict[str, int] = {}  # first plane, by what is in them
+
+    def refusal(self, node: GraphNode, needs: Amounts) -> Refusal | None:
+        """Why an actor with these demands does not fit; None if it does."""
+        lacking = []
+        for resource, need in needs.items():
+            left = self.capacity[resource] - self.used[resource]
+            need = self._needed(node, resource, need)
+            if need > left:
+                lacking.append(
+                    Shortage(resource, need, left, self.capacity[resource], levers(self.kind)[resource])
+                )  # fmt: skip
+        return Refusal(node.name, len(needs) - len(lacking), tuple(lacking)) if lacking else None
+
+    def try_add(self, node: GraphNode, needs: Amounts) -> Windows | Refusal:
+        """Places an actor, if there is room for it."""
+        refusal = self.refusal(node, needs)
+        if refusal:
+            return refusal
+        plane = self._planes.get(node.weights, self.used["planes"]) if node.planes else 0
+        windows = Windows(plane, node.planes, self.used["parameter channels"], self.used["instructions"])
+        for resource, need in needs.items():
+            self.used[resource] += self._needed(node, resource, need)
+        if node.weights:
+            self._planes[node.weights] = plane
+        return windows
+
+    def _needed(self, node: GraphNode, resource: str, need: int) -> int:
+        """Planes with the same contents are there once."""
+        return 0 if resource == "planes" and node.weights in self._planes else need

@@ -1,0 +1,44 @@
+"""A kind of processing unit: what shell, compiler, cycle model, bench and reports know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyimc import isa
+
+if TYPE_CHECKING:  # architectures name kinds
+    from pyimc.arch import Arch
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What an engine has a limited amount of, besides what every processing unit has.
+
+    Attributes:
+        name: In the plural.
+        amount: Of one processing unit.
+        lever: The key of an architecture that gives more.
+    """
+
+    name: str
+    amount: Callable[[Arch], int]
+    lever: str
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Everything else about a kind is in the folder that has this.
+
+    Attributes:
+        kind: Its name in architectures, Programs and reports.
+        module: Its RTL.
+        layouts: Its ENGINE entries; None for one that it does not use.
+        resources: What an actor takes some of.
+    """
+
+    kind: str
+    module: str
+    layouts: tuple[isa.Layout | None, ...]
+    resources: tuple[Resource, ...] = ()
