@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,30 +25,59 @@ from pyimc.steady import MANY_IMAGES
 from sim.lab.benchmark import benchmark
 from sim.lab.energy import fit_lines
 from sim.lab.growth import growth
-from sim.run.flow import BUILD, Request, rerun, simulate
-from sim.run.progress import progress_line
+from sim.run.flow import Request, rerun, simulate
+from sim.run.folder import BUILD, Identity, given
+from sim.run.progress import progress_line, terminal
 from sim.run.result import Run, print_table
 from sim.run.validation import validate
 
 SIZES = (2, 4, 8, 16, 32)  # crossbar PUs of a comparison
+CLOSED_PIPE = 128 + 13  # as a shell says of a process that SIGPIPE ended
+REMEDIES = {
+    errno.ENOSPC: "make room and run it again",
+    errno.EDQUOT: "make room and run it again",
+    errno.EROFS: "go to a directory that you may write in, or name one with --output",
+    errno.EACCES: "go to a directory that you may write in, or name one with --output",
+    errno.EPERM: "go to a directory that you may write in, or name one with --output",
+    errno.ENOENT: "nothing can be created there; go to another directory, or name one with --output",
+    errno.ENAMETOOLONG: "use shorter names",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        0 if all is well, 1 on a mismatch or deadlock, 2 on a user's mistake: then one line says which.
+        0 if all is well, 1 on a mismatch or deadlock, 2 on a user's mistake or what the file system refuses: then one
+        line says which; 130 after a Ctrl-C; CLOSED_PIPE, without a word, if nobody reads what is printed any more.
     """
     parsed = _parser().parse_args(arguments)
     try:
         parsed.command(parsed)
+        sys.stdout.flush()
     except ImcError as error:
         print(f"pyimc: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("pyimc: interrupted; start it again, what was finished is kept", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        _drop_output()
+        return CLOSED_PIPE
+    except OSError as error:
+        if error.filename is None:  # no file of ours: what is printed goes nowhere
+            _drop_output()
+        where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "output"
+        remedy = REMEDIES.get(error.errno or 0, "remove what is in the way, or name another folder with --output")
+        print(f"pyimc: {where}: {error.strerror or error}; {remedy}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _drop_output() -> None:
+    """Sends what is still to be printed nowhere, so that Python's own end has nothing to complain of."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -84,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     sim.add_argument("--input", type=Path, help="a picture or .npy file (default: a photograph; digits: test set)")
     _rtl_arguments(sim)
     _costs_argument(sim)
+    _output_argument(sim)
     sim.set_defaults(command=_sim)
 
     again = commands.add_parser("rerun", help="run the Program and images of an earlier run again, from disk")
@@ -91,12 +124,14 @@ def _parser() -> argparse.ArgumentParser:
     _level_argument(again)
     _rtl_arguments(again)
     _costs_argument(again)
+    _output_argument(again)
     again.set_defaults(command=_rerun)
 
     validator = commands.add_parser("validate", help="run RTL and cycle model and compare every event and figure")
     _model_arguments(validator)
     validator.add_argument("--images", type=int, help="how many (default: 4, digits 32)")
     _rtl_arguments(validator)
+    _output_argument(validator)
     validator.set_defaults(command=_validate)
 
     compiler = commands.add_parser("compile", help="compile a model to a Program and print where its nodes are")
@@ -192,6 +227,10 @@ def _rtl_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--front-door", action="store_true", help="send the weights as packets (slow, cycles counted)")
 
 
+def _output_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, help="folder of the run (default: build/<model>-<arch>-...)")
+
+
 def _options(pairs: Sequence[str]) -> Options:
     options: dict[str, int | str] = {}
     for pair in pairs:
@@ -206,12 +245,12 @@ def _request(parsed: argparse.Namespace) -> Request:
     return Request(
         model=parsed.model, arch=parsed.arch, strategy=parsed.strategy, level=parsed.level, images=parsed.images,
         input=parsed.input, seed=parsed.seed, sim=parsed.sim, array=parsed.array, front_door=parsed.front_door,
-        options=_options(parsed.option), costs=parsed.costs, trace=parsed.trace,
+        options=_options(parsed.option), costs=parsed.costs, trace=parsed.trace, folder=parsed.output,
     )  # fmt: skip
 
 
 def _sim(parsed: argparse.Namespace) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal()
     with progress_line(console) as progress:
         run = simulate(_request(parsed), console.print, progress)
     _report(run, console)
@@ -219,7 +258,7 @@ def _sim(parsed: argparse.Namespace) -> None:
 
 def _validate(parsed: argparse.Namespace) -> None:
     parsed.level, parsed.input, parsed.costs = "rtl", None, COSTS
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal()
     with progress_line(console) as progress:
         run = simulate(_request(parsed), console.print, progress)
     print_table(run, console)
@@ -231,19 +270,12 @@ def _validate(parsed: argparse.Namespace) -> None:
 
 
 def _rerun(parsed: argparse.Namespace) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal()
     with progress_line(console) as progress:
         run = rerun(
-            parsed.run,
-            parsed.level,
-            parsed.sim,
-            parsed.array,
-            parsed.front_door,
-            parsed.costs,
-            console.print,
-            progress,
-            parsed.trace,
-        )
+            parsed.run, parsed.level, parsed.sim, parsed.array, parsed.front_door, parsed.costs, parsed.output,
+            console.print, progress, parsed.trace,
+        )  # fmt: skip
     _report(run, console)
 
 
@@ -259,8 +291,8 @@ def _compile(parsed: argparse.Namespace) -> None:
     arch = load_arch(parsed.arch or model_arch(parsed.model))
     prepared = prepare(parsed.model, 1, None)
     program = compile_network(prepared.network, arch, parsed.strategy, _options(parsed.option), parsed.seed)
-    name = model_name(parsed.model)
-    folder = parsed.output or BUILD / f"{name}-{arch.name}-{Path(parsed.strategy).stem}-program"
+    name = f"{model_name(parsed.model)}-{arch.name}-{Path(parsed.strategy).stem}-program"
+    folder = parsed.output or Identity(name, (), given(_options(parsed.option), parsed.seed)).folders()[0]
     digest = program_file.save(program, folder)
     for node in program.pus:
         hosted = [actor for actor in program.actors if actor.node == node]
@@ -281,7 +313,7 @@ def _compare(parsed: argparse.Namespace) -> None:
         pus=parsed.pus or (() if parsed.arch else SIZES), seeds=parsed.seeds, images=parsed.images, rtl=parsed.rtl,
         sim=parsed.sim, options=_options(parsed.option),
     )  # fmt: skip
-    compare(matrix, parsed.output, parsed.jobs, Console(highlight=False, soft_wrap=True))
+    compare(matrix, parsed.output, parsed.jobs, terminal())
 
 
 def _study(parsed: argparse.Namespace) -> None:

@@ -133,8 +133,14 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
 def _with_slack(edges: Sequence[Edge], words: int, rows: int) -> dict[str, int]:
     """The sizes of a memory's rings, given the words that the smallest leave of it."""
     sizes = {edge.name: edge.least_words for edge in edges}
-    for _ in range(rows):
-        for edge in sorted(edges, key=lambda edge: edge.slack_words):
+    short_first = sorted(edges, key=lambda edge: edge.slack_words)
+    step = sum(edge.slack_words for edge in edges)
+    whole = min(rows, words // step) if step else 0  # rows for which there is room in every ring
+    for edge in edges:
+        sizes[edge.name] += whole * edge.slack_words
+    words -= whole * step
+    if whole < rows:
+        for edge in short_first:
             more = min(edge.slack_words, words)
             sizes[edge.name] += more
             words -= more

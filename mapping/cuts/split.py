@@ -58,7 +58,7 @@ def read_cuts(text: str) -> dict[str, Cut]:
     """
     cuts = {}
     for item in filter(None, text.split(";")):
-        name, _, given = item.partition(":")
+        name, _, given = item.rpartition(":")  # a layer's name may have colons, what follows has none
         try:
             cuts[name] = Cut(**dict(_read_way(way) for way in given.split(",")))  # type: ignore[arg-type]
         except ValueError:

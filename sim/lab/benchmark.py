@@ -77,17 +77,19 @@ def _installed(simulator: str) -> bool:
 
 
 def _rtl(model: str, strategy: str, simulator: str) -> tuple[dict[str, Any], Process]:
-    process = measure("sim", "--model", model, "--strategy", strategy, "--sim", simulator)
-    return report(run_folder(model, "default", strategy, "rtl")), process
+    folder = run_folder(model, "default", strategy, "rtl")
+    process = measure("sim", "--model", model, "--strategy", strategy, "--sim", simulator, "--output", folder)
+    return report(folder), process
 
 
 def _cycle(model: str, strategy: str, arch: str) -> tuple[dict[str, Any], str]:
     """Result of the cycle level, and its row: as a whole command, and of the stored Program alone."""
-    whole = measure("sim", "--model", model, "--strategy", strategy, "--arch", arch, "--level", "cycle",
-                    "--images", CYCLE_IMAGES)  # fmt: skip
     folder = run_folder(model, arch, strategy, "cycle")
-    alone = measure("rerun", folder, "--level", "cycle")
-    figures = report(folder)
+    whole = measure("sim", "--model", model, "--strategy", strategy, "--arch", arch, "--level", "cycle",
+                    "--images", CYCLE_IMAGES, "--output", folder)  # fmt: skip
+    again = folder.with_name(f"{folder.name}-rerun")
+    alone = measure("rerun", folder, "--level", "cycle", "--output", again)
+    figures = report(again)
     command = f"make sim LEVEL=cycle IMAGES={CYCLE_IMAGES} MODEL={model} STRATEGY={strategy}"
     command += "" if arch == "default" else f" ARCH={arch}"
     return figures, (

@@ -14,7 +14,7 @@ import yaml
 
 from pyimc.arch import load_arch
 from sim.lab.results_page import PAGE, replace_section
-from sim.run.flow import BUILD
+from sim.run.folder import BUILD
 from sim.run.measure import Process, machine, measure, report, run_folder
 
 MODELS = ("digits", "resnet8", "resnet18")
@@ -93,16 +93,18 @@ def _mesh(columns: int, rows: int) -> str:
 def _point(model: str, arch: str, rtl_model: str | None, *, by_macs: bool) -> Point:
     chip = ("--arch", arch)
     compiling = measure("compile", "--model", model, *chip)
-    measure("sim", "--model", model, *chip, "--level", "cycle", "--images", IMAGES)
     folder = run_folder(model, arch, "lblp", "cycle")
+    again = folder.with_name(f"{folder.name}-rerun")
+    measure("sim", "--model", model, *chip, "--level", "cycle", "--images", IMAGES, "--output", folder)
     compile_seconds = report(folder)["wall_seconds"]["compile"]
-    rerun = measure("rerun", folder, "--level", "cycle")
-    cycle = report(folder)
+    rerun = measure("rerun", folder, "--level", "cycle", "--output", again)
+    cycle = report(again)
     rtl: Process | None = None
     measured: dict[str, Any] = {}
     if rtl_model:
-        rtl = measure("sim", "--model", rtl_model, *chip, "--images", RTL_IMAGES)
-        measured = report(run_folder(rtl_model, arch, "lblp", "rtl"))
+        folder = run_folder(rtl_model, arch, "lblp", "rtl")
+        rtl = measure("sim", "--model", rtl_model, *chip, "--images", RTL_IMAGES, "--output", folder)
+        measured = report(folder)
     macs, nodes = cycle["macs_per_image"], load_arch(arch).nodes
     return Point(
         x=macs if by_macs else nodes, label=f"{model}, {macs / 1e6:.1f} M" if by_macs else str(nodes),

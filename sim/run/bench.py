@@ -25,6 +25,7 @@ from pyimc.measurement import ACTOR_COUNTERS, PU_COUNTERS, Measurement
 from pyimc.program import Program
 from pyimc.program_file import load
 from sim.run.cosim_array import attach
+from sim.run.folder import PROGRAM
 from sim.run.job import Job, Outcome
 from sim.run.packets import Packet, image_packets, output_words, read_packet, table_packets, weight_packets
 
@@ -167,7 +168,7 @@ async def run(dut: Any) -> None:
     """One run of a Program, as `job.json` describes it."""
     folder = Path(os.environ["PYIMC_RUN"])
     job = Job.read(folder)
-    program = load(Path(job.program))
+    program = load(folder / PROGRAM)
     images = np.load(folder / "images.npy")
     host = Host(dut, program)
     Clock(dut.clk, PERIOD_NS, unit="ns", impl="gpi").start(start_high=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,13 +18,14 @@ from numpy.typing import NDArray
 from mapping.compile import compile_network
 from mapping.placement.ledger import Options
 from pyimc import golden, program_file
-from pyimc.arch import load_arch
+from pyimc.arch import Arch, load_arch
 from pyimc.cycle.model import simulate as predict
 from pyimc.energy.costs import COSTS, costs_for
 from pyimc.errors import ConfigError, DeadlockError, EncodingError, MismatchError
 from pyimc.steady import MANY_IMAGES
 from sim.report.observe import observe
 from sim.report.timeline import MARGIN_EVENTS, WINDOW_EVENTS
+from sim.run.folder import BUILD, PROGRAM, Identity, claimed, given, reading, write_text
 from sim.run.job import Job
 from sim.run.packets import table_packets
 from sim.run.record import rtl_measurement
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
 LEVELS = ("rtl", "cycle", "golden")
 FEW_IMAGES, LABELLED_IMAGES = 4, 32  # of a run with values: one interval with the chip full; enough for an accuracy
 SLOW_NODES = 64  # above, RTL simulates less than some hundred cycles a second
-BUILD = Path("build")
 TAIL = "tail.onnx"  # of a run directory: what the host computes of the chip's outputs
 INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
 
@@ -48,7 +50,7 @@ Progress = Callable[[dict[str, object]], None]
 class Request:
     """What the user asked for; see `pyimc sim --help`.
 
-    Without an architecture it is the model's own; without a folder the run has one in `build/`, by its name.
+    Without an architecture it is the model's own; without a folder the run has one in `build/` (`sim.run.folder`).
     """
 
     model: str
@@ -68,7 +70,7 @@ class Request:
 
 
 def simulate(request: Request, say: Say, progress: Progress) -> Run:
-    """Runs a model; the result is in `build/<run>/result.json` and in the returned Run.
+    """Runs a model; the result is in `result.json` of the run's folder and in the returned Run.
 
     Raises:
         ImcError: A user's mistake, or MismatchError or DeadlockError after the result has been written.
@@ -79,8 +81,6 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     _check_names(request.level, request.sim, request.array)
     arch = load_arch(request.arch or model_arch(request.model))
     costs = costs_for(request.costs, arch)
-    if request.level == "rtl":
-        simulator.SIMULATORS[request.sim].version()
     name = model_name(request.model)
     images = _default_images(name, request.level) if request.images is None else request.images
     seconds: dict[str, float] = {}
@@ -90,47 +90,59 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
         say(line)
     with _timed(seconds, "compile"):
         program = compile_network(prepared.network, arch, request.strategy, request.options, request.seed)
-    folder = request.folder or BUILD / f"{name}-{arch.name}-{Path(request.strategy).stem}-{request.level}"
-    with _timed(seconds, "save"):
-        program_file.save(program, folder / "program")
-        np.save(folder / "images.npy", prepared.images)
+    with claimed(_identity(request, name, arch), request.folder) as folder:
         (folder / TAIL).write_bytes(prepared.tail.SerializeToString())
-        inputs = {"model_sha256": prepared.model_hash, "labels": prepared.labels}
-        (folder / INPUTS).write_text(json.dumps(inputs) + "\n")
-    run = Run(
-        folder=folder, program=program, level=request.level, model_hash=prepared.model_hash, seed=request.seed,
-        sim=request.sim, array=request.array, images=prepared.images, labels=prepared.labels, checks=prepared.checks,
-        seconds=seconds, costs=costs, trace=request.trace,
-    )  # fmt: skip
-    return _execute(run, request.front_door, say, progress)
+        run = Run(
+            folder=folder, program=program, level=request.level, model_hash=prepared.model_hash, seed=request.seed,
+            sim=request.sim, array=request.array, images=prepared.images, labels=prepared.labels,
+            checks=prepared.checks, seconds=seconds, costs=costs, trace=request.trace,
+        )  # fmt: skip
+        return _execute(run, request.front_door, say, progress)
 
 
 def rerun(
-    folder: Path, level: str, sim: str, array: str, front_door: bool, costs: str, say: Say, progress: Progress,
-    trace: bool = False,
+    earlier: Path, level: str, sim: str, array: str, front_door: bool, costs: str, output: Path | None, say: Say,
+    progress: Progress, trace: bool = False,
 ) -> Run:  # fmt: skip
-    """Runs the Program and the images of an earlier run again, from disk.
+    """Runs the Program and the images of an earlier run again, from disk, in a folder of its own.
 
     Raises:
         ImcError: As `simulate`; EncodingError if the Program is not what its manifest says.
     """
     _check_names(level, sim, array)
-    program = program_file.load(folder / "program")
-    try:
-        for _ in table_packets(program):
-            pass
-    except EncodingError as error:
-        raise EncodingError(f"{folder / 'program'}: a table is out of range ({error}); compile it again") from None
-    images, inputs = _inputs(folder)
+    if output and output.resolve() == earlier.resolve():
+        raise ConfigError(f"{output}: is the run that is to be run again; name another folder with --output")
+    with reading(earlier):
+        program = program_file.load(earlier / PROGRAM)
+        try:
+            for _ in table_packets(program):
+                pass
+        except EncodingError as error:
+            raise EncodingError(f"{earlier / PROGRAM}: a table is out of range ({error}); compile it again") from None
+        images, inputs = _inputs(earlier)
     shape = program.network.tensors[program.network.input].shape
     if images.shape[1:] != shape:
-        raise ConfigError(f"{folder}: images are {images.shape[1:]}, the Program takes {shape}; run the model again")
-    run = Run(
-        folder=folder, program=program, level=level, model_hash=inputs["model_sha256"], seed=program.origin.seed,
-        sim=sim, array=array, images=images, labels=None if inputs["labels"] is None else tuple(inputs["labels"]),
-        checks=(), seconds={}, costs=costs_for(costs, program.arch), trace=trace,
-    )  # fmt: skip
-    return _execute(run, front_door, say, progress)
+        raise ConfigError(f"{earlier}: images are {images.shape[1:]}, the Program takes {shape}; run the model again")
+    chosen = costs_for(costs, program.arch)
+    identity = Identity(f"{earlier.resolve().name}-rerun-{level}", (str(earlier.resolve()),))
+    with claimed(identity, output) as folder:
+        if (earlier / TAIL).is_file():
+            shutil.copyfile(earlier / TAIL, folder / TAIL)
+        run = Run(
+            folder=folder, program=program, level=level, model_hash=inputs["model_sha256"], seed=program.origin.seed,
+            sim=sim, array=array, images=images, labels=None if inputs["labels"] is None else tuple(inputs["labels"]),
+            checks=(), seconds={}, costs=chosen, trace=trace,
+        )  # fmt: skip
+        return _execute(run, front_door, say, progress)
+
+
+def _identity(request: Request, name: str, arch: Arch) -> Identity:
+    sources = [
+        hashlib.sha256(Path(file).read_bytes()).hexdigest() if Path(file).is_file() else file
+        for file in (request.model, request.strategy)
+    ]
+    name = f"{name}-{arch.name}-{Path(request.strategy).stem}-{request.level}"
+    return Identity(name, (*sources, arch.model_dump_json()), given(request.options, request.seed))
 
 
 def _default_images(model: str, level: str) -> int:
@@ -163,6 +175,10 @@ def _inputs(folder: Path) -> tuple[NDArray[np.uint8], dict[str, Any]]:
 
 
 def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
+    with _timed(run.seconds, "save"):
+        program_file.save(run.program, run.folder / PROGRAM)
+        np.save(run.folder / "images.npy", run.images)
+        write_text(run.folder / INPUTS, json.dumps({"model_sha256": run.model_hash, "labels": run.labels}) + "\n")
     if run.level == "cycle":
         _predict(run)
         _report(run, say)
@@ -177,7 +193,7 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
         with _timed(run.seconds, "build"):
             build_dir = simulator.build(run.sim, run.program.arch, run.array, BUILD / "simulator")
         run.simulator = simulator.SIMULATORS[run.sim].version()
-        job = Job(str((run.folder / "program").resolve()), run.array, front_door)
+        job = Job(run.array, front_door)
         with _timed(run.seconds, "simulator"):
             outcome = simulator.run(run.sim, build_dir, run.folder.resolve(), job, run.seed, progress)
         run.seconds |= {"load": outcome.load_seconds, "run": outcome.run_seconds}

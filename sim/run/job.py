@@ -11,15 +11,13 @@ from pyimc.measurement import Measurement
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One RTL run. The images are in `images.npy`, uint8 [images, height, width, channels].
+    """One RTL run of `program` on the images in `images.npy`, uint8 [images, height, width, channels].
 
     Attributes:
-        program: Directory of the Program.
         array: "verilog" or "numpy": who computes the column sums.
         front_door: Weights arrive as packets; otherwise they are there at the start.
     """
 
-    program: str
     array: str
     front_door: bool
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pyimc.arch import load_arch
 from pyimc.errors import ToolError
-from sim.run.flow import BUILD
+from sim.run.folder import BUILD
 
 LAUNCHER = """
 import os, subprocess, sys
@@ -56,7 +56,7 @@ def measure(*arguments: object) -> Process:
 
 
 def run_folder(model: str, arch: str, strategy: str, level: str) -> Path:
-    """Where `pyimc sim` leaves a run."""
+    """Where a measurement leaves a run."""
     return BUILD / f"{model}-{load_arch(arch).name}-{strategy}-{level}"
 
 

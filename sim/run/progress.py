@@ -10,6 +10,17 @@ from rich.console import Console
 from rich.status import Status
 
 
+class _Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        """Leaves it to the command line, which has an exit code for it."""
+        raise BrokenPipeError
+
+
+def terminal() -> Console:
+    """Prints names as they are: no markup, no emoji, nothing cut off."""
+    return _Terminal(highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
 @contextmanager
 def progress_line(console: Console) -> Iterator[Callable[[dict[str, object]], None]]:
     """Yields a function that takes the bench's progress and shows image, cycle, cycles per second and time left."""

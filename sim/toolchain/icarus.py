@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cocotb_tools.runner import get_runner
+from cocotb_tools import config
 
 from pyimc.errors import ToolError
+from sim.toolchain.process import run_tool
+
+_CHIP = "sim.vvp"
 
 
 def version() -> str:
@@ -26,12 +28,15 @@ def version() -> str:
     return " ".join(said.splitlines()[0].split()[:4])
 
 
-def compile_chip(top: str, sources: Sequence[Path], parameters: Mapping[str, str], folder: Path, log: Path) -> None:
+def compile_chip(top: str, sources: Sequence[Path], parameters: Mapping[str, str], folder: Path, log: Path) -> bool:
     """Compiles into `folder`, messages into `log`; see `sim.toolchain.simulator.Simulator`."""
-    runner = get_runner("icarus")
-    runner.log.setLevel(logging.WARNING)  # it prints every command line
-    includes = [f"-I{path}" for path in sorted({source.parent for source in sources})]
-    runner.build(
-        sources=sources, hdl_toplevel=top, parameters=parameters, build_dir=folder, always=True,
-        build_args=["-g2005", *includes], timescale=("1ns", "1ns"), log_file=log,
-    )  # fmt: skip
+    (folder / "timescale.f").write_text("+timescale+1ns/1ns\n")
+    command = ["iverilog", "-g2005", "-o", _CHIP, "-s", top, "-f", "timescale.f"]
+    command += [f"-P{top}.{name}={value}" for name, value in parameters.items()]
+    command += [f"-I{path}" for path in sorted({source.parent for source in sources})]
+    return run_tool([*command, *map(str, sources)], folder, log) == 0
+
+
+def command(build_dir: Path, top: str, plusargs: Sequence[str]) -> list[str]:
+    """Runs without a waveform and without a prompt of its own (-n); see `sim.toolchain.simulator.Simulator`."""
+    return ["vvp", "-n", "-m", config.lib_entry("vpi", "icarus"), str(build_dir / _CHIP), *plusargs, "-none"]

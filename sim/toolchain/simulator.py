@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import shutil
-import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Protocol
 
-from cocotb_tools.runner import get_runner
+import find_libpython
+from cocotb_tools import config
 
 from pyimc.arch import Arch
 from pyimc.errors import ToolError
 from sim.run.job import Job, Outcome
 from sim.toolchain import icarus, verilator
 from sim.toolchain.chip_parameters import chip_parameters, literal
+from sim.toolchain.process import run_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
 BENCH_RTL = ROOT / "sim" / "rtl"
 TOP = "tb"
 ARRAYS = ("verilog", "numpy")
-POLL_SECONDS = 0.25
 
 
 class Simulator(Protocol):
@@ -39,12 +38,11 @@ class Simulator(Protocol):
 
     def compile_chip(
         self, top: str, sources: Sequence[Path], parameters: Mapping[str, str], folder: Path, log: Path
-    ) -> None:
-        """Leaves in `folder` what cocotb's runner of this simulator starts, and in `log` what was said.
+    ) -> bool:
+        """Leaves in `folder` what `command` starts, and in `log` what was said; False if the sources were refused."""
 
-        Raises:
-            RuntimeError, SystemExit, subprocess.CalledProcessError: The sources were refused.
-        """
+    def command(self, build_dir: Path, top: str, plusargs: Sequence[str]) -> list[str]:
+        """What runs a compiled chip, not interactively."""
 
 
 SIMULATORS: dict[str, Simulator] = {"icarus": icarus, "verilator": verilator}  # by cocotb's names
@@ -76,12 +74,13 @@ def build(simulator: str, arch: Arch, array: str, cache: Path) -> Path:
     scratch = Path(tempfile.mkdtemp(prefix=".build.", dir=cache.resolve()))
     log = scratch / "build.log"
     try:
-        SIMULATORS[simulator].compile_chip(TOP, sources(array), parameters, scratch, log)
+        if not SIMULATORS[simulator].compile_chip(TOP, sources(array), parameters, scratch, log):
+            kept = cache / f"{arch.name}-{array}-{simulator}.log"
+            log.replace(kept)
+            lines = kept.read_text(errors="replace").splitlines()
+            first = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "no message")
+            raise ToolError(f"{named} cannot build {arch.name}: {first.strip()}; all that it said is in {kept}")
         scratch.rename(directory)
-    except (SystemExit, RuntimeError, subprocess.CalledProcessError):
-        lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
-        first = next((line for line in lines if "error" in line.lower()), "no message")
-        raise ToolError(f"{named} cannot build {arch.name}: {first}") from None
     except OSError:
         if not directory.is_dir():  # else another process was quicker
             raise
@@ -98,12 +97,12 @@ def run(
     seed: int,
     progress: Callable[[dict[str, object]], None],
 ) -> Outcome:
-    """Runs the bench in `folder`, which holds `images.npy`.
+    """Runs the bench in `folder`.
 
     Args:
         simulator: As `build_dir` was built for.
         build_dir: From `build`.
-        folder: Run directory: job, captures, logs and the outcome are written here.
+        folder: Run directory with Program and images: job, captures, logs and the outcome are written here.
         job: What to do.
         seed: Seed of the simulation.
         progress: Called now and then with what `progress.json` says.
@@ -119,27 +118,39 @@ def run(
     ]:
         stale.unlink(missing_ok=True)
     job.write(folder)
-    plusargs = [f"+capture={folder}"]
+    plusargs = ["+capture=."]  # Verilog sees no path of the user's: its strings have 512 bytes and are ASCII
     if job.array == "verilog" and not job.front_door:
-        plusargs.append(f"+weights={job.program}")
+        plusargs.append("+weights=program")
     log = folder / "simulation.log"
+    log.unlink(missing_ok=True)
 
-    def simulate() -> None:
-        python_path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        runner = get_runner(simulator)
-        runner.log.setLevel(logging.WARNING)  # it prints every command line
-        runner.test(
-            test_module="sim.run.bench", hdl_toplevel=TOP, hdl_toplevel_lang="verilog", build_dir=build_dir,
-            test_dir=folder, seed=seed, plusargs=plusargs, results_xml=str(folder / "results.xml"), log_file=log,
-            extra_env={"PYIMC_RUN": str(folder), "PYTHONPATH": python_path, "COCOTB_LOG_LEVEL": "WARNING"},
-        )  # fmt: skip
+    def poll() -> None:
+        if (folder / "progress.json").is_file():
+            progress(json.loads((folder / "progress.json").read_text()))
 
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(simulate)
-        while not wait([running], timeout=POLL_SECONDS).done:
-            if (folder / "progress.json").is_file():
-                progress(json.loads((folder / "progress.json").read_text()))
-    reason = running.exception()
-    if reason or not (folder / "outcome.json").is_file():
-        raise ToolError(f"the simulation ended early ({reason}); more is in {log}")
+    command = SIMULATORS[simulator].command(build_dir.resolve(), TOP, plusargs)
+    code = run_tool(command, folder, log, _environment(folder, seed), poll)
+    if not (folder / "outcome.json").is_file():
+        raise ToolError(f"the simulation ended early (exit code {code}); more is in {log}")
     return Outcome.read(folder)
+
+
+def _environment(folder: Path, seed: int) -> dict[str, str]:
+    """What cocotb reads in the simulator's process, as its manual has it for a flow of one's own."""
+    python = find_libpython.find_libpython()
+    if python is None:
+        raise ToolError("this Python has no shared library, which cocotb needs: apt-get install libpython3-dev")
+    return {
+        **os.environ,
+        "COCOTB_TEST_MODULES": "sim.run.bench",
+        "COCOTB_TOPLEVEL": TOP,
+        "COCOTB_RANDOM_SEED": str(seed),
+        "COCOTB_RESULTS_FILE": str(folder / "results.xml"),
+        "COCOTB_LOG_LEVEL": "WARNING",
+        "TOPLEVEL_LANG": "verilog",
+        "GPI_USERS": f"{python};{config.pygpi_entry_point()}",
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "PATH": os.pathsep.join([os.environ.get("PATH", ""), str(config.libs_dir)]),
+        "PYIMC_RUN": str(folder),
+    }

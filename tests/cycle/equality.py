@@ -22,7 +22,7 @@ def run_rtl(program: Program, images: NDArray[np.uint8], folder: Path, chips: Pa
     """Runs a Program on the RTL in `folder`; values are not looked at. Compiled chips are kept in `chips`."""
     store(program, images, folder)
     build_dir = simulator.build("icarus", program.arch, "verilog", chips)
-    job = Job(str((folder / "program").resolve()), "verilog", False)
+    job = Job("verilog", False)
     simulator.run("icarus", build_dir, folder.resolve(), job, 0, lambda progress: None)
     return rtl_measurement(program, folder)
 

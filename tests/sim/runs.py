@@ -81,8 +81,12 @@ def run_rtl(
     sim: str = "icarus",
 ) -> Run:
     """Runs a Program on the RTL; raises what the flow raises."""
-    store(program, images, folder)
-    return rerun(folder, "rtl", sim, array, front_door, COSTS, lambda line: None, lambda progress: None)
+    earlier = store(program, images, folder.with_name(f"{folder.name}-given"))
+    return rerun(earlier, "rtl", sim, array, front_door, COSTS, folder, lambda line: None, lambda progress: None)
+
+
+AGAIN = Path("build/run-rerun-rtl")
+"""Where `pyimc rerun run` leaves its result."""
 
 
 def read_result(folder: Path) -> dict[str, Any]:

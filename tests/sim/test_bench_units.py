@@ -112,7 +112,7 @@ def test_without_weights_the_array_starts_empty() -> None:
 
 
 def test_job_and_outcome_survive_their_files(tmp_path: Any) -> None:
-    job = Job("somewhere", "numpy", True)
+    job = Job("numpy", True)
     job.write(tmp_path)
     assert Job.read(tmp_path) == job
     measured = Measurement(

@@ -22,7 +22,7 @@ from pyimc.errors import ToolError
 from sim.run import flow
 from sim.toolchain import simulator
 from tests.sim import small
-from tests.sim.runs import ROOT, Said, pyimc, read_result
+from tests.sim.runs import AGAIN, ROOT, Said, pyimc, read_result
 
 SIM = ("sim", "--arch", "tiny", "--level", "golden", "--images", "1")
 
@@ -379,7 +379,7 @@ def test_a_program_assembled_from_its_own_text_runs(workspace: Path) -> None:
     Path("text").write_text(pyimc("disasm", stream).out)
     assert pyimc("asm", "text", stream).code == 0
     assert pyimc("rerun", run).code == 0
-    assert not read_result(run)["deadlock"]
+    assert not read_result(AGAIN)["deadlock"]
 
 
 def test_one_image_has_no_interval_to_speak_of(workspace: Path) -> None:

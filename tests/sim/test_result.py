@@ -166,8 +166,10 @@ def test_without_labels_there_is_no_accuracy(folder: Path) -> None:
 def test_rerun_reports_the_same(folder: Path) -> None:
     """But for the onnxruntime check, which needs the model."""
     before = read_result(folder)
-    assert pyimc("rerun", folder).code == 0
-    after = read_result(folder)
+    stored = (folder / "result.json").read_bytes()
+    assert pyimc("rerun", folder, "--output", "again").code == 0
+    assert (folder / "result.json").read_bytes() == stored, "the earlier run is left alone"
+    after = read_result(Path("again"))
     assert after.keys() == before.keys()
     timed = {"wall_seconds", "peak_memory_bytes", "cycles_per_second", "macs_per_second", "onnxruntime"}
     assert {name: after[name] for name in after if name not in timed} == {

@@ -109,7 +109,7 @@ print(sorted({loaded} & {{"onnx", "onnxruntime", "onnxslim", "numba"}}))
     environment = {"PYTHONPATH": str(ROOT), "PATH": ""}  # no simulator either
     said = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert said.stdout.endswith("PASS\n['numba']\n")
-    report = json.loads((run / "result.json").read_text())
+    report = json.loads(Path("build/run-rerun-cycle/result.json").read_text())
     assert report["level"] == "cycle" and report["interval_cycles"] > 0
 
 

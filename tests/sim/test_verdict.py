@@ -14,7 +14,7 @@ from pyimc import isa
 from pyimc.program import Channel, Program
 from pyimc.program_file import flip_bit
 from tests.sim import small
-from tests.sim.runs import Said, images_for, pyimc, read_result, store
+from tests.sim.runs import AGAIN, Said, images_for, pyimc, read_result, store
 
 PLACE = re.compile(
     r"pyimc: (\d+) values differ; the first: node (\w+), image (\d+), pixel \((\d+), (\d+)\), channel (\d+): "
@@ -54,7 +54,7 @@ def test_one_bit_of_a_weight(intact: Path, node: str, array: str) -> None:
     flip_bit(intact / "program", f"pu_{actor.node:02}/weights.bin", 8 * byte + 7)
     found = named(pyimc("rerun", intact, "--array", array), node)
     assert found["channel"] == 5
-    report = read_result(intact)
+    report = read_result(AGAIN)
     assert report["nodes"][node]["mismatches"] > 0
     assert f"node {node}, image {found['image']}, pixel" in report["nodes"][node]["first_mismatch"]
     upstream = {"one": [], "two": ["one"], "last": ["one", "two", "sum", "pool"]}[node]
@@ -84,7 +84,7 @@ def test_an_instruction_that_needs_more_than_there_is(intact: Path) -> None:
     said = pyimc("rerun", intact)
     assert said.code == 1
     assert re.search(rf"deadlock in cycle \d+: .*two \(PU {actor.node}\) has \d+ of 327\d\d words from one", said.err)
-    assert read_result(intact)["deadlock"] is True
+    assert read_result(AGAIN)["deadlock"] is True
 
 
 def test_an_instruction_that_is_none_stops_its_actor(intact: Path) -> None:
@@ -100,7 +100,7 @@ def test_an_engine_without_end_is_found(intact: Path) -> None:
     pixels = next(low for field, low in isa.FIRE.positions() if field.name == "pixels")
     flip_bit(intact / "program", f"pu_{actor.node:02}/stream.bin", 128 * actor.start + pixels)
     named(pyimc("rerun", intact), "last")
-    assert read_result(intact)["deadlock"] is True, "it was not waited for"
+    assert read_result(AGAIN)["deadlock"] is True, "it was not waited for"
 
 
 def test_words_that_nobody_wrote_are_no_values(intact: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_ring_that_is_one_row_too_small_is_a_deadlock_that_names_who_waits_for
     assert re.search(rf"one \(PU {one}\) waits for room at [^;]*sum", line)
     assert re.search(rf"two \(PU {two}\) has \d+ of \d+ words from one", line)
     assert re.search(rf"sum \(PU {total}\) has 0 of {row} words from two", line)
-    report = read_result(Path("small"))
+    report = read_result(Path("build/small-rerun-rtl"))
     assert report["deadlock"] is True and len(report["waiting"]) == len(program.actors)
     assert report["latency_cycles"] is None
 

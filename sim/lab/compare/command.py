@@ -26,7 +26,7 @@ from sim.lab.compare.plots import write_plots
 from sim.lab.compare.report import print_rows, write_report
 from sim.lab.compare.rows import Row, rows
 from sim.lab.sources import hashed
-from sim.run.flow import BUILD
+from sim.run.folder import BUILD
 from sim.run.prepare import prepare
 from sim.toolchain import simulator
 

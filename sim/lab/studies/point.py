@@ -16,7 +16,7 @@ from pyimc.network import Network
 from pyimc.program import HOST
 from sim.lab.rows import Experiment, key_of
 from sim.lab.sources import hashed
-from sim.run.flow import BUILD
+from sim.run.folder import BUILD
 from sim.run.prepare import prepare
 
 LARGE = str(Path(__file__).resolve().parents[3] / "examples" / "large.yaml")
