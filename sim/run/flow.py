@@ -78,7 +78,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     from mapping.models import model_arch  # ONNX and onnxruntime, 0.1 GB that a rerun does without
     from sim.run.prepare import model_name, prepare
 
-    _check_names(request.level, request.sim, request.array)
+    _check_means(request.level, request.sim, request.array)
     arch = load_arch(request.arch or model_arch(request.model))
     costs = costs_for(request.costs, arch)
     name = model_name(request.model)
@@ -109,7 +109,7 @@ def rerun(
     Raises:
         ImcError: As `simulate`; EncodingError if the Program is not what its manifest says.
     """
-    _check_names(level, sim, array)
+    _check_means(level, sim, array)
     if output and output.resolve() == earlier.resolve():
         raise ConfigError(f"{output}: is the run that is to be run again; name another folder with --output")
     with reading(earlier):
@@ -151,13 +151,16 @@ def _default_images(model: str, level: str) -> int:
     return LABELLED_IMAGES if model == "digits" else FEW_IMAGES
 
 
-def _check_names(level: str, sim: str, array: str) -> None:
+def _check_means(level: str, sim: str, array: str) -> None:
+    """Before anything is written: names that exist, a simulator that is installed."""
     if level not in LEVELS:
         raise ConfigError(f"unknown level '{level}'; known: {', '.join(LEVELS)}")
     if sim not in simulator.SIMULATORS:
         raise ConfigError(f"unknown simulator '{sim}'; known: {', '.join(simulator.SIMULATORS)}")
     if array not in simulator.ARRAYS:
         raise ConfigError(f"unknown array '{array}'; known: {', '.join(simulator.ARRAYS)}")
+    if level == "rtl":
+        simulator.SIMULATORS[sim].version()
 
 
 def _inputs(folder: Path) -> tuple[NDArray[np.uint8], dict[str, Any]]:

@@ -60,8 +60,8 @@ class Run:
         return self.program.network.macs()
 
     def account(self) -> Account | None:
-        """What an image costs; None if none was finished."""
-        if not self.measured or self.measured.latency is None:
+        """What an image costs; None if none was finished, or not all of them."""
+        if not self.measured or self.measured.deadlock or self.measured.latency is None:
             return None
         steady, alone = self.measured.steady, self.measured.latency
         interval, latency = (steady.interval, steady.latency) if steady else (alone, alone)
