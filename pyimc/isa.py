@@ -1,90 +1,27 @@
 """The instruction set and every other bit layout that the chip and its tools share: the one source of truth.
 
 `python -m pyimc.isa` regenerates `rtl/imc_isa.vh` (the Verilog header) and `docs/isa.md` (the reference); a test
-checks that both are current. Encoders, decoders, the assembler and the disassembler read the tables below.
+checks that both are current. Encoders, decoders and the assembler (`pyimc.assembler`) read the tables below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pyimc.errors import EncodingError
+from pyimc.layout import Field, Layout
 
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One named bit field; `unit` is what it counts, `text` what it means."""
-
-    name: str
-    bits: int
-    unit: str
-    text: str
-    signed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """A word of `bits` bits made of fields, the first in the lowest bits."""
-
-    name: str
-    bits: int
-    text: str
-    fields: tuple[Field, ...]
-
-    def positions(self) -> Iterator[tuple[Field, int]]:
-        """Yields every field with its lowest bit."""
-        low = 0
-        for field in self.fields:
-            yield field, low
-            low += field.bits
-        if low > self.bits:
-            raise AssertionError(f"layout {self.name} needs {low} bits, has {self.bits}")
-
-    def encode(self, **values: int) -> int:
-        """Packs one value per field; absent fields are 0.
-
-        Raises:
-            EncodingError: an unknown field, or a value that its field cannot hold.
-        """
-        word = 0
-        known = {field.name for field in self.fields}
-        for name in values:
-            if name not in known:
-                raise EncodingError(f"{self.name}: no field '{name}'; the fields are {', '.join(sorted(known))}")
-        for field, low in self.positions():
-            value = int(values.get(field.name, 0))
-            least, most = field_range(field)
-            if not least <= value <= most:
-                raise EncodingError(
-                    f"{self.name}.{field.name}: {value} does not fit {field.bits} bits ({least}..{most} {field.unit})"
-                )
-            word |= (value & ((1 << field.bits) - 1)) << low
-        return word
-
-    def decode(self, word: int) -> dict[str, int]:
-        """Unpacks every field of `word`."""
-        values = {}
-        for field, low in self.positions():
-            value = word >> low & ((1 << field.bits) - 1)
-            if field.signed and value >> (field.bits - 1):
-                value -= 1 << field.bits
-            values[field.name] = value
-        return values
-
-
-def field_range(field: Field) -> tuple[int, int]:
-    """The least and the greatest value that a field holds."""
-    if field.signed:
-        return -(1 << (field.bits - 1)), (1 << (field.bits - 1)) - 1
-    return 0, (1 << field.bits) - 1
+ENTRY_BITS = 64  # of a table entry
+NODE_BITS = 8
 
 
 # --------------------------------------------------------------------------------------------------- instructions
 
 INSTRUCTION_BITS = 128
+INSTRUCTION_ENTRIES = INSTRUCTION_BITS // ENTRY_BITS
 OPCODE = Field("opcode", 4, "", "which instruction this is")
+
+OPCODE_LAYOUT = Layout("INSTRUCTION", INSTRUCTION_BITS, "What all instructions share.", (OPCODE,), "instruction")
 
 FIRE = Layout(
     "FIRE", INSTRUCTION_BITS,
@@ -105,6 +42,7 @@ FIRE = Layout(
         Field("top", 7, "rows", "kernel rows above the first row of the image: the head of the channel is the row after"),
         Field("rows", 7, "rows", "kernel rows inside the image; the rest of the kernel lies below its last row"),
     ),
+    "instruction",
 )
 LOOP = Layout(
     "LOOP", INSTRUCTION_BITS,
@@ -116,8 +54,9 @@ LOOP = Layout(
         Field("count", 16, "times", "how often the body runs in all; 0: for ever"),
         Field("target", 16, "address", "instruction address of the first instruction of the body"),
     ),
+    "instruction",
 )
-HALT = Layout("HALT", INSTRUCTION_BITS, "The actor stops and never fires again.", (OPCODE,))
+HALT = Layout("HALT", INSTRUCTION_BITS, "The actor stops and never fires again.", (OPCODE,), "instruction")
 
 INSTRUCTIONS: dict[int, Layout] = {0: HALT, 1: FIRE, 2: LOOP}
 OPCODES: dict[str, int] = {layout.name: code for code, layout in INSTRUCTIONS.items()}
@@ -130,72 +69,58 @@ def instruction(name: str, **values: int) -> int:
     return INSTRUCTIONS[OPCODES[name]].encode(opcode=OPCODES[name], **values)
 
 
-def disassemble(words: Iterable[int]) -> str:
-    """Assembler text of a stream, one instruction per line with its address as a comment.
-
-    Raises:
-        EncodingError: an opcode that does not exist, or bits set outside every field.
-    """
-    lines = []
-    for address, word in enumerate(words):
-        layout = INSTRUCTIONS.get(OPCODE_LAYOUT.decode(word)["opcode"])
-        if layout is None:
-            raise EncodingError(f"instruction {address}: unknown opcode {word & 15}; is this a stream of this version?")
-        values = layout.decode(word)
-        if layout.encode(**values) != word:
-            raise EncodingError(f"instruction {address}: bits set outside the fields of {layout.name}")
-        operands = " ".join(f"{name}={value}" for name, value in values.items() if name != "opcode")
-        lines.append(f"{layout.name} {operands}".strip().ljust(88) + f"; {address}")
-    return "".join(line + "\n" for line in lines)
-
-
-def assemble(text: str) -> list[int]:
-    """Instruction words of assembler text (the inverse of `disassemble`; `;` starts a comment).
-
-    Raises:
-        EncodingError: the line number and what was not understood in it.
-    """
-    words = []
-    for number, line in enumerate(text.splitlines(), 1):
-        tokens = line.split(";")[0].split()
-        if not tokens:
-            continue
-        try:
-            operands = {name: int(value, 0) for name, value in (token.split("=", 1) for token in tokens[1:])}
-        except ValueError:
-            raise EncodingError(f"line {number}: operands are written name=integer, got '{line.strip()}'") from None
-        try:
-            words.append(instruction(tokens[0], **operands))
-        except EncodingError as error:
-            raise EncodingError(f"line {number}: {error}") from None
-    return words
-
-
-OPCODE_LAYOUT = Layout("OPCODE", INSTRUCTION_BITS, "The opcode alone.", (OPCODE,))
-
 # --------------------------------------------------------------------------------------------------------- packets
 
-HEAD = Layout(
-    "HEAD", 64,
-    "The first flit of every packet on the data network. Payload flits follow; the last one carries `last`.",
-    (
-        Field("node", 8, "node", "destination node; the routers read nothing else"),
-        Field("kind", 4, "", "0 DATA, 1 WRITE, 2 READ, 3 REPLY"),
-        Field("channel", 8, "", "DATA: channel of the destination (context * 2 + port)"),
-        Field("length", 8, "words", "payload words (READ: words asked for)"),
-        Field("source", 8, "node", "the sending node"),
-        Field("slot", 8, "", "DATA: the sender's destination slot, to which the credit returns"),
-        Field("space", 4, "", "WRITE, READ: which table of the PU"),
-        Field("address", 16, "", "WRITE, READ: first entry; each payload word is one entry further"),
-    ),
-)
 KINDS = {"DATA": 0, "WRITE": 1, "READ": 2, "REPLY": 3}
+_HEAD_FIELDS = (
+    Field("node", NODE_BITS, "node", "destination node; the routers read nothing else"),
+    Field("kind", 4, "", "0 DATA, 1 WRITE, 2 READ, 3 REPLY"),
+    Field("length", 8, "words", "payload words (READ: words asked for)"),
+    Field("source", NODE_BITS, "node", "the sending node"),
+)
+HEAD = Layout(
+    "HEAD", ENTRY_BITS,
+    "The first flit of every packet on the data network, as far as all kinds share it. Payload flits follow; the last "
+    "one carries `last`.",
+    _HEAD_FIELDS, "head",
+)
+DATA = Layout(
+    "DATA", ENTRY_BITS, "The head of a DATA packet.",
+    (
+        *_HEAD_FIELDS,
+        Field("channel", 8, "", "channel of the destination, as in CHANNEL_ADDRESS"),
+        Field("slot", 8, "", "the sender's destination slot, to which the credit returns"),
+    ),
+    "head",
+)
+TABLE = Layout(
+    "TABLE", ENTRY_BITS, "The head of a WRITE, READ or REPLY packet.",
+    (
+        *_HEAD_FIELDS,
+        Field("space", 4, "", "which table of the PU"),
+        Field("address", 16, "", "first entry; each payload word is one entry further"),
+    ),
+    "head",
+)
+HEADS = {"DATA": DATA, "WRITE": TABLE, "READ": TABLE, "REPLY": TABLE}
+
+
+def head(kind: str, **values: int) -> int:
+    """Encodes the head of a packet of a kind; raises EncodingError."""
+    return HEADS[kind].encode(kind=KINDS[kind], **values)
+
+
+def decode_head(flit: int) -> dict[str, int]:
+    """The fields of a packet's head, by its kind."""
+    kinds = {number: kind for kind, number in KINDS.items()}
+    return HEADS[kinds[HEAD.decode(flit)["kind"] % len(KINDS)]].decode(flit)
+
 
 CREDIT = Layout(
     "CREDIT", 40,
     "The only flit of every packet on the credit network: room that a consumer gives back to a producer.",
     (
-        Field("node", 8, "node", "the producer's node"),
+        Field("node", NODE_BITS, "node", "the producer's node"),
         Field("slot", 8, "", "the producer's destination slot (context * destinations + index)"),
         Field("words", 16, "words", "words released"),
     ),
@@ -208,23 +133,47 @@ SPACES = {
     "WEIGHT": 7, "COUNTER": 8, "ACTOR": 9, "STATUS": 10, "LUT": 11,
 }
 SPACE_TEXT = {
-    "CONTROL": "entry 0: bit 0 starts the PU and its counters (write 0 to stop them)",
-    "INSTRUCTION": "two 64-bit halves per instruction, the low half first",
+    "CONTROL": "PLANE: the plane that WEIGHT writes to",
+    "INSTRUCTION": "the parts of every instruction, the lowest first: INSTRUCTION_ADDRESS",
     "CONTEXT": "one entry per actor",
-    "CHANNEL": "entry context * 2 + port: one per input channel",
+    "CHANNEL": "one entry per input channel: CHANNEL_ADDRESS",
     "DESTINATION": "entry context * destinations + index",
-    "ENGINE": "entry context * 4 + k: the engine's description of the actor (below)",
-    "PARAMETER": "imc: two entries per output channel (bias and shift, multiplier); dpu: likewise, see PARAM_*",
-    "WEIGHT": "imc: one whole link word of offset-binary weights per entry, whole rows in order, from the plane that "
-              "CONTROL entry 1 selects",
-    "COUNTER": "read only: entry 0 busy | input wait, 1 room wait | idle, 2 flits in | flits out (32 bits each)",
-    "ACTOR": "read only: entry context * 2: firings | busy; + 1: first | last cycle",
+    "ENGINE": "the engine's description of the actor: ENGINE_ADDRESS",
+    "PARAMETER": "PARAM_0 and PARAM_1 of every output channel: PARAMETER_ADDRESS",
+    "WEIGHT": "imc: one whole link word of offset-binary weights per entry, whole rows in order, of the plane chosen",
+    "COUNTER": "read only: COUNTER_0, COUNTER_1, COUNTER_2",
+    "ACTOR": "read only: ACTOR_0 and ACTOR_1 of every actor: ACTOR_ADDRESS",
     "STATUS": "read only: entry context: what the actor waits for",
-    "LUT": "dpu: entry context * 32 + k: bytes 8k to 8k + 7 of the actor's table, the first one lowest",
+    "LUT": "dpu: the tables of lut, eight bytes an entry, the first one lowest: LUT_ADDRESS",
+}
+ENTRIES = {  # what is at which entry: of a space, or of an actor in it
+    "CONTROL": {"PLANE": 1},
+    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "OUTPUT": 3},
+    "PARAMETER": {"PARAM_0": 0, "PARAM_1": 1},
+    "COUNTER": {"COUNTER_0": 0, "COUNTER_1": 1, "COUNTER_2": 2},
+    "ACTOR": {"ACTOR_0": 0, "ACTOR_1": 1},
 }
 
+
+def _address(name: str, text: str, **fields: int) -> Layout:
+    """An entry number of a space, made of parts; the last takes the rest of the bits."""
+    parts = [Field(part, bits, "", "") for part, bits in fields.items()]
+    return Layout(f"{name}_ADDRESS", 16, text, tuple(parts))
+
+
+INSTRUCTION_ADDRESS = _address("INSTRUCTION", "An instruction's address and which of its parts.", part=1, pc=12)
+CHANNEL_ADDRESS = _address("CHANNEL", "An input channel, here and in DATA packets.", port=1, context=6)
+ENGINE_ADDRESS = _address("ENGINE", "An actor and the entry of its description.", entry=3, context=6)
+PARAMETER_ADDRESS = _address("PARAMETER", "A channel and PARAM_0 or PARAM_1.", entry=1, channel=15)
+ACTOR_ADDRESS = _address("ACTOR", "An actor and ACTOR_0 or ACTOR_1.", entry=1, context=6)
+LUT_ADDRESS = _address("LUT", "An actor and which eight bytes of its table.", eight=5, context=6)
+LUT_ENTRIES = 32
+
+CONTROL = Layout(
+    "CONTROL", ENTRY_BITS, "What WEIGHT writes to.", (Field("plane", 16, "plane", "of the crossbar"),)
+)
 CONTEXT = Layout(
-    "CONTEXT", 64, "One actor of the sequencer.",
+    "CONTEXT", ENTRY_BITS, "One actor of the sequencer.",
     (
         Field("start", 16, "address", "its first instruction"),
         Field("active", 1, "", "the context is used"),
@@ -233,7 +182,7 @@ CONTEXT = Layout(
     ),
 )
 CHANNEL = Layout(
-    "CHANNEL", 64, "One input channel: a ring of words in the activation memory; port 1 of an imc: partial memory.",
+    "CHANNEL", ENTRY_BITS, "One input channel: a ring of words in the activation memory; port 1 of an imc: partial memory.",
     (
         Field("base", 16, "word", "first word of the ring"),
         Field("size", 16, "words", "length of the ring: the producer's initial credit"),
@@ -242,7 +191,7 @@ CHANNEL = Layout(
     ),
 )
 DESTINATION = Layout(
-    "DESTINATION", 64, "One destination of an actor.",
+    "DESTINATION", ENTRY_BITS, "One destination of an actor.",
     (
         Field("node", 8, "node", "consumer's node"),
         Field("channel", 8, "", "consumer's channel"),
@@ -250,7 +199,7 @@ DESTINATION = Layout(
     ),
 )
 WINDOW = Layout(
-    "WINDOW", 64, "ENGINE entry 0, both engines: how the sliding window walks over a row.",
+    "WINDOW", ENTRY_BITS, "ENGINE, both engines: how the sliding window walks over a row.",
     (
         Field("run", 16, "bytes", "imc: one kernel row of one window, Kw * C; dpu: one pixel, C, or see VECTOR"),
         Field("step", 16, "bytes", "from one window to the next, stride * C; concat: the run of input 1"),
@@ -259,19 +208,18 @@ WINDOW = Layout(
     ),
 )
 TILES = Layout(
-    "TILES", 64, "ENGINE entry 1, imc: the crossbar tiles of the layer.",
+    "TILES", ENTRY_BITS, "ENGINE, imc: the crossbar tiles of the layer.",
     (
         Field("kernel_rows", 8, "rows", "Kh"),
-        Field("row_tiles", 8, "tiles", "ceil(Kh*Kw*C / ROWS)"),
+        Field("row_tiles", 16, "tiles", "ceil(Kh*Kw*C / ROWS)"),
         Field("last_rows", 16, "rows", "rows used in the last row tile"),
         Field("plane", 16, "plane", "first plane; tile (r, c) is plane + r * col_tiles + c"),
         Field("zero_point", 8, "", "input zero point: the padding value"),
     ),
 )
 COLUMNS = Layout(
-    "COLUMNS", 64, "ENGINE entry 2, imc: the columns that are converted.",
+    "COLUMNS", ENTRY_BITS, "ENGINE, imc: the columns that are converted.",
     (
-        Field("columns", 16, "columns", "output channels of the layer"),
         Field("col_tiles", 8, "tiles", "ceil(columns / COLS)"),
         Field("last_groups", 8, "groups", "ADC groups used in the last column tile, ceil(columns used / adcs)"),
         Field("partial_in", 1, "", "channel 1 brings accumulators to add: int32, pixel by pixel, whole words"),
@@ -280,21 +228,20 @@ COLUMNS = Layout(
 )
 OPERATIONS = {"ADD": 0, "MAX": 1, "AVERAGE": 2, "CONCAT": 3, "LUT": 4}
 VECTOR = Layout(
-    "VECTOR", 64,
-    "ENGINE entry 1, dpu: the vector operation. A pixel of add and lut is a word. A pixel of concat is `run` bytes of "
+    "VECTOR", ENTRY_BITS,
+    "ENGINE, dpu: the vector operation. A pixel of add and lut is a word. A pixel of concat is `run` bytes of "
     "input 0, then WINDOW.step bytes of input 1: their channels, or a row of each.",
     (
         Field("operation", 3, "", "0 add, 1 max pool, 2 average pool, 3 concat, 4 lut"),
         Field("zero_point_0", 8, "", "zero point of input 0"),
         Field("zero_point_1", 8, "", "zero point of input 1"),
         Field("shift", 6, "bits", "right shift with rounding, 1..62"),
-        Field("kernel_rows", 8, "rows", "Kh"),
         Field("kernel_columns", 8, "columns", "Kw; add: 2, its inputs"),
         Field("repeat", 8, "pixels", "further output pixels that a window gives"),
     ),
 )
 OUTPUT = Layout(
-    "OUTPUT", 64, "ENGINE entry 3, both engines: what leaves the actor.",
+    "OUTPUT", ENTRY_BITS, "ENGINE, both engines: what leaves the actor.",
     (
         Field("columns", 16, "channels", "imc: of an output pixel"),
         Field("parameters", 16, "channel", "first parameter of the actor"),
@@ -304,24 +251,33 @@ OUTPUT = Layout(
     ),
 )
 ENGINE_IMC = (WINDOW, TILES, COLUMNS, OUTPUT)
-ENGINE_DPU = (WINDOW, VECTOR, None, OUTPUT)
-ENGINE_ENTRIES = 4
-LUT_ENTRIES = 32
+ENGINE_DPU = (WINDOW, VECTOR, OUTPUT)
+
+
+def channel_entry(context: int, port: int) -> int:
+    """The number of an actor's input channel, in CHANNEL and in DATA packets."""
+    return CHANNEL_ADDRESS.encode(context=context, port=port)
+
+
+def engine_entry(context: int, layout: Layout) -> int:
+    """Where an actor's entry of a layout is in ENGINE."""
+    return ENGINE_ADDRESS.encode(context=context, entry=ENTRIES["ENGINE"][layout.name])
+
 
 PARAM_0 = Layout(
-    "PARAM_0", 64, "PARAMETER entry 2n: imc, output channel n.",
+    "PARAM_0", ENTRY_BITS, "PARAMETER: imc, of an output channel.",
     (
         Field("bias", 32, "", "added to the exact dot product", signed=True),
         Field("shift", 6, "bits", "right shift with rounding, 1..62"),
     ),
 )
 PARAM_1 = Layout(
-    "PARAM_1", 64, "PARAMETER entry 2n + 1: imc, output channel n; dpu: multiplier of input n (add, concat) or of n "
-    "valid pixels (average pool; max pool and lut use 1).",
+    "PARAM_1", ENTRY_BITS, "PARAMETER: imc, of an output channel; dpu: entry n is of input n (add, concat) or of n valid "
+    "pixels (average pool; max pool and lut use 1).",
     (Field("multiplier", 31, "", "of the requantisation"),),
 )
 STATUS = Layout(
-    "STATUS", 64, "What an actor is waiting for.",
+    "STATUS", ENTRY_BITS, "What an actor is waiting for.",
     (
         Field("active", 1, "", "not halted"),
         Field("fetched", 1, "", "an instruction waits to fire"),
@@ -333,30 +289,66 @@ STATUS = Layout(
         Field("need", 16, "words", "words needed"),
     ),
 )
-LAYOUTS = (
-    HEAD, CREDIT, FIRE, LOOP, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, OUTPUT, PARAM_0, PARAM_1,
+COUNTERS = tuple(
+    Layout(name, ENTRY_BITS, f"COUNTER: {text}", tuple(Field(field, 32, unit, "") for field in fields))
+    for name, text, unit, fields in (
+        ("COUNTER_0", "what the PU did", "cycles", ("busy", "input_wait")),
+        ("COUNTER_1", "what the PU did", "cycles", ("room_wait", "idle")),
+        ("COUNTER_2", "what passed its link", "flits", ("flits_in", "flits_out")),
+    )
+)
+ACTOR_0 = Layout(
+    "ACTOR_0", ENTRY_BITS, "ACTOR: what an actor did.",
+    (Field("firings", 32, "", "ended"), Field("busy", 32, "cycles", "of the engine")),
+)
+ACTOR_1 = Layout(
+    "ACTOR_1", ENTRY_BITS, "ACTOR: when it did it.",
+    (Field("first", 32, "cycle", "of its first firing"), Field("last", 32, "cycle", "of its last `done`")),
+)
+PACKETS = (HEAD, DATA, TABLE, CREDIT)
+ADDRESSES = (
+    INSTRUCTION_ADDRESS, CHANNEL_ADDRESS, ENGINE_ADDRESS, PARAMETER_ADDRESS, ACTOR_ADDRESS, LUT_ADDRESS,
+)
+TABLES = (
+    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, OUTPUT, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
     STATUS,
 )
+LAYOUTS = (OPCODE_LAYOUT, FIRE, LOOP, HALT, *PACKETS, *ADDRESSES, *TABLES)
 
 # ---------------------------------------------------------------------------------------------------- generated files
 
 
+def _entry_bits(space: str) -> int:
+    """How wide the numbers in ENTRIES are: an actor's entries are a part of the address."""
+    fields = {layout.name: layout.fields for layout in ADDRESSES}.get(f"{space}_ADDRESS", ())
+    return next((field.bits for field in fields if field.name == "entry"), 16)
+
+
 def verilog_header() -> str:
-    """The text of rtl/imc_isa.vh: one macro per field, `IMC_<LAYOUT>_<FIELD>` = its bit range."""
+    """The text of rtl/imc_isa.vh.
+
+    Of every field three macros: `IMC_<LAYOUT>_<FIELD>`, its bit range, `..._AT`, its lowest bit, `..._BITS`, its width.
+    """
     lines = [
         "// SPDX-License-Identifier: Apache-2.0",
         "// imc_isa.vh - bit ranges of instructions, packets and tables. Generated by `python -m pyimc.isa`: do not edit.",
-        "`ifndef IMC_ISA_VH", "`define IMC_ISA_VH", "",
+        "`ifndef IMC_ISA_VH", "`define IMC_ISA_VH", "", f"`define IMC_ENTRY_BITS {ENTRY_BITS}",
     ]
     lines += [f"`define IMC_OP_{layout.name} 4'd{code}" for code, layout in sorted(INSTRUCTIONS.items())]
     lines += [f"`define IMC_KIND_{name} 4'd{code}" for name, code in KINDS.items()]
     lines += [f"`define IMC_SPACE_{name} 4'd{code}" for name, code in SPACES.items()]
     lines += [f"`define IMC_OPERATION_{name} 3'd{code}" for name, code in OPERATIONS.items()]
+    for space, names in ENTRIES.items():
+        bits = _entry_bits(space)
+        lines += [f"`define IMC_ENTRY_{name} {bits}'d{number}" for name, number in names.items()]
     for layout in LAYOUTS:
         lines.append("")
         lines.append(f"`define IMC_{layout.name}_BITS {layout.bits}")
         for field, low in layout.positions():
-            lines.append(f"`define IMC_{layout.name}_{field.name.upper()} {low + field.bits - 1}:{low}")
+            name = f"IMC_{layout.name}_{field.name.upper()}"
+            lines.append(f"`define {name} {low + field.bits - 1}:{low}")
+            lines.append(f"`define {name}_AT {low}")
+            lines.append(f"`define {name}_BITS {field.bits}")
     return "\n".join([*lines, "", "`endif", ""])
 
 
@@ -376,12 +368,18 @@ def reference() -> str:
              "Bits that no field names are 0.", "", "## Instructions", ""]
     for code, layout in sorted(INSTRUCTIONS.items()):
         lines += [f"Opcode {code}:", "", *_table(layout)]
-    lines += ["## Packets", "", *_table(HEAD), *_table(CREDIT), "## Spaces of a PU", "",
+    lines += ["## Packets", "", *(line for layout in PACKETS for line in _table(layout)), "## Spaces of a PU", "",
               "WRITE and READ packets address a PU's tables by space and entry. An entry is the low 64 bits of a payload "
               "word (WEIGHT: the whole word).", "", "| number | space | entries |", "|---|---|---|"]
     lines += [f"| {code} | {name} | {SPACE_TEXT[name]} |" for name, code in SPACES.items()]
-    lines += ["", "## Tables", ""]
-    for layout in LAYOUTS[4:]:
+    for space, names in ENTRIES.items():
+        numbers = ", ".join(f"{name} {number}" for name, number in names.items())
+        lines += ["", f"Entries of {space}: {numbers}."]
+    lines += ["", "## Entry numbers", ""]
+    for layout in ADDRESSES:
+        lines += _table(layout)
+    lines += ["## Tables", ""]
+    for layout in TABLES:
         lines += _table(layout)
     return "\n".join(lines).rstrip() + "\n"
 

@@ -5,7 +5,7 @@ weights), the tables of the host port, the network that it computes and the arch
 not depend on the number of images: the streams repeat for ever. `pyimc.program_file` keeps it on disk.
 
 Numbering:
-    channel of an actor: context * 2 + port; channel of the host: position of the tensor in the network's outputs
+    channel of an actor: `pyimc.isa.CHANNEL_ADDRESS`; of the host: position of the tensor in the network's outputs
     slot of an actor: context * destinations + index; slot of the host: index among the consumers of the input
 """
 
@@ -198,13 +198,18 @@ def table_writes(program: Program, node: int) -> list[TableWrite]:
         used = ", ".join(str(used) for used in sorted(program.pus))
         raise ConfigError(f"program of {program.network.name}: node {node} hosts no actor; nodes in use: {used}")
     image = program.pus[node]
-    writes = [(isa.SPACES["INSTRUCTION"], entry, value) for entry, value in enumerate(_halves(image.stream))]
-    writes += image.tables
-    entries = enumerate(image.parameters.reshape(-1).tolist())
-    return [*writes, *((isa.SPACES["PARAMETER"], entry, value) for entry, value in entries)]
+    return [*_instructions(image.stream), *image.tables, *_parameters(image.parameters)]
 
 
-def _halves(stream: tuple[int, ...]) -> Iterator[int]:
-    for word in stream:
-        yield word & (1 << 64) - 1
-        yield word >> 64
+def _instructions(stream: tuple[int, ...]) -> Iterator[TableWrite]:
+    for address, word in enumerate(stream):
+        for part in range(isa.INSTRUCTION_ENTRIES):
+            value = word >> part * isa.ENTRY_BITS & (1 << isa.ENTRY_BITS) - 1
+            yield isa.SPACES["INSTRUCTION"], isa.INSTRUCTION_ADDRESS.encode(pc=address, part=part), value
+
+
+def _parameters(table: NDArray[np.uint64]) -> Iterator[TableWrite]:
+    for channel, pair in enumerate(table.tolist()):
+        for name, value in zip(("PARAM_0", "PARAM_1"), pair, strict=True):
+            entry = isa.PARAMETER_ADDRESS.encode(channel=channel, entry=isa.ENTRIES["PARAMETER"][name])
+            yield isa.SPACES["PARAMETER"], entry, value

@@ -6,7 +6,7 @@
     schedule.json     actors and channels, for people and tools
     host/tables.bin   tables of the host port
     pu_03/            one directory per processing unit in use:
-        stream.bin        instructions, 16 bytes each
+        stream.bin        instructions, `isa.INSTRUCTION_BITS` each
         tables.bin        entries of 16 bytes: space, entry number (4 bytes each), value (8 bytes)
         parameters.bin    PARAM_0, PARAM_1 per channel, 8 bytes each
         weights.bin       planes * rows * columns bytes

@@ -6,6 +6,7 @@
 // `quiet` says that no engine works and no flit moves: with results outstanding that is a deadlock.
 // Timing: the sum of the parts; docs/architecture.md. Python: pyimc.arch for the parameters.
 `default_nettype none
+`include "imc_isa.vh"
 
 module chip #(
     parameter MESH_X = 5,
@@ -46,6 +47,7 @@ module chip #(
     input  wire            m_host_ready
 );
     localparam NODES = MESH_X * MESH_Y;
+    localparam CREDIT = `IMC_CREDIT_BITS;
 
     generate
         if (NODES > 256 || HOST >= NODES || DPUS[HOST]) begin : gen_illegal
@@ -57,11 +59,11 @@ module chip #(
     wire [NODES*WORD-1:0] down_data;
     reg  [NODES-1:0]      up_last, up_valid, down_ready, up_credit_valid, busy;
     wire [NODES-1:0]      up_ready, down_last, down_valid, up_credit_ready, down_credit_valid;
-    reg  [NODES*40-1:0]   up_credit_data;
-    wire [NODES*40-1:0]   down_credit_data;
+    reg  [NODES*CREDIT-1:0] up_credit_data;
+    wire [NODES*CREDIT-1:0] down_credit_data;
     wire                  data_busy, credit_busy;
 
-    mesh #(.WIDTH(WORD), .FIFO_DEPTH(FIFO_DEPTH), .MESH_X(MESH_X), .MESH_Y(MESH_Y)) u_data_mesh (
+    mesh #(.WIDTH(WORD), .NODE_AT(`IMC_HEAD_NODE_AT), .FIFO_DEPTH(FIFO_DEPTH), .MESH_X(MESH_X), .MESH_Y(MESH_Y)) u_data_mesh (
         .clk(clk), .rst(rst),
         .s_data(up_data), .s_last(up_last), .s_valid(up_valid), .s_ready(up_ready),
         .m_data(down_data), .m_last(down_last), .m_valid(down_valid), .m_ready(down_ready), .busy(data_busy)
@@ -69,7 +71,7 @@ module chip #(
 
     // Every credit is a packet of one flit.
     wire [NODES-1:0] credit_last;
-    mesh #(.WIDTH(40), .FIFO_DEPTH(FIFO_DEPTH), .MESH_X(MESH_X), .MESH_Y(MESH_Y)) u_credit_mesh (
+    mesh #(.WIDTH(CREDIT), .NODE_AT(`IMC_CREDIT_NODE_AT), .FIFO_DEPTH(FIFO_DEPTH), .MESH_X(MESH_X), .MESH_Y(MESH_Y)) u_credit_mesh (
         .clk(clk), .rst(rst),
         .s_data(up_credit_data), .s_last({NODES{1'b1}}), .s_valid(up_credit_valid), .s_ready(up_credit_ready),
         .m_data(down_credit_data), .m_last(credit_last), .m_valid(down_credit_valid), .m_ready({NODES{1'b1}}),
@@ -86,12 +88,12 @@ module chip #(
             // One process per slice of a bus: many continuous drivers of one wide net are slow to simulate.
             wire [WORD-1:0] data;
             wire            last, valid, ready, credit_valid, working;
-            wire [39:0]     credit_data;
+            wire [CREDIT-1:0] credit_data;
             always @* up_data[n*WORD +: WORD] = data;
             always @* up_last[n] = last;
             always @* up_valid[n] = valid;
             always @* down_ready[n] = ready;
-            always @* up_credit_data[n*40 +: 40] = credit_data;
+            always @* up_credit_data[n*CREDIT +: CREDIT] = credit_data;
             always @* up_credit_valid[n] = credit_valid;
             always @* busy[n] = working;
             if (n == HOST) begin : gen_host
@@ -105,7 +107,7 @@ module chip #(
                     .s_ready(ready),
                     .m_data(data), .m_last(last), .m_valid(valid),
                     .m_ready(up_ready[n]),
-                    .s_credit_data(down_credit_data[n*40 +: 40]), .s_credit_valid(down_credit_valid[n]),
+                    .s_credit_data(down_credit_data[n*CREDIT +: CREDIT]), .s_credit_valid(down_credit_valid[n]),
                     .m_credit_data(credit_data), .m_credit_valid(credit_valid),
                     .m_credit_ready(up_credit_ready[n])
                 );
@@ -121,7 +123,7 @@ module chip #(
                     .s_ready(ready),
                     .m_data(data), .m_last(last), .m_valid(valid),
                     .m_ready(up_ready[n]),
-                    .s_credit_data(down_credit_data[n*40 +: 40]), .s_credit_valid(down_credit_valid[n]),
+                    .s_credit_data(down_credit_data[n*CREDIT +: CREDIT]), .s_credit_valid(down_credit_valid[n]),
                     .m_credit_data(credit_data), .m_credit_valid(credit_valid),
                     .m_credit_ready(up_credit_ready[n]), .busy(working)
                 );

@@ -25,7 +25,7 @@ module converter #(
     input  wire                  cfg_valid,
     input  wire [3:0]            cfg_space,
     input  wire [15:0]           cfg_addr,
-    input  wire [63:0]           cfg_data,
+    input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
     // row tiles
     input  wire                  tile_valid,
     output wire                  tile_ready,
@@ -69,12 +69,13 @@ module converter #(
     reg [7:0]  tiles_table [0:CONTEXTS-1];
     reg [7:0]  last_table  [0:CONTEXTS-1];
 
+    wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
     wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
     always @(posedge clk) if (cfg_engine) begin
-        if (cfg_addr[1:0] == 2'd1) plane_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data[`IMC_TILES_PLANE];
-        if (cfg_addr[1:0] == 2'd2) begin
-            tiles_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data[`IMC_COLUMNS_COL_TILES];
-            last_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data[`IMC_COLUMNS_LAST_GROUPS];
+        if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_TILES) plane_table[cfg_ctx] <= cfg_data[`IMC_TILES_PLANE];
+        if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_COLUMNS) begin
+            tiles_table[cfg_ctx] <= cfg_data[`IMC_COLUMNS_COL_TILES];
+            last_table[cfg_ctx] <= cfg_data[`IMC_COLUMNS_LAST_GROUPS];
         end
     end
 

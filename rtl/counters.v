@@ -30,8 +30,8 @@ module counters #(
     input  wire                flit_out,
     input  wire [3:0]          read_space,
     input  wire [15:0]         read_addr,
-    input  wire [63:0]         status,
-    output reg  [63:0]         read_data
+    input  wire [`IMC_ENTRY_BITS-1:0] status,
+    output reg  [`IMC_ENTRY_BITS-1:0] read_data
 );
     localparam [2:0] ST_BUSY = 3'd0, ST_INPUT = 3'd1, ST_ROOM = 3'd2, ST_IDLE = 3'd3, ST_STOPPED = 3'd4;
 
@@ -92,16 +92,34 @@ module counters #(
         if (rst) {flits_in_q, flits_out_q} <= 64'd0;
     end
 
-    wire [CTX_BITS-1:0] which = read_addr[CTX_BITS:1];
-    always @* case (read_space)
-        `IMC_SPACE_COUNTER: case (read_addr[1:0])
-            2'd0: read_data = {total[ST_INPUT], total[ST_BUSY]};
-            2'd1: read_data = {total[ST_IDLE], total[ST_ROOM]};
-            default: read_data = {flits_out_q, flits_in_q};
+    wire [CTX_BITS-1:0] which = read_addr[`IMC_ACTOR_ADDRESS_CONTEXT_AT +: CTX_BITS];
+    always @* begin
+        read_data = 0;
+        case (read_space)
+            `IMC_SPACE_COUNTER: case (read_addr)
+                `IMC_ENTRY_COUNTER_0: begin
+                    read_data[`IMC_COUNTER_0_BUSY] = total[ST_BUSY];
+                    read_data[`IMC_COUNTER_0_INPUT_WAIT] = total[ST_INPUT];
+                end
+                `IMC_ENTRY_COUNTER_1: begin
+                    read_data[`IMC_COUNTER_1_ROOM_WAIT] = total[ST_ROOM];
+                    read_data[`IMC_COUNTER_1_IDLE] = total[ST_IDLE];
+                end
+                default: begin
+                    read_data[`IMC_COUNTER_2_FLITS_IN] = flits_in_q;
+                    read_data[`IMC_COUNTER_2_FLITS_OUT] = flits_out_q;
+                end
+            endcase
+            `IMC_SPACE_ACTOR: if (read_addr[`IMC_ACTOR_ADDRESS_ENTRY] == `IMC_ENTRY_ACTOR_0) begin
+                read_data[`IMC_ACTOR_0_FIRINGS] = firings[which];
+                read_data[`IMC_ACTOR_0_BUSY] = worked[which];
+            end else begin
+                read_data[`IMC_ACTOR_1_FIRST] = first[which];
+                read_data[`IMC_ACTOR_1_LAST] = last[which];
+            end
+            default: read_data = status;
         endcase
-        `IMC_SPACE_ACTOR: read_data = read_addr[0] ? {last[which], first[which]} : {worked[which], firings[which]};
-        default: read_data = status;
-    endcase
+    end
 endmodule
 // verilator lint_on UNUSEDSIGNAL
 

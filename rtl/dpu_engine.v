@@ -11,6 +11,7 @@
 // packer). slots: see vector_fetch. While a word cannot leave, everything waits; nothing else costs a cycle.
 // Model: values pyimc.golden (all but Mvm), cycles pyimc.timing_dpu.
 `default_nettype none
+`include "imc_isa.vh"
 
 module dpu_engine #(
     parameter WORD     = 128,
@@ -24,7 +25,7 @@ module dpu_engine #(
     input  wire                issue_valid,
     output wire                issue_ready,
     input  wire [CTX_BITS-1:0] issue_ctx,
-    input  wire [127:0]        issue_instr,
+    input  wire [`IMC_INSTRUCTION_BITS-1:0] issue_instr,
     input  wire [15:0]         issue_head_0,   // word addresses of input 0: its oldest word,
     input  wire [15:0]         issue_base_0,   // the start of its ring,
     input  wire [15:0]         issue_size_0,   // the ring's length
@@ -84,7 +85,7 @@ module dpu_engine #(
 
     vector_fetch #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS)) u_fetch (
         .clk(clk), .rst(rst), .step(step),
-        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[63:0]),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
         .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
         .issue_head_0(issue_head_0), .issue_base_0(issue_base_0), .issue_size_0(issue_size_0),
         .issue_head_1(issue_head_1), .issue_base_1(issue_base_1), .issue_size_1(issue_size_1),
@@ -96,7 +97,7 @@ module dpu_engine #(
 
     vector_unit #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMS(PARAMS)) u_unit (
         .clk(clk), .rst(rst), .step(step),
-        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[63:0]),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
         .mem_data(mem_data),
         .s_valid(slot_valid), .s_ctx(slot_ctx), .s_inside(slot_inside), .s_low(slot_low), .s_high(slot_high),
         .s_offset(slot_offset), .s_side(slot_side), .s_first(slot_first), .s_final(slot_final), .s_emit(slot_emit),

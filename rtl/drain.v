@@ -29,7 +29,7 @@ module drain #(
     input  wire                    cfg_valid,
     input  wire [3:0]              cfg_space,
     input  wire [15:0]             cfg_addr,
-    input  wire [63:0]             cfg_data,
+    input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
     // full banks
     input  wire [1:0]              pixel_full,
     input  wire [CTX_BITS-1:0]     pixel_ctx_0,
@@ -83,7 +83,7 @@ module drain #(
     endfunction
     localparam [LANES*32-1:0] COLUMN = column_table(ADCS);
 
-    reg [63:0]         output_table [0:CONTEXTS-1];
+    reg [`IMC_ENTRY_BITS-1:0] output_table [0:CONTEXTS-1];
     reg                in_table     [0:CONTEXTS-1];     // partial_in
     reg                out_table    [0:CONTEXTS-1];     // partial_out
     reg [15:0]         ring_base    [0:CONTEXTS-1];
@@ -93,22 +93,23 @@ module drain #(
     reg [LANES*6-1:0]  shift        [0:PARAM_ROWS-1];
     reg [LANES*31-1:0] multiplier   [0:PARAM_ROWS-1];
 
-    wire [PARAM_BITS-1:0] cfg_row = cfg_addr[LANE_BITS+1 +: PARAM_BITS];
-    wire [LANE_BITS-1:0]  cfg_lane = cfg_addr[1 +: LANE_BITS];
-    wire [CTX_BITS-1:0]   cfg_ctx = cfg_addr[2 +: CTX_BITS];
-    wire                  cfg_ring = cfg_valid && cfg_space == `IMC_SPACE_CHANNEL && cfg_addr[0];
+    wire [PARAM_BITS-1:0] cfg_row = cfg_addr[`IMC_PARAMETER_ADDRESS_CHANNEL_AT+LANE_BITS +: PARAM_BITS];
+    wire [LANE_BITS-1:0]  cfg_lane = cfg_addr[`IMC_PARAMETER_ADDRESS_CHANNEL_AT +: LANE_BITS];
+    wire [CTX_BITS-1:0]   cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
+    wire                  cfg_ring = cfg_valid && cfg_space == `IMC_SPACE_CHANNEL && cfg_addr[`IMC_CHANNEL_ADDRESS_PORT];
+    wire [CTX_BITS-1:0]   cfg_ring_ctx = cfg_addr[`IMC_CHANNEL_ADDRESS_CONTEXT_AT +: CTX_BITS];
     always @(posedge clk) if (cfg_valid) begin
-        if (cfg_space == `IMC_SPACE_ENGINE && cfg_addr[1:0] == 2'd2) begin
+        if (cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_COLUMNS) begin
             in_table[cfg_ctx] <= cfg_data[`IMC_COLUMNS_PARTIAL_IN];
             out_table[cfg_ctx] <= cfg_data[`IMC_COLUMNS_PARTIAL_OUT];
         end
-        if (cfg_space == `IMC_SPACE_ENGINE && cfg_addr[1:0] == 2'd3)
+        if (cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_OUTPUT)
             output_table[cfg_ctx] <= cfg_data;
-        if (cfg_space == `IMC_SPACE_PARAMETER && !cfg_addr[0]) begin
+        if (cfg_space == `IMC_SPACE_PARAMETER && cfg_addr[`IMC_PARAMETER_ADDRESS_ENTRY] == `IMC_ENTRY_PARAM_0) begin
             bias[cfg_row][cfg_lane*32 +: 32] <= cfg_data[`IMC_PARAM_0_BIAS];
             shift[cfg_row][cfg_lane*6 +: 6] <= cfg_data[`IMC_PARAM_0_SHIFT];
         end
-        if (cfg_space == `IMC_SPACE_PARAMETER && cfg_addr[0])
+        if (cfg_space == `IMC_SPACE_PARAMETER && cfg_addr[`IMC_PARAMETER_ADDRESS_ENTRY] == `IMC_ENTRY_PARAM_1)
             multiplier[cfg_row][cfg_lane*31 +: 31] <= cfg_data[`IMC_PARAM_1_MULTIPLIER];
     end
 
@@ -118,7 +119,7 @@ module drain #(
     wire [15:0]          word = quarter_q[17:2];
     wire [CTX_BITS-1:0]  ctx = bank_q ? pixel_ctx_1 : pixel_ctx_0;
     wire [31:0]          sum = bank_q ? pixel_sum_1 : pixel_sum_0;
-    wire [63:0]          out = output_table[ctx];
+    wire [`IMC_ENTRY_BITS-1:0] out = output_table[ctx];
     wire                 partial_in = in_table[ctx];
     wire                 partial_out = out_table[ctx];
     wire                 partial = partial_in || partial_out;
@@ -157,9 +158,9 @@ module drain #(
     wire [16:0] ring_end = {1'b0, ring_base[ctx]} + {1'b0, ring_size[ctx]};
     always @(posedge clk) if (cfg_ring || mem_en) begin
         if (cfg_ring) begin
-            ring_base[cfg_addr[1 +: CTX_BITS]] <= cfg_data[`IMC_CHANNEL_BASE];
-            ring_size[cfg_addr[1 +: CTX_BITS]] <= cfg_data[`IMC_CHANNEL_SIZE];
-            ring_head[cfg_addr[1 +: CTX_BITS]] <= cfg_data[`IMC_CHANNEL_BASE];
+            ring_base[cfg_ring_ctx] <= cfg_data[`IMC_CHANNEL_BASE];
+            ring_size[cfg_ring_ctx] <= cfg_data[`IMC_CHANNEL_SIZE];
+            ring_head[cfg_ring_ctx] <= cfg_data[`IMC_CHANNEL_BASE];
         end else ring_head[ctx] <= head_next == ring_end ? ring_base[ctx] : head_next[15:0];
     end
 
@@ -237,7 +238,7 @@ module drain #(
 
     wire [WORD-1:0] requantised;
     assign m_data = out3_q ? raw3_q : requantised >> {quarter3_q, 3'd0} * QUARTER;
-    wire [63:0] out2 = output_table[ctx2_q];
+    wire [`IMC_ENTRY_BITS-1:0] out2 = output_table[ctx2_q];
     round_clamp #(.LANES(LANES)) u_round_clamp (
         .clk(clk),
         .en(v2_q && go && !out2_q),

@@ -25,7 +25,7 @@ module egress #(
     input  wire                cfg_valid,
     input  wire [3:0]          cfg_space,
     input  wire [15:0]         cfg_addr,
-    input  wire [63:0]         cfg_data,
+    input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
     // words of the engine; last = end of firing
     input  wire [WORD-1:0]     s_data,
     input  wire [CTX_BITS-1:0] s_ctx,
@@ -53,7 +53,7 @@ module egress #(
         if (PACKET < 1 || PACKET > 255) begin : gen_packet
             egress_PACKET_must_be_1_to_255_words u_error ();
         end
-        if (WORD < 64) begin : gen_word
+        if (WORD < `IMC_ENTRY_BITS) begin : gen_word
             egress_WORD_must_be_at_least_64 u_error ();
         end
         if (CONTEXTS < 1 || CTX_BITS < 1 || CONTEXTS > (1 << CTX_BITS)) begin : gen_contexts
@@ -64,7 +64,7 @@ module egress #(
         end
     endgenerate
 
-    reg [15:0]           address      [0:SLOTS-1];   // {channel, node}
+    reg [`IMC_ENTRY_BITS-1:0] target_table [0:SLOTS-1];          // DESTINATION
     reg [7:0]            destinations [0:CONTEXTS-1];
     reg [WORD-1:0]       buffer       [0:2*PACKET-1];
 
@@ -90,12 +90,21 @@ module egress #(
     wire [INDEX_BITS:0]  send_index = {1'b0, send_q} + (send_bank_q ? PACKET[INDEX_BITS:0] : {INDEX_BITS+1{1'b0}});
     wire [7:0]           send_words = {{8-INDEX_BITS{1'b0}}, send_q} + 8'd1;
     wire [15:0]          slot_wide = ({{16-CTX_BITS{1'b0}}, send_ctx} << DEST_BITS) + {8'd0, dest_q};
-    wire [15:0]          target = address[slot_wide[SLOT_BITS-1:0]];
-    wire [63:0]          head = {20'd0, slot_wide[7:0], node, send_length, target[15:8], `IMC_KIND_DATA, target[7:0]};
+    wire [`IMC_ENTRY_BITS-1:0] target = target_table[slot_wide[SLOT_BITS-1:0]];
+    reg [`IMC_ENTRY_BITS-1:0] head;
+    always @* begin
+        head = 0;
+        head[`IMC_DATA_NODE] = target[`IMC_DESTINATION_NODE];
+        head[`IMC_DATA_KIND] = `IMC_KIND_DATA;
+        head[`IMC_DATA_LENGTH] = send_length;
+        head[`IMC_DATA_SOURCE] = node;
+        head[`IMC_DATA_CHANNEL] = target[`IMC_DESTINATION_CHANNEL];
+        head[`IMC_DATA_SLOT] = slot_wide[7:0];
+    end
     wire [WORD-1:0]      head_word;
     generate
-        if (WORD > 64) begin : gen_wide
-            assign head_word = {{WORD-64{1'b0}}, head};
+        if (WORD > `IMC_ENTRY_BITS) begin : gen_wide
+            assign head_word = {{WORD-`IMC_ENTRY_BITS{1'b0}}, head};
         end else begin : gen_narrow
             assign head_word = head;
         end
@@ -143,7 +152,7 @@ module egress #(
             end
         endcase
         if (cfg_valid && cfg_space == `IMC_SPACE_DESTINATION)
-            address[cfg_addr[SLOT_BITS-1:0]] <= {cfg_data[`IMC_DESTINATION_CHANNEL], cfg_data[`IMC_DESTINATION_NODE]};
+            target_table[cfg_addr[SLOT_BITS-1:0]] <= cfg_data;
         if (cfg_valid && cfg_space == `IMC_SPACE_CONTEXT)
             destinations[cfg_addr[CTX_BITS-1:0]] <= cfg_data[`IMC_CONTEXT_DESTINATIONS];
         if (rst) begin

@@ -22,17 +22,17 @@ module fetch #(
     input  wire                cfg_valid,
     input  wire [3:0]          cfg_space,
     input  wire [15:0]         cfg_addr,
-    input  wire [63:0]         cfg_data,
+    input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
     // the actor's FIRE has been issued
     input  wire                next_valid,
     input  wire [CTX_BITS-1:0] next_ctx,
     // the next one: a pulse
     output wire                fire_valid,
     output wire [CTX_BITS-1:0] fire_ctx,
-    output wire [127:0]        fire_instr,
+    output wire [`IMC_INSTRUCTION_BITS-1:0] fire_instr,
     output wire [CONTEXTS-1:0] active,
     input  wire [CTX_BITS-1:0] status_ctx,
-    output wire [11:0]         status_pc
+    output wire [`IMC_STATUS_PC_BITS-1:0] status_pc
 );
     localparam PC_BITS = $clog2(INSTRUCTIONS);
 
@@ -42,22 +42,22 @@ module fetch #(
         end
     endgenerate
 
-    reg [127:0]        memory  [0:INSTRUCTIONS-1];
+    reg [`IMC_INSTRUCTION_BITS-1:0] memory [0:INSTRUCTIONS-1];
     reg [PC_BITS-1:0]  pc      [0:CONTEXTS-1];
     reg [15:0]         turns_0 [0:CONTEXTS-1];
     reg [15:0]         turns_1 [0:CONTEXTS-1];
     reg [CONTEXTS-1:0] active_q, due_q;
     assign active = active_q;
-    assign status_pc = {{12-PC_BITS{1'b0}}, pc[status_ctx]};
+    assign status_pc = {{`IMC_STATUS_PC_BITS-PC_BITS{1'b0}}, pc[status_ctx]};
 
     reg                 decode_q;
     reg [CTX_BITS-1:0]  ctx_q;
-    reg [127:0]         instr_q;
+    reg [`IMC_INSTRUCTION_BITS-1:0] instr_q;
     wire                start = run && !decode_q && due_q != 0;
     wire [CTX_BITS-1:0] start_ctx;
     lowest_one #(.WIDTH(CONTEXTS), .BITS(CTX_BITS)) u_start (.mask(due_q), .index(start_ctx));
-    wire                is_fire = instr_q[`IMC_FIRE_OPCODE] == `IMC_OP_FIRE;
-    wire                is_loop = instr_q[`IMC_LOOP_OPCODE] == `IMC_OP_LOOP;
+    wire                is_fire = instr_q[`IMC_INSTRUCTION_OPCODE] == `IMC_OP_FIRE;
+    wire                is_loop = instr_q[`IMC_INSTRUCTION_OPCODE] == `IMC_OP_LOOP;
     wire                level = instr_q[`IMC_LOOP_LEVEL];
     wire [15:0]         count = instr_q[`IMC_LOOP_COUNT];
     wire [15:0]         target = instr_q[`IMC_LOOP_TARGET];
@@ -68,7 +68,7 @@ module fetch #(
     assign fire_instr = instr_q;
 
     wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[CTX_BITS-1:0];
-    wire [PC_BITS-1:0]  cfg_pc = cfg_addr[PC_BITS:1];
+    wire [PC_BITS-1:0]  cfg_pc = cfg_addr[`IMC_INSTRUCTION_ADDRESS_PC_AT +: PC_BITS];
     wire                write_ctx = cfg_valid && cfg_space == `IMC_SPACE_CONTEXT;
     wire                write_instr = cfg_valid && cfg_space == `IMC_SPACE_INSTRUCTION;
 
@@ -76,8 +76,8 @@ module fetch #(
     wire awake = start || decode_q || next_valid || write_ctx || rst;
 
     always @(posedge clk) if (memory_used) begin
-        if (write_instr && cfg_addr[0]) memory[cfg_pc][127:64] <= cfg_data;
-        if (write_instr && !cfg_addr[0]) memory[cfg_pc][63:0] <= cfg_data;
+        if (write_instr)
+            memory[cfg_pc][cfg_addr[`IMC_INSTRUCTION_ADDRESS_PART]*`IMC_ENTRY_BITS +: `IMC_ENTRY_BITS] <= cfg_data;
         if (start) instr_q <= memory[pc[start_ctx]];
     end
 
@@ -93,11 +93,11 @@ module fetch #(
         end
         if (next_valid) due_q[next_ctx] <= 1'b1;
         if (write_ctx) begin
-            pc[cfg_ctx] <= cfg_data[PC_BITS-1:0];
+            pc[cfg_ctx] <= cfg_data[`IMC_CONTEXT_START_AT +: PC_BITS];
             turns_0[cfg_ctx] <= 16'd0;
             turns_1[cfg_ctx] <= 16'd0;
-            active_q[cfg_ctx] <= cfg_data[16];
-            due_q[cfg_ctx] <= cfg_data[16];
+            active_q[cfg_ctx] <= cfg_data[`IMC_CONTEXT_ACTIVE];
+            due_q[cfg_ctx] <= cfg_data[`IMC_CONTEXT_ACTIVE];
         end
         if (rst) begin
             decode_q <= 1'b0;

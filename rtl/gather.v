@@ -23,12 +23,12 @@ module gather #(
     input  wire                cfg_valid,
     input  wire [3:0]          cfg_space,
     input  wire [15:0]         cfg_addr,
-    input  wire [63:0]         cfg_data,
+    input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
     // a firing
     input  wire                issue_valid,
     output wire                issue_ready,
     input  wire [CTX_BITS-1:0] issue_ctx,
-    input  wire [127:0]        issue_instr,
+    input  wire [`IMC_INSTRUCTION_BITS-1:0] issue_instr,
     input  wire [15:0]         issue_head,
     input  wire [15:0]         issue_base,
     input  wire [15:0]         issue_size,
@@ -57,8 +57,8 @@ module gather #(
         end
     endgenerate
 
-    reg [63:0] window_table [0:CONTEXTS-1];
-    reg [63:0] tiles_table  [0:CONTEXTS-1];
+    reg [`IMC_ENTRY_BITS-1:0] window_table [0:CONTEXTS-1];
+    reg [`IMC_ENTRY_BITS-1:0] tiles_table [0:CONTEXTS-1];
 
     // ------------------------------------------------------------------------------- where the window stands
     reg                active_q;
@@ -68,7 +68,8 @@ module gather #(
     reg [16:0]         ring_end_q;
     reg [15:0]         size_q, head_q, row_q;           // word addresses: ring, kernel row `top`, current row
     reg [15:0]         offset_q;                        // words by which these lie behind the start of their rows
-    reg [7:0]          kernel_rows_q, row_tiles_q, zero_q, top_q, below_q, ky_q, tile_q;
+    reg [7:0]          kernel_rows_q, zero_q, top_q, below_q, ky_q;
+    reg [15:0]         row_tiles_q, tile_q;
     reg [15:0]         pos_q;                           // bytes into the run
     reg signed [20:0]  x_q;                             // bytes from the start of the row to the window
     reg [POS_BITS-1:0] fill_q;                          // bytes in the tile
@@ -104,11 +105,12 @@ module gather #(
     localparam [WORD-1:0] ONES = {WORD{1'b1}};
     reg [WORD-1:0] pairs;
 
-    wire [17:0] issue_x0 = issue_instr[`IMC_FIRE_X0];
+    wire [`IMC_FIRE_X0_BITS-1:0] issue_x0 = issue_instr[`IMC_FIRE_X0];
+    wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
     wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
     always @(posedge clk) if (cfg_engine) begin
-        if (cfg_addr[1:0] == 2'd0) window_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data;
-        if (cfg_addr[1:0] == 2'd1) tiles_table[cfg_addr[2 +: CTX_BITS]] <= cfg_data;
+        if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_WINDOW) window_table[cfg_ctx] <= cfg_data;
+        if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_TILES) tiles_table[cfg_ctx] <= cfg_data;
     end
 
     wire walking = active_q || v1_q || v2_q || issue_valid || rst;
@@ -130,7 +132,7 @@ module gather #(
             zero_q <= tiles_table[issue_ctx][`IMC_TILES_ZERO_POINT];
             pixels_q <= issue_instr[`IMC_FIRE_PIXELS];
             offset_q <= issue_instr[`IMC_FIRE_OFFSET];
-            x_q <= {{3{issue_x0[17]}}, issue_x0};
+            x_q <= {{3{issue_x0[`IMC_FIRE_X0_BITS-1]}}, issue_x0};
             top_q <= {1'b0, issue_instr[`IMC_FIRE_TOP]};
             below_q <= {1'b0, issue_instr[`IMC_FIRE_TOP]} + {1'b0, issue_instr[`IMC_FIRE_ROWS]};
             head_q <= issue_head;

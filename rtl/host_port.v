@@ -43,9 +43,9 @@ module host_port #(
     output wire            m_valid,
     input  wire            m_ready,
     // credit network
-    input  wire [39:0]     s_credit_data,
+    input  wire [`IMC_CREDIT_BITS-1:0] s_credit_data,
     input  wire            s_credit_valid,
-    output wire [39:0]     m_credit_data,
+    output reg  [`IMC_CREDIT_BITS-1:0] m_credit_data,
     output reg             m_credit_valid,
     input  wire            m_credit_ready
 );
@@ -53,7 +53,7 @@ module host_port #(
     localparam [1:0] ST_HEAD = 2'd0, ST_PASS = 2'd1, ST_OWN = 2'd2;
 
     generate
-        if (WORD < 64) begin : gen_word
+        if (WORD < `IMC_ENTRY_BITS) begin : gen_word
             host_port_WORD_must_be_at_least_64 u_error ();
         end
         if (SLOTS < 2 || SLOTS > 256) begin : gen_slots
@@ -72,7 +72,7 @@ module host_port #(
     reg [15:0]          own_q;
     reg [15:0]          granted [0:SLOTS-1];
     reg [15:0]          sent    [0:SLOTS-1];
-    wire [SLOT_BITS-1:0] slot = s_host_data[36 +: SLOT_BITS];
+    wire [SLOT_BITS-1:0] slot = s_host_data[`IMC_DATA_SLOT_AT +: SLOT_BITS];
     wire [15:0]         length = {8'd0, s_host_data[`IMC_HEAD_LENGTH]};
     wire [15:0]         room = granted[slot] - sent[slot];
     wire                is_data = s_host_data[`IMC_HEAD_KIND] == `IMC_KIND_DATA;
@@ -85,7 +85,7 @@ module host_port #(
     assign m_valid = s_host_valid && pass;
     assign s_host_ready = pass ? m_ready : in_q == ST_OWN || (is_own && !is_data);
     wire take = s_host_valid && s_host_ready;
-    wire [SLOT_BITS-1:0] credit_slot = s_credit_data[8 +: SLOT_BITS];
+    wire [SLOT_BITS-1:0] credit_slot = s_credit_data[`IMC_CREDIT_SLOT_AT +: SLOT_BITS];
     wire own_write = take && in_q == ST_OWN && own_space_q == `IMC_SPACE_DESTINATION;
 
     always @(posedge clk) offered_q <= m_valid && !m_ready && in_q == ST_HEAD && !rst;
@@ -94,8 +94,8 @@ module host_port #(
         if (take) begin
             case (in_q)
                 ST_HEAD: begin
-                    own_space_q <= s_host_data[`IMC_HEAD_SPACE];
-                    own_q <= s_host_data[`IMC_HEAD_ADDRESS];
+                    own_space_q <= s_host_data[`IMC_TABLE_SPACE];
+                    own_q <= s_host_data[`IMC_TABLE_ADDRESS];
                     if (!s_host_last) in_q <= pass ? ST_PASS : ST_OWN;
                     if (is_data) sent[slot] <= sent[slot] + length;
                 end
@@ -115,7 +115,7 @@ module host_port #(
     wire            out_valid;
     wire            credit_free = !m_credit_valid || m_credit_ready;
     reg             body_q, data_q;
-    reg [63:0]      head_q;
+    reg [`IMC_ENTRY_BITS-1:0] head_q;
     reg [31:0]      words_q;
     assign m_host_valid = out_valid && credit_free;
     wire give = m_host_valid && m_host_ready;
@@ -124,14 +124,19 @@ module host_port #(
         .s_data({s_last, s_data}), .s_valid(s_valid), .s_ready(s_ready),
         .m_data({m_host_last, m_host_data}), .m_valid(out_valid), .m_ready(m_host_ready && credit_free)
     );
-    assign m_credit_data = {8'd0, 8'd0, head_q[`IMC_HEAD_LENGTH], head_q[`IMC_HEAD_SLOT], head_q[`IMC_HEAD_SOURCE]};
+    always @* begin
+        m_credit_data = 0;
+        m_credit_data[`IMC_CREDIT_NODE] = head_q[`IMC_HEAD_SOURCE];
+        m_credit_data[`IMC_CREDIT_SLOT] = head_q[`IMC_DATA_SLOT];
+        m_credit_data[`IMC_CREDIT_WORDS] = {8'd0, head_q[`IMC_HEAD_LENGTH]};
+    end
 
     always @(posedge clk) if (give || m_credit_valid || start || rst) begin
         if (m_credit_ready) m_credit_valid <= 1'b0;
         if (give) begin
             body_q <= !m_host_last;
             if (!body_q) begin
-                head_q <= m_host_data[63:0];
+                head_q <= m_host_data[`IMC_ENTRY_BITS-1:0];
                 data_q <= m_host_data[`IMC_HEAD_KIND] == `IMC_KIND_DATA;
             end else if (data_q) begin
                 words_q <= words_q + 32'd1;

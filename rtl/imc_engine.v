@@ -34,7 +34,7 @@ module imc_engine #(
     input  wire                issue_valid,
     output wire                issue_ready,
     input  wire [CTX_BITS-1:0] issue_ctx,
-    input  wire [127:0]        issue_instr,
+    input  wire [`IMC_INSTRUCTION_BITS-1:0] issue_instr,
     input  wire [15:0]         issue_head_0,
     input  wire [15:0]         issue_base_0,
     input  wire [15:0]         issue_size_0,
@@ -83,7 +83,7 @@ module imc_engine #(
     wire [31:0]         tile_sum;
     gather #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .ROWS(ROWS)) u_gather (
         .clk(clk), .rst(rst),
-        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[63:0]),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
         .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
         .issue_head(issue_head_0), .issue_base(issue_base_0), .issue_size(issue_size_0), .done(done),
         .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
@@ -102,7 +102,7 @@ module imc_engine #(
         .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .COLS(COLS), .ADCS(ADCS), .STEPS(8 / DAC), .GROUP_BITS(GROUP_BITS)
     ) u_converter (
         .clk(clk), .rst(rst),
-        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[63:0]),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
         .tile_valid(tile_valid), .tile_ready(tile_ready), .tile_ctx(tile_ctx), .tile_first(tile_first),
         .tile_last(tile_last), .tile_end(tile_end), .tile_sum(tile_sum),
         .array_load(load), .array_eval(eval), .array_plane(plane), .array_step(step),
@@ -114,8 +114,8 @@ module imc_engine #(
 
     reg  [15:0]          wplane_q;
     wire [COLS*LANE-1:0] sums;
-    wire                 cfg_plane = cfg_valid && cfg_space == `IMC_SPACE_CONTROL && cfg_addr == 16'd1;
-    always @(posedge clk) if (cfg_plane) wplane_q <= cfg_data[15:0];
+    wire                 cfg_plane = cfg_valid && cfg_space == `IMC_SPACE_CONTROL && cfg_addr == `IMC_ENTRY_PLANE;
+    always @(posedge clk) if (cfg_plane) wplane_q <= cfg_data[`IMC_CONTROL_PLANE];
     imc_array #(
         .WORD(WORD), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .DAC(DAC), .LANE(LANE)
     ) u_array (
@@ -145,7 +145,7 @@ module imc_engine #(
         .LANE(LANE), .GROUP_BITS(GROUP_BITS)
     ) u_drain (
         .clk(clk), .rst(rst),
-        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[63:0]),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
         .pixel_full(pixel_full), .pixel_ctx_0(pixel_ctx_0), .pixel_ctx_1(pixel_ctx_1), .pixel_sum_0(pixel_sum_0),
         .pixel_sum_1(pixel_sum_1), .pixel_end(pixel_end), .pixel_done(pixel_done),
         .read_bank(read_bank), .read_row(read_row), .read_data(read_data),

@@ -38,7 +38,7 @@ module ingress #(
     // read requests: combinational answer
     output wire [3:0]      read_space,
     output wire [15:0]     read_addr,
-    input  wire [63:0]     read_data,
+    input  wire [`IMC_ENTRY_BITS-1:0] read_data,
     // reply packet
     output wire [WORD-1:0] m_reply_data,
     output wire            m_reply_last,
@@ -49,7 +49,7 @@ module ingress #(
     localparam [2:0] ST_HEAD = 3'd0, ST_DATA = 3'd1, ST_WRITE = 3'd2, ST_REPLY_HEAD = 3'd3, ST_REPLY = 3'd4;
 
     generate
-        if (WORD < 64) begin : gen_word
+        if (WORD < `IMC_ENTRY_BITS) begin : gen_word
             ingress_WORD_must_be_at_least_64 u_error ();
         end
         if (CONTEXTS < 1 || CTX_BITS < 1 || CTX_BITS > 7 || CONTEXTS > (1 << CTX_BITS)) begin : gen_contexts
@@ -80,11 +80,20 @@ module ingress #(
     assign read_space = cfg_space;
     assign read_addr = cfg_addr;
 
-    wire [63:0] reply_head = {cfg_addr, cfg_space, 8'd0, node, words_q, 8'd0, `IMC_KIND_REPLY, source_q};
-    wire [63:0] reply = state_q == ST_REPLY_HEAD ? reply_head : read_data;
+    reg [`IMC_ENTRY_BITS-1:0] reply_head;
+    always @* begin
+        reply_head = 0;
+        reply_head[`IMC_TABLE_NODE] = source_q;
+        reply_head[`IMC_TABLE_KIND] = `IMC_KIND_REPLY;
+        reply_head[`IMC_TABLE_LENGTH] = words_q;
+        reply_head[`IMC_TABLE_SOURCE] = node;
+        reply_head[`IMC_TABLE_SPACE] = cfg_space;
+        reply_head[`IMC_TABLE_ADDRESS] = cfg_addr;
+    end
+    wire [`IMC_ENTRY_BITS-1:0] reply = state_q == ST_REPLY_HEAD ? reply_head : read_data;
     generate
-        if (WORD > 64) begin : gen_wide
-            assign m_reply_data = {{WORD-64{1'b0}}, reply};
+        if (WORD > `IMC_ENTRY_BITS) begin : gen_wide
+            assign m_reply_data = {{WORD-`IMC_ENTRY_BITS{1'b0}}, reply};
         end else begin : gen_narrow
             assign m_reply_data = reply;
         end
@@ -92,7 +101,11 @@ module ingress #(
     assign m_reply_valid = replying;
     assign m_reply_last = state_q == ST_REPLY && words_q == 8'd1;
 
-    wire [CH_BITS-1:0] head_channel = s_data[12 +: CH_BITS];
+    wire [`IMC_DATA_CHANNEL_BITS-1:0] head_number = s_data[`IMC_DATA_CHANNEL];
+    wire [CH_BITS-1:0] head_channel = {head_number[`IMC_CHANNEL_ADDRESS_CONTEXT_AT +: CTX_BITS],
+                                       head_number[`IMC_CHANNEL_ADDRESS_PORT]};
+    wire [CH_BITS-1:0] cfg_channel = {cfg_addr[`IMC_CHANNEL_ADDRESS_CONTEXT_AT +: CTX_BITS],
+                                      cfg_addr[`IMC_CHANNEL_ADDRESS_PORT]};
 
     wire awake = take || replying || arrive_valid || rst;
 
@@ -101,8 +114,8 @@ module ingress #(
         case (state_q)
             ST_HEAD: if (take) begin
                 source_q <= s_data[`IMC_HEAD_SOURCE];
-                cfg_space <= s_data[`IMC_HEAD_SPACE];
-                cfg_addr <= s_data[`IMC_HEAD_ADDRESS];
+                cfg_space <= s_data[`IMC_TABLE_SPACE];
+                cfg_addr <= s_data[`IMC_TABLE_ADDRESS];
                 words_q <= s_data[`IMC_HEAD_LENGTH];
                 channel_q <= head_channel;
                 tail_q <= tail[head_channel];
@@ -125,9 +138,9 @@ module ingress #(
             ST_WRITE: if (take) begin
                 cfg_addr <= cfg_addr + 1'b1;
                 if (cfg_space == `IMC_SPACE_CHANNEL) begin
-                    base[cfg_addr[CH_BITS-1:0]] <= s_data[`IMC_CHANNEL_BASE];
-                    size[cfg_addr[CH_BITS-1:0]] <= s_data[`IMC_CHANNEL_SIZE];
-                    tail[cfg_addr[CH_BITS-1:0]] <= s_data[`IMC_CHANNEL_BASE];
+                    base[cfg_channel] <= s_data[`IMC_CHANNEL_BASE];
+                    size[cfg_channel] <= s_data[`IMC_CHANNEL_SIZE];
+                    tail[cfg_channel] <= s_data[`IMC_CHANNEL_BASE];
                 end
                 if (s_last) state_q <= ST_HEAD;
             end

@@ -14,6 +14,7 @@
 
 module mesh #(
     parameter WIDTH      = 128,
+    parameter NODE_AT    = 0,             // where a packet's first flit names its destination
     parameter FIFO_DEPTH = 4,
     parameter MESH_X     = 5,
     parameter MESH_Y     = 4
@@ -81,7 +82,7 @@ module mesh #(
             wire             west_ready;
 
             router #(
-                .WIDTH(WIDTH), .FIFO_DEPTH(FIFO_DEPTH), .MESH_X(MESH_X), .MESH_Y(MESH_Y)
+                .WIDTH(WIDTH), .NODE_AT(NODE_AT), .FIFO_DEPTH(FIFO_DEPTH), .MESH_X(MESH_X), .MESH_Y(MESH_Y)
             ) u_router (
                 .clk(clk), .rst(rst), .x(X[7:0]), .y(Y[7:0]),
                 .s_local_data(s_data[n*WIDTH +: WIDTH]),

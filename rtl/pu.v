@@ -43,9 +43,9 @@ module pu #(
     output wire            m_valid,
     input  wire            m_ready,
     // credit network: always taken
-    input  wire [39:0]     s_credit_data,
+    input  wire [`IMC_CREDIT_BITS-1:0] s_credit_data,
     input  wire            s_credit_valid,
-    output wire [39:0]     m_credit_data,
+    output wire [`IMC_CREDIT_BITS-1:0] m_credit_data,
     output wire            m_credit_valid,
     input  wire            m_credit_ready,
     output wire            busy
@@ -57,7 +57,7 @@ module pu #(
     wire [15:0]     mem_waddr, cfg_addr, read_addr;
     wire [7:0]      arrive_channel, arrive_words;
     wire [3:0]      cfg_space, read_space;
-    wire [63:0]     read_data;
+    wire [`IMC_ENTRY_BITS-1:0] read_data;
     wire [WORD-1:0] reply_data;
     ingress #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS)) u_ingress (
         .clk(clk), .rst(rst), .node(node),
@@ -82,10 +82,10 @@ module pu #(
     // ---------------------------------------------------------------------------------------------- sequencer
     wire                issue_valid, issue_ready, done, room_waiting, fired;
     wire [CTX_BITS-1:0] issue_ctx;
-    wire [127:0]        issue_instr;
+    wire [`IMC_INSTRUCTION_BITS-1:0] issue_instr;
     wire [15:0]         head_0, base_0, size_0, head_1, base_1, size_1;
     wire [CONTEXTS-1:0] active;
-    wire [63:0]         status;
+    wire [`IMC_ENTRY_BITS-1:0] status;
     wire                freed_valid, freed_ready;
     wire [CTX_BITS-1:0] freed_ctx;
     wire [15:0]         freed_words;
@@ -94,7 +94,7 @@ module pu #(
         .READS_LATE(ENGINE == 0 ? 1 : 0)
     ) u_sequencer (
         .clk(clk), .rst(rst), .run(run),
-        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data[63:0]),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data[`IMC_ENTRY_BITS-1:0]),
         .arrive_valid(arrive_valid), .arrive_channel(arrive_channel), .arrive_words(arrive_words),
         .s_credit_valid(s_credit_valid), .s_credit_data(s_credit_data),
         .m_credit_valid(m_credit_valid), .m_credit_data(m_credit_data), .m_credit_ready(m_credit_ready),
@@ -166,7 +166,7 @@ module pu #(
         .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .DESTINATIONS(DESTINATIONS), .PACKET(PACKET)
     ) u_egress (
         .clk(clk), .rst(rst), .node(node),
-        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data[63:0]),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data[`IMC_ENTRY_BITS-1:0]),
         .s_data(word_data), .s_ctx(word_ctx), .s_last(word_last), .s_valid(word_valid), .s_ready(word_ready),
         .s_reply_data(reply_data), .s_reply_last(reply_last), .s_reply_valid(reply_valid),
         .s_reply_ready(reply_ready),

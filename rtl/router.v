@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // router - five-port wormhole router of a 2-D mesh: XY routing, one input fifo per port, round robin per output.
 //
-// Ports: 0 local, 1 north (y-1), 2 east (x+1), 3 south (y+1), 4 west (x-1). Bits [7:0] of a packet's first flit are
-// the destination node, y*MESH_X + x; `last` ends the packet. A node outside the mesh leaves here, at port 0.
+// Ports: 0 local, 1 north (y-1), 2 east (x+1), 3 south (y+1), 4 west (x-1). The 8 bits from NODE_AT of a packet's first flit
+// are the destination node, y*MESH_X + x; `last` ends the packet. A node outside the mesh leaves here, at port 0.
 // Why: XY order cannot deadlock, and link ready is a register (fifo not full): no path crosses two routers.
 //
 // Cycle rules, for each output o (input i requests o: the oldest flit in its fifo belongs to a packet for o):
@@ -26,6 +26,7 @@
 
 module router #(
     parameter WIDTH      = 128,
+    parameter NODE_AT    = 0,
     parameter FIFO_DEPTH = 4,
     parameter MESH_X     = 5,
     parameter MESH_Y     = 4
@@ -59,7 +60,7 @@ module router #(
     localparam NODES = MESH_X * MESH_Y;
 
     generate
-        if (WIDTH < 8) begin : gen_bad_width
+        if (WIDTH < NODE_AT + 8) begin : gen_bad_width
             error_router_WIDTH_must_be_at_least_8 u_error ();
         end
         if (FIFO_DEPTH < 2) begin : gen_bad_depth
@@ -189,8 +190,8 @@ module router #(
                 if (push[i]) begin \
                     if (mid_q[i]) \
                         port = port_q[i*3 +: 3]; \
-                    else if ({1'b0, data[7:0]} < NODES[8:0]) \
-                        port = route[3*data[7:0] +: 3]; \
+                    else if ({1'b0, data[NODE_AT +: 8]} < NODES[8:0]) \
+                        port = route[3*data[NODE_AT +: 8] +: 3]; \
                     else \
                         port = 3'd0; \
                     mem[{i, wr}]                  <= data; \

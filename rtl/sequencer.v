@@ -29,22 +29,22 @@ module sequencer #(
     input  wire                cfg_valid,
     input  wire [3:0]          cfg_space,
     input  wire [15:0]         cfg_addr,
-    input  wire [63:0]         cfg_data,
+    input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
     // a data packet has arrived in full
     input  wire                arrive_valid,
     input  wire [7:0]          arrive_channel,
     input  wire [7:0]          arrive_words,
     // credit network
     input  wire                s_credit_valid,
-    input  wire [39:0]         s_credit_data,
+    input  wire [`IMC_CREDIT_BITS-1:0] s_credit_data,
     output wire                m_credit_valid,
-    output wire [39:0]         m_credit_data,
+    output reg  [`IMC_CREDIT_BITS-1:0] m_credit_data,
     input  wire                m_credit_ready,
     // the engine's front
     output reg                 issue_valid,
     input  wire                issue_ready,
     output reg  [CTX_BITS-1:0] issue_ctx,
-    output reg  [127:0]        issue_instr,
+    output reg  [`IMC_INSTRUCTION_BITS-1:0] issue_instr,
     output reg  [15:0]         issue_head_0,
     output reg  [15:0]         issue_base_0,
     output reg  [15:0]         issue_size_0,
@@ -63,7 +63,7 @@ module sequencer #(
     output reg                 fired,
     // READ of STATUS
     input  wire [CTX_BITS-1:0] status_ctx,
-    output wire [63:0]         status
+    output reg  [`IMC_ENTRY_BITS-1:0] status
 );
     localparam CHANNELS = 2 * CONTEXTS;
     localparam CH_BITS = CTX_BITS + 1;
@@ -81,10 +81,10 @@ module sequencer #(
     endgenerate
 
     // ------------------------------------------------------------------------------------------ state per actor
-    reg [127:0]         instr       [0:CONTEXTS-1];
+    reg [`IMC_INSTRUCTION_BITS-1:0] instr [0:CONTEXTS-1];
     reg                 two_ports   [0:CONTEXTS-1];
     reg [7:0]           destinations[0:CONTEXTS-1];
-    reg [63:0]          channel     [0:CHANNELS-1];
+    reg [`IMC_ENTRY_BITS-1:0] channel [0:CHANNELS-1];
     reg [15:0]          head        [0:CHANNELS-1];
     reg [15:0]          arrived     [0:CHANNELS-1];
     reg [15:0]          consumed    [0:CHANNELS-1];
@@ -116,8 +116,8 @@ module sequencer #(
     // ---------------------------------------------------------------------------------------------------- fetch
     wire                fire_valid;
     wire [CTX_BITS-1:0] fire_ctx;
-    wire [127:0]        fire_instr;
-    wire [11:0]         status_pc;
+    wire [`IMC_INSTRUCTION_BITS-1:0] fire_instr;
+    wire [`IMC_STATUS_PC_BITS-1:0] status_pc;
     fetch #(.CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .INSTRUCTIONS(INSTRUCTIONS)) u_fetch (
         .clk(clk), .rst(rst), .run(run),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data),
@@ -152,15 +152,21 @@ module sequencer #(
     assign              freed_ready = m_credit_ready && late;
     assign              m_credit_valid = credit_q || (late && freed_valid);
     wire [CH_BITS-1:0]  credit_channel = late ? {freed_ctx, 1'b1} : {credit_ctx_q, second_q};
-    wire [63:0]         credit_entry = channel[credit_channel];
+    wire [`IMC_ENTRY_BITS-1:0] credit_entry = channel[credit_channel];
     wire [15:0]         credit_words = late ? freed_words : second_q ? take_q : free_q;
-    assign m_credit_data = {8'd0, credit_words, credit_entry[`IMC_CHANNEL_SLOT], credit_entry[`IMC_CHANNEL_NODE]};
+    always @* begin
+        m_credit_data = 0;
+        m_credit_data[`IMC_CREDIT_NODE] = credit_entry[`IMC_CHANNEL_NODE];
+        m_credit_data[`IMC_CREDIT_SLOT] = credit_entry[`IMC_CHANNEL_SLOT];
+        m_credit_data[`IMC_CREDIT_WORDS] = credit_words;
+    end
 
     wire [CTX_BITS-1:0]  cfg_ctx = cfg_addr[CTX_BITS-1:0];
-    wire [CH_BITS-1:0]   cfg_channel = cfg_addr[CH_BITS-1:0];
+    wire [CH_BITS-1:0]   cfg_channel = {cfg_addr[`IMC_CHANNEL_ADDRESS_CONTEXT_AT +: CTX_BITS],
+                                        cfg_addr[`IMC_CHANNEL_ADDRESS_PORT]};
     wire [SLOT_BITS-1:0] cfg_slot = cfg_addr[SLOT_BITS-1:0];
     wire [CH_BITS-1:0]   in_channel = arrive_channel[CH_BITS-1:0];
-    wire [SLOT_BITS-1:0] in_slot = s_credit_data[8 +: SLOT_BITS];
+    wire [SLOT_BITS-1:0] in_slot = s_credit_data[`IMC_CREDIT_SLOT_AT +: SLOT_BITS];
     wire [7:0]           in_ctx = s_credit_data[`IMC_CREDIT_SLOT] >> DEST_BITS;
 
     wire [CH_BITS-1:0] status_0 = {status_ctx, 1'b0};
@@ -168,8 +174,17 @@ module sequencer #(
     wire [15:0]        status_fill_0 = arrived[status_0] - consumed[status_0];
     wire [15:0]        status_fill_1 = arrived[status_1] - consumed[status_1];
     wire [15:0]        status_need = instr[status_ctx][`IMC_FIRE_NEED];
-    assign status = {status_need, status_fill_1, status_fill_0, status_pc, room_wait_q[status_ctx],
-                     ready_q[status_ctx], armed_q[status_ctx], active[status_ctx]};
+    always @* begin
+        status = 0;
+        status[`IMC_STATUS_ACTIVE] = active[status_ctx];
+        status[`IMC_STATUS_FETCHED] = armed_q[status_ctx];
+        status[`IMC_STATUS_READY] = ready_q[status_ctx];
+        status[`IMC_STATUS_ROOM_WAIT] = room_wait_q[status_ctx];
+        status[`IMC_STATUS_PC] = status_pc;
+        status[`IMC_STATUS_FILL_0] = status_fill_0;
+        status[`IMC_STATUS_FILL_1] = status_fill_1;
+        status[`IMC_STATUS_NEED] = status_need;
+    end
 
     // ---------------------------------------------------------------- word counters: each has a single writer
     wire counting = arrive_valid || s_credit_valid || cfg_valid;
@@ -258,7 +273,7 @@ module sequencer #(
         end
         late_q <= late && freed_valid && !m_credit_ready;
         if (cfg_valid && cfg_space == `IMC_SPACE_CONTEXT) begin
-            two_ports[cfg_ctx] <= cfg_data[18:17] == 2'd2;
+            two_ports[cfg_ctx] <= cfg_data[`IMC_CONTEXT_PORTS] == 2'd2;
             destinations[cfg_ctx] <= cfg_data[`IMC_CONTEXT_DESTINATIONS];
         end
         if (cfg_valid && cfg_space == `IMC_SPACE_CHANNEL) begin

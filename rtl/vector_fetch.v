@@ -26,13 +26,13 @@ module vector_fetch #(
     /* verilator lint_off UNUSEDSIGNAL */         // contexts above CONTEXTS
     input  wire [15:0]             cfg_addr,
     /* verilator lint_on UNUSEDSIGNAL */
-    input  wire [63:0]             cfg_data,
+    input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
 
     input  wire                    issue_valid,
     output wire                    issue_ready,
     input  wire [CTX_BITS-1:0]     issue_ctx,
     /* verilator lint_off UNUSEDSIGNAL */         // fields that the sequencer reads
-    input  wire [127:0]            issue_instr,
+    input  wire [`IMC_INSTRUCTION_BITS-1:0] issue_instr,
     /* verilator lint_on UNUSEDSIGNAL */
     input  wire [15:0]             issue_head_0,  // word addresses of input 0: oldest data,
     input  wire [15:0]             issue_base_0,  // start of the ring,
@@ -73,19 +73,20 @@ module vector_fetch #(
     endgenerate
 
     // Tables, by context.
-    reg [63:0] window_mem [0:CONTEXTS-1];
+    reg [`IMC_ENTRY_BITS-1:0] window_mem [0:CONTEXTS-1];
     reg [17:0] vector_mem [0:CONTEXTS-1];          // repeat, kernel columns, concat, add
 
+    wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
     wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
     wire cfg_add    = cfg_data[`IMC_VECTOR_OPERATION] == `IMC_OPERATION_ADD;
     wire cfg_concat = cfg_data[`IMC_VECTOR_OPERATION] == `IMC_OPERATION_CONCAT;
 
     always @(posedge clk)
         if (cfg_engine) begin
-            if (cfg_addr[1:0] == 2'd0)
-                window_mem[cfg_addr[CTX_BITS+1:2]] <= cfg_data;
-            if (cfg_addr[1:0] == 2'd1)
-                vector_mem[cfg_addr[CTX_BITS+1:2]] <= {
+            if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_WINDOW)
+                window_mem[cfg_ctx] <= cfg_data;
+            if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_VECTOR)
+                vector_mem[cfg_ctx] <= {
                     cfg_data[`IMC_VECTOR_REPEAT], cfg_data[`IMC_VECTOR_KERNEL_COLUMNS], cfg_concat, cfg_add
                 };
         end
@@ -161,9 +162,9 @@ module vector_fetch #(
     assign done        = go && !split && last_tap && last_chunk && last_pixel;
 
     wire        accept = issue_valid && issue_ready;
-    wire [63:0] window = window_mem[issue_ctx];
+    wire [`IMC_ENTRY_BITS-1:0] window = window_mem[issue_ctx];
     wire [17:0] vector = vector_mem[issue_ctx];
-    wire [17:0] x0     = issue_instr[`IMC_FIRE_X0];
+    wire [`IMC_FIRE_X0_BITS-1:0] x0 = issue_instr[`IMC_FIRE_X0];
     wire [7:0]  rows   = {1'b0, issue_instr[`IMC_FIRE_ROWS]};
 
     always @(posedge clk)
@@ -187,8 +188,8 @@ module vector_fetch #(
             side_q         <= 1'b0;
             run_q          <= window[`IMC_WINDOW_RUN];
             other_run_q    <= window[`IMC_WINDOW_STEP];
-            x_q            <= {{2{x0[17]}}, x0};
-            tap_q          <= {{2{x0[17]}}, x0};
+            x_q            <= {{2{x0[`IMC_FIRE_X0_BITS-1]}}, x0};
+            tap_q          <= {{2{x0[`IMC_FIRE_X0_BITS-1]}}, x0};
             other_x_q      <= 20'd0;
             chunk_q        <= 16'd0;
             left_q         <= window[`IMC_WINDOW_RUN];

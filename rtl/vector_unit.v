@@ -25,7 +25,7 @@ module vector_unit #(
     input  wire [3:0]                cfg_space,
     /* verilator lint_off UNUSEDSIGNAL */        // contexts above CONTEXTS, fields that other modules read
     input  wire [15:0]               cfg_addr,
-    input  wire [63:0]               cfg_data,
+    input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
     /* verilator lint_on UNUSEDSIGNAL */
 
     input  wire [WORD-1:0]           mem_data,   // of the slot on s_*; the other fields: see vector_fetch
@@ -64,22 +64,23 @@ module vector_unit #(
     endgenerate
 
     // Tables.
-    reg [24:0] vector_mem     [0:CONTEXTS-1];    // VECTOR up to `shift`
-    reg [55:0] output_mem     [0:CONTEXTS-1];    // OUTPUT
+    reg [`IMC_ENTRY_BITS-1:0] vector_mem [0:CONTEXTS-1];  // VECTOR
+    reg [`IMC_ENTRY_BITS-1:0] output_mem [0:CONTEXTS-1];    // OUTPUT
     reg [30:0] multiplier_mem [0:PARAMS-1];      // PARAM_1
 
-    wire cfg_vector     = cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[1:0] == 2'd1;
-    wire cfg_output     = cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[1:0] == 2'd3;
-    wire cfg_multiplier = cfg_valid && cfg_space == `IMC_SPACE_PARAMETER && cfg_addr[0];
+    wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
+    wire cfg_vector     = cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_VECTOR;
+    wire cfg_output     = cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_OUTPUT;
+    wire cfg_multiplier = cfg_valid && cfg_space == `IMC_SPACE_PARAMETER && cfg_addr[`IMC_PARAMETER_ADDRESS_ENTRY] == `IMC_ENTRY_PARAM_1;
 
     always @(posedge clk)
         if (cfg_valid) begin
             if (cfg_vector)
-                vector_mem[cfg_addr[CTX_BITS+1:2]] <= cfg_data[24:0];
+                vector_mem[cfg_ctx] <= cfg_data;
             if (cfg_output)
-                output_mem[cfg_addr[CTX_BITS+1:2]] <= cfg_data[55:0];
+                output_mem[cfg_ctx] <= cfg_data;
             if (cfg_multiplier)
-                multiplier_mem[cfg_addr[PB:1]] <= cfg_data[`IMC_PARAM_1_MULTIPLIER];
+                multiplier_mem[cfg_addr[`IMC_PARAMETER_ADDRESS_CHANNEL_AT +: PB]] <= cfg_data[`IMC_PARAM_1_MULTIPLIER];
         end
 
     assign step = !m_valid || m_ready;
@@ -98,8 +99,8 @@ module vector_unit #(
     reg [CTX_BITS-1:0]   product_ctx_q;
 
     /* verilator lint_off UNUSEDSIGNAL */        // fields that stage 3 reads, parameters above PARAMS
-    wire [24:0] vector = vector_mem[s_ctx];
-    wire [55:0] out_1  = output_mem[s_ctx];
+    wire [`IMC_ENTRY_BITS-1:0] vector = vector_mem[s_ctx];
+    wire [`IMC_ENTRY_BITS-1:0] out_1 = output_mem[s_ctx];
     wire [15:0] entry;
     /* verilator lint_on UNUSEDSIGNAL */
     wire [2:0]  op     = vector[`IMC_VECTOR_OPERATION];
@@ -192,8 +193,8 @@ module vector_unit #(
 
     // Stage 3: round, shift, clamp; or what stands in the table, at the product: lut multiplies the byte by 1.
     /* verilator lint_off UNUSEDSIGNAL */        // fields that stage 1 reads
-    wire [24:0] vector_3 = vector_mem[round_ctx_q];
-    wire [55:0] out_3    = output_mem[round_ctx_q];
+    wire [`IMC_ENTRY_BITS-1:0] vector_3 = vector_mem[round_ctx_q];
+    wire [`IMC_ENTRY_BITS-1:0] out_3 = output_mem[round_ctx_q];
     /* verilator lint_on UNUSEDSIGNAL */
     wire        look_up  = vector_3[`IMC_VECTOR_OPERATION] == `IMC_OPERATION_LUT;
 
@@ -225,7 +226,7 @@ module vector_unit #(
     lut #(.LANES(LANES), .TABLE_BITS(CTX_BITS)) u_lut (
         .clk   (clk),
         .wen   (cfg_valid && cfg_space == `IMC_SPACE_LUT),
-        .waddr (cfg_addr[CTX_BITS+4:0]),
+        .waddr ({cfg_addr[`IMC_LUT_ADDRESS_CONTEXT_AT +: CTX_BITS], cfg_addr[`IMC_LUT_ADDRESS_EIGHT]}),
         .wdata (cfg_data),
         .en    (step && round_valid_q && look_up),
         .select (round_ctx_q),

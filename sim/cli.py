@@ -16,8 +16,9 @@ from rich.console import Console
 from mapping.actors.buffers import smallest_rings
 from mapping.compile import STRATEGY, compile_network
 from mapping.placement.ledger import Options
-from pyimc import isa, program_file
+from pyimc import program_file
 from pyimc.arch import load_arch
+from pyimc.assembler import assemble, disassemble
 from pyimc.energy.costs import COSTS
 from pyimc.energy.fit import SILICON
 from pyimc.errors import ConfigError, EncodingError, ImcError
@@ -326,7 +327,7 @@ def _study(parsed: argparse.Namespace) -> None:
 
 
 def _disasm(parsed: argparse.Namespace) -> None:
-    print(isa.disassemble(program_file.read_stream(parsed.stream)), end="")
+    print(disassemble(program_file.read_stream(parsed.stream)), end="")
 
 
 def _asm(parsed: argparse.Namespace) -> None:
@@ -338,7 +339,7 @@ def _asm(parsed: argparse.Namespace) -> None:
         text = parsed.text.read_text()
     except UnicodeDecodeError:
         raise EncodingError(f"{parsed.text}: not a text; give assembler text as `pyimc disasm` prints it") from None
-    program_file.write_stream(parsed.stream, isa.assemble(text))
+    program_file.write_stream(parsed.stream, assemble(text))
 
 
 if __name__ == "__main__":

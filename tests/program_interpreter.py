@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pyimc import isa
 from pyimc.errors import DeadlockError
+from pyimc.layout import Layout
 from pyimc.program import Program, PuImage, table_writes
 
 GARBAGE = 0xA5
@@ -35,9 +36,13 @@ class Unit:
     pc: dict[int, int] = field(default_factory=dict)
     turns: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
 
-    def entry(self, layout: isa.Layout, space: str, number: int) -> Fields:
+    def entry(self, layout: Layout, space: str, number: int) -> Fields:
         """A decoded table entry."""
         return layout.decode(self.tables[isa.SPACES[space]][number])
+
+    def engine(self, layout: Layout, context: int) -> Fields:
+        """A decoded entry of an actor's description."""
+        return self.entry(layout, "ENGINE", isa.engine_entry(context, layout))
 
 
 class Interpreter:
@@ -111,7 +116,7 @@ class Interpreter:
         ring = unit.entry(isa.CHANNEL, "CHANNEL", number)
         assert unit.fill[number] + len(words) <= ring["size"], "ring overrun"
         at = ring["base"] + (unit.head[number] + unit.fill[number] + np.arange(len(words))) % ring["size"]
-        unit.memories[number % 2][at] = words
+        unit.memories[isa.CHANNEL_ADDRESS.decode(number)["port"]][at] = words
         unit.fill[number] += len(words)
         self.arrived[target["node"], number].append(words)
         if target["node"] == self.arch.host:
@@ -127,7 +132,8 @@ class Interpreter:
         """Executes one instruction of an actor, if it can."""
         unit = self.units[node]
         stream = unit.tables[isa.SPACES["INSTRUCTION"]]
-        word = stream[2 * unit.pc[context]] | stream[2 * unit.pc[context] + 1] << 64
+        parts = [isa.INSTRUCTION_ADDRESS.encode(pc=unit.pc[context], part=n) for n in range(isa.INSTRUCTION_ENTRIES)]
+        word = sum(stream[part] << n * isa.ENTRY_BITS for n, part in enumerate(parts))
         opcode = isa.OPCODE_LAYOUT.decode(word)["opcode"]
         values = isa.INSTRUCTIONS[opcode].decode(word)
         if opcode == isa.OPCODES["LOOP"]:
@@ -139,7 +145,7 @@ class Interpreter:
             return True
         assert opcode == isa.OPCODES["FIRE"]
         entry = unit.entry(isa.CONTEXT, "CONTEXT", context)
-        ports = range(2 * context, 2 * context + entry["ports"])
+        ports = [isa.channel_entry(context, port) for port in range(entry["ports"])]
         slots = range(context * self.arch.destinations, context * self.arch.destinations + entry["destinations"])
         needs = (values["need"], values["take"])
         if any(unit.fill[port] < need for port, need in zip(ports, needs, strict=False)):
@@ -160,19 +166,19 @@ class Interpreter:
         ring = unit.entry(isa.CHANNEL, "CHANNEL", number)
         assert offset + words <= unit.fill[number], "read past what has arrived"
         at = ring["base"] + (unit.head[number] + offset + np.arange(words)) % ring["size"]
-        return unit.memories[number % 2][at].reshape(-1)
+        return unit.memories[isa.CHANNEL_ADDRESS.decode(number)["port"]][at].reshape(-1)
 
     def _compute(self, unit: Unit, context: int, fire: Fields) -> Bytes:
-        output = unit.entry(isa.OUTPUT, "ENGINE", 4 * context + 3)
+        output = unit.engine(isa.OUTPUT, context)
         if len(unit.weights):
-            columns = unit.entry(isa.COLUMNS, "ENGINE", 4 * context + 2)
+            columns = unit.engine(isa.COLUMNS, context)
             sums = self._crossbar(unit, context, fire, output, columns)
             if columns["partial_out"]:
                 return self._pad(sums.astype("<i4").view(np.uint8).reshape(-1))
             _, shift, multiplier = self._parameters(unit, output["parameters"], output["columns"])
             values = _round_shift(sums * multiplier, shift)
         else:
-            values = self._vector(unit, context, fire, output, unit.entry(isa.VECTOR, "ENGINE", 4 * context + 1))
+            values = self._vector(unit, context, fire, output, unit.engine(isa.VECTOR, context))
         result = np.clip(values + output["zero_point"], output["low"], output["high"]).astype(np.uint8)
         return self._pad(result.reshape(-1))
 
@@ -180,7 +186,7 @@ class Interpreter:
         self, unit: Unit, context: int, fire: Fields, kernel_rows: int, length: int, uses: int = 1
     ) -> NDArray[np.int64]:
         """Bytes of every window of the firing, int64 [pixels, kernel rows, length]; -1 outside the image."""
-        window = unit.entry(isa.WINDOW, "ENGINE", 4 * context)
+        window = unit.engine(isa.WINDOW, context)
         rows = np.full((kernel_rows, window["row_words"] * self.arch.lanes), -1, np.int64)
         for index in range(fire["rows"]):
             first = index * window["row_words"] - fire["offset"]  # of the row, from the head
@@ -188,7 +194,7 @@ class Interpreter:
             row = rows[fire["top"] + index]
             row[:] = MISSING
             if start < end:
-                read = self._read(unit, 2 * context, start, end - start)
+                read = self._read(unit, isa.channel_entry(context, 0), start, end - start)
                 row[(start - first) * self.arch.lanes : (end - first) * self.arch.lanes] = read
         at = fire["x0"] + np.arange(fire["pixels"])[:, None] // uses * window["step"] + np.arange(length)
         inside = (at >= 0) & (at < window["row_bytes"])
@@ -199,16 +205,20 @@ class Interpreter:
     def _parameters(self, unit: Unit, first: int, count: int) -> tuple[Any, Any, Any]:
         """Bias, shift and multiplier of some channels."""
         table = unit.tables[isa.SPACES["PARAMETER"]]
-        low = [isa.PARAM_0.decode(table[2 * n]) for n in range(first, first + count)]
-        high = [isa.PARAM_1.decode(table[2 * n + 1])["multiplier"] for n in range(first, first + count)]
+
+        def entry(channel: int, layout: Layout) -> Fields:
+            which = isa.ENTRIES["PARAMETER"][layout.name]
+            return layout.decode(table[isa.PARAMETER_ADDRESS.encode(channel=channel, entry=which)])
+
+        low = [entry(n, isa.PARAM_0) for n in range(first, first + count)]
+        high = [entry(n, isa.PARAM_1)["multiplier"] for n in range(first, first + count)]
         return np.array([p["bias"] for p in low]), np.array([p["shift"] for p in low]), np.array(high, np.int64)
 
     def _crossbar(self, unit: Unit, context: int, fire: Fields, output: Fields, columns: Fields) -> NDArray[np.int64]:
         """Accumulators, int64 [pixels, columns]."""
-        run = unit.entry(isa.WINDOW, "ENGINE", 4 * context)["run"]
-        tiles = unit.entry(isa.TILES, "ENGINE", 4 * context + 1)
+        run = unit.engine(isa.WINDOW, context)["run"]
+        tiles = unit.engine(isa.TILES, context)
         size = self.arch.crossbar
-        assert columns["columns"] == output["columns"]
         vectors = self._windows(unit, context, fire, tiles["kernel_rows"], run).reshape(fire["pixels"], -1)
         vectors = np.where(vectors < 0, tiles["zero_point"], vectors)
         assert vectors.shape[1] == (tiles["row_tiles"] - 1) * size.rows + tiles["last_rows"]
@@ -221,23 +231,23 @@ class Interpreter:
                 used = columns["last_groups"] * size.adcs if last else size.columns
                 sums = piece @ plane[: piece.shape[1], :used].astype(np.int64) - 128 * piece.sum(axis=1)[:, None]
                 total[:, column * size.columns : column * size.columns + used] += sums
-        bias, _, _ = self._parameters(unit, output["parameters"], columns["columns"])
-        total = total[:, : columns["columns"]] + bias
+        bias, _, _ = self._parameters(unit, output["parameters"], output["columns"])
+        total = total[:, : output["columns"]] + bias
         if columns["partial_in"]:
-            total += self._read(unit, 2 * context + 1, 0, fire["take"]).view("<i4").reshape(total.shape)
+            total += self._read(unit, isa.channel_entry(context, 1), 0, fire["take"]).view("<i4").reshape(total.shape)
         return total
 
     def _vector(self, unit: Unit, context: int, fire: Fields, output: Fields, vector: Fields) -> NDArray[np.int64]:
-        taps = vector["kernel_rows"] * vector["kernel_columns"]
+        taps = (fire["top"] + fire["rows"]) * vector["kernel_columns"]  # those below the image add nothing
         _, _, multiplier = self._parameters(unit, output["parameters"], max(2, taps + 1))
         zeros, shift = (vector["zero_point_0"], vector["zero_point_1"]), vector["shift"]
-        window = unit.entry(isa.WINDOW, "ENGINE", 4 * context)
+        window = unit.engine(isa.WINDOW, context)
         run = window["run"]
 
         def row(port: int, length: int) -> NDArray[np.int64]:
             words = self.arch.words(length)
             assert words <= fire["take" if port else "need"]
-            return self._read(unit, 2 * context + port, 0, words)[:length].astype(np.int64)
+            return self._read(unit, isa.channel_entry(context, port), 0, words)[:length].astype(np.int64)
 
         match vector["operation"]:
             case 0:
@@ -253,11 +263,13 @@ class Interpreter:
                 scaled = [(parts[port] - zeros[port]) * multiplier[port] for port in range(2)]
                 return _round_shift(np.concatenate(scaled, axis=1), shift)
             case 4:
-                entries = [unit.tables[isa.SPACES["LUT"]][32 * context + n] for n in range(32)]
+                entries = [
+                    unit.tables[isa.SPACES["LUT"]][isa.LUT_ADDRESS.encode(context=context, eight=n)] for n in range(32)
+                ]
                 assert (run, window["step"], multiplier[1], zeros[0]) == (self.arch.lanes, self.arch.lanes, 1, 0)
                 return np.array(entries, np.uint64).view(np.uint8)[row(0, fire["pixels"] * run)].astype(np.int64)
         length = run * vector["kernel_columns"]  # a tap is one pixel; those of a row are neighbours
-        windows = self._windows(unit, context, fire, vector["kernel_rows"], length, vector["repeat"] + 1)
+        windows = self._windows(unit, context, fire, fire["top"] + fire["rows"], length, vector["repeat"] + 1)
         windows = windows.reshape(fire["pixels"], taps, run)
         valid = windows >= 0
         if vector["operation"] == 1:

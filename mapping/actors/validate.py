@@ -210,12 +210,13 @@ def _decode(stream: tuple[int, ...], start: int, length: int) -> Iterator[Step]:
     address, turns = start, Counter[int]()
     while start <= address < min(start + length, len(stream)):
         word = stream[address]
-        if word & 15 == isa.OPCODES["FIRE"]:
+        opcode = isa.OPCODE_LAYOUT.decode(word)["opcode"]
+        if opcode == isa.OPCODES["FIRE"]:
             values = isa.FIRE.decode(word)
             yield Step((values["need"], values["take"]), (values["free"], values["take"]), values["produce"])
             address += 1
             continue
-        if word & 15 != isa.OPCODES["LOOP"]:
+        if opcode != isa.OPCODES["LOOP"]:
             raise ScheduleError(f"instruction {address - start} of its stream is neither FIRE nor LOOP")
         values = isa.LOOP.decode(word)
         if values["count"] == 0:
@@ -257,7 +258,7 @@ def _table_faults(program: Program) -> list[str]:
         producer, consumer = actors.get(channel.producer), actors.get(channel.consumer)
         source = producer.node if producer else program.arch.host
         slot = producer.context * program.arch.destinations + index if producer else index
-        number = consumer.context * 2 + channel.port if consumer else channel.port
+        number = isa.channel_entry(consumer.context, channel.port) if consumer else channel.port
         ring = isa.CHANNEL.decode(tables.get((channel.node, isa.SPACES["CHANNEL"], number), 0))
         if ring != {"base": channel.base, "size": channel.size, "node": source, "slot": slot}:
             faults.append(f"channel {channel.name}: its entry at node {channel.node} is {ring}")

@@ -130,7 +130,9 @@ def _body(firings: tuple[Firing, ...], address: int) -> Iterator[int]:
 
 def channel_number(channel: Channel, actors: dict[str, Actor]) -> int:
     """A channel's number at its consumer."""
-    return channel.port if channel.consumer == HOST else actors[channel.consumer].context * 2 + channel.port
+    return (
+        channel.port if channel.consumer == HOST else isa.channel_entry(actors[channel.consumer].context, channel.port)
+    )
 
 
 def _source(channel: Channel, arch: Arch, actors: dict[str, Actor], channels: tuple[Channel, ...]) -> tuple[int, int]:
@@ -174,12 +176,12 @@ def _actor_tables(
     for name in actor.destinations:
         yield _destination(named[name], arch, actors, channels)
     task = graph.nodes[actor.name].task
-    for entry, value in task.entries(arch, actor):
-        yield isa.SPACES["ENGINE"], actor.context * isa.ENGINE_ENTRIES + entry, value
+    for layout, value in task.entries(arch, actor):
+        yield isa.SPACES["ENGINE"], isa.engine_entry(actor.context, layout), value
     table = task.table()
     for entry in range(len(table) // 8):
         value = int.from_bytes(table[8 * entry : 8 * entry + 8], "little")
-        yield isa.SPACES["LUT"], actor.context * isa.LUT_ENTRIES + entry, value
+        yield isa.SPACES["LUT"], isa.LUT_ADDRESS.encode(context=actor.context, eight=entry), value
 
 
 def _parameters(node: GraphNode) -> NDArray[np.uint64]:

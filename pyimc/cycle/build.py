@@ -10,6 +10,7 @@ import numpy as np
 
 from pyimc import isa
 from pyimc.cycle.state import *
+from pyimc.layout import Layout
 from pyimc.network import PARTIAL_BYTES
 from pyimc.program import Program
 from pyimc.routing import LOCAL, OPPOSITE, neighbour, output_port, route
@@ -162,7 +163,7 @@ def _host(program: Program, chip: Chip) -> None:
         if space == isa.SPACES["DESTINATION"]:
             to = isa.DESTINATION.decode(value)
             row = chip.offset("source", entry)
-            chip.write(row, H_GRANTED=to["room"], H_NODE=to["node"], H_CHANNEL=to["channel"])
+            chip.write(row, H_GRANTED=to["room"], H_NODE=to["node"], H_CHANNEL=_channel(to["channel"]))
     for number, name in enumerate(program.network.outputs):
         row, finished = chip.offset("output", number), chip.offset("finished", number)
         chip.write(row, O_SIZE=output_words(program, name), O_FINISHED=finished)
@@ -210,6 +211,12 @@ def _instruction(chip: Chip, row: int, word: int) -> None:
         chip.write(row, I_OPCODE=LOOP, I_LEVEL=loop["level"], I_COUNT=loop["count"], I_TARGET=loop["target"])
 
 
+def _channel(number: int) -> int:
+    """The number of a PU's channel in the state."""
+    at = isa.CHANNEL_ADDRESS.decode(number)
+    return at["context"] * 2 + at["port"]
+
+
 def _entry(program: Program, chip: Chip, u: int, space: int, entry: int, value: int) -> None:
     """One table write of a unit."""
     state = chip.state
@@ -222,20 +229,21 @@ def _entry(program: Program, chip: Chip, u: int, space: int, entry: int, value: 
             state[u + column] |= np.uint64(context["active"] << entry).astype(np.int64)
     elif space == isa.SPACES["CHANNEL"]:
         ring = isa.CHANNEL.decode(value)
-        chip.write(state[u + P_CHANNELS] + entry * CHANNEL_COLUMNS, C_NODE=ring["node"], C_SLOT=ring["slot"])
+        chip.write(state[u + P_CHANNELS] + _channel(entry) * CHANNEL_COLUMNS, C_NODE=ring["node"], C_SLOT=ring["slot"])
     elif space == isa.SPACES["DESTINATION"]:
         to = isa.DESTINATION.decode(value)
         row = state[u + P_SLOTS] + entry * SLOT_COLUMNS
-        chip.write(row, S_GRANTED=to["room"], S_NODE=to["node"], S_CHANNEL=to["channel"])
+        number = to["channel"] if to["node"] == program.arch.host else _channel(to["channel"])
+        chip.write(row, S_GRANTED=to["room"], S_NODE=to["node"], S_CHANNEL=number)
     elif space == isa.SPACES["ENGINE"]:
-        number, which = divmod(entry, isa.ENGINE_ENTRIES)
-        layout = (isa.ENGINE_IMC if state[u + P_KIND] == IMC else isa.ENGINE_DPU)[which]
-        if layout is not None:
-            row = state[u + P_ACTORS] + number * ACTOR_COLUMNS
-            _engine(program, chip, row, layout, layout.decode(value))
+        at = isa.ENGINE_ADDRESS.decode(entry)
+        for layout in isa.ENGINE_IMC if state[u + P_KIND] == IMC else isa.ENGINE_DPU:
+            if isa.ENTRIES["ENGINE"][layout.name] == at["entry"]:
+                row = state[u + P_ACTORS] + at["context"] * ACTOR_COLUMNS
+                _engine(program, chip, row, layout, layout.decode(value))
 
 
-def _engine(program: Program, chip: Chip, row: int, layout: isa.Layout, fields: dict[str, int]) -> None:
+def _engine(program: Program, chip: Chip, row: int, layout: Layout, fields: dict[str, int]) -> None:
     crossbar = program.arch.crossbar
     if layout is isa.WINDOW:
         chip.write(row, A_RUN=fields["run"], A_STEP=fields["step"], A_ROW_BYTES=fields["row_bytes"])

@@ -145,9 +145,9 @@ def _tables(program: Program, actor: Actor) -> _Tables:
     layouts = isa.ENGINE_IMC if actor.kind == "imc" else isa.ENGINE_DPU
     found: dict[str, Fields] = {}
     for space, entry, value in program.pus[actor.node].tables:
-        context, which = divmod(entry, isa.ENGINE_ENTRIES)
-        if space == isa.SPACES["ENGINE"] and context == actor.context and (layout := layouts[which]):
-            found[layout.name] = layout.decode(value)
+        for layout in layouts if space == isa.SPACES["ENGINE"] else ():
+            if entry == isa.engine_entry(actor.context, layout):
+                found[layout.name] = layout.decode(value)
     return _Tables(*(found.get(name, {}) for name in ("WINDOW", "OUTPUT", "TILES", "COLUMNS", "VECTOR")))
 
 
@@ -180,20 +180,20 @@ def _stream(program: Program, actor: Actor) -> tuple[Counter[int], int]:
 def _mvm(arch: Arch, tables: _Tables, firing: Fields) -> Events:
     """A firing of the crossbar engine."""
     crossbar, steps, pixels = arch.crossbar, arch.dac_steps, firing["pixels"]
-    tiles, columns, window = tables.tiles, tables.columns, tables.window
+    tiles, columns, window, channels = tables.tiles, tables.columns, tables.window, tables.output["columns"]
     rows = (tiles["row_tiles"] - 1) * crossbar.rows + tiles["last_rows"]
     groups = (columns["col_tiles"] - 1) * (crossbar.columns // crossbar.adcs) + columns["last_groups"]
     planes = tiles["row_tiles"] * columns["col_tiles"]
-    partial_words = -(-columns["columns"] * PARTIAL_BYTES // arch.lanes) if columns["partial_in"] else 0
+    partial_words = -(-channels * PARTIAL_BYTES // arch.lanes) if columns["partial_in"] else 0
     return Events(
         row_drives=pixels * steps * rows * columns["col_tiles"],
-        cell_reads=pixels * steps * rows * columns["columns"],
+        cell_reads=pixels * steps * rows * channels,
         conversions=pixels * steps * tiles["row_tiles"] * groups * crossbar.adcs,
-        selected=(pixels if planes > 1 else 1) * rows * columns["columns"],
+        selected=(pixels if planes > 1 else 1) * rows * channels,
         gathered=pixels * rows,
-        drained=pixels * columns["columns"],
-        multiplications=0 if columns["partial_out"] else pixels * columns["columns"],
-        additions=pixels * columns["columns"] if columns["partial_in"] else 0,
+        drained=pixels * channels,
+        multiplications=0 if columns["partial_out"] else pixels * channels,
+        additions=pixels * channels if columns["partial_in"] else 0,
         reads=sum(_window_reads(arch, window, firing, pixel) + partial_words for pixel in range(pixels)),
     )
 

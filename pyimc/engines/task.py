@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.arch import Arch
+from pyimc.layout import Layout
 
 
 class Step(Protocol):
@@ -72,8 +73,8 @@ class Task(ABC):
         """Why no processing unit of an architecture can do it, however empty."""
 
     @abstractmethod
-    def entries(self, arch: Arch, room: Room) -> Iterator[tuple[int, int]]:
-        """Its ENGINE entries as (index, 64-bit value)."""
+    def entries(self, arch: Arch, room: Room) -> Iterator[tuple[Layout, int]]:
+        """Its ENGINE entries as (layout, 64-bit value)."""
 
     @abstractmethod
     def parameters(self) -> NDArray[np.uint64]:

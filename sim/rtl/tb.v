@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tb - the chip with a capture and an event log on every PU, and a latch that sees whether anything stirs. Simulation only.
 `default_nettype none
+`include "imc_isa.vh"
 
 module tb #(
     parameter MESH_X = 5,
@@ -80,7 +81,7 @@ module tb #(
                     .arrival(u_chip.gen_node[n].gen_pu.u_pu.arrive_valid),
                     .channel(u_chip.gen_node[n].gen_pu.u_pu.arrive_channel),
                     .credit(u_chip.gen_node[n].gen_pu.u_pu.s_credit_valid),
-                    .slot(u_chip.gen_node[n].gen_pu.u_pu.s_credit_data[15:8]),
+                    .slot(u_chip.gen_node[n].gen_pu.u_pu.s_credit_data[`IMC_CREDIT_SLOT]),
                     .now(now)
                 );
             end

@@ -21,6 +21,7 @@ from cocotb.triggers import Event, FallingEdge, First, ReadOnly, RisingEdge, Tim
 from cocotb.types import LogicArray
 
 from pyimc import isa
+from pyimc.layout import Layout
 from pyimc.measurement import ACTOR_COUNTERS, PU_COUNTERS, Measurement
 from pyimc.program import Program
 from pyimc.program_file import load
@@ -117,7 +118,7 @@ class Host:
         deadline = int(self.dut.now.value) + 10_000
         while int(self.dut.now.value) < deadline:
             for _, flits in self.received[already:]:
-                head = isa.HEAD.decode(flits[0] & self.mask)
+                head = isa.decode_head(flits[0] & self.mask)
                 if head["kind"] == isa.KINDS["REPLY"] and head["source"] == node:
                     return flits[1:]
             already = len(self.received)
@@ -146,7 +147,7 @@ class Results:
     def take(self, received: list[tuple[int, list[int]]]) -> None:
         """Looks at what has come since the last call."""
         for cycle, flits in received[self.taken :]:
-            head = isa.HEAD.decode(flits[0] & (1 << 64) - 1)
+            head = isa.decode_head(flits[0] & (1 << isa.HEAD.bits) - 1)
             if head["kind"] == isa.KINDS["DATA"]:
                 self.words[head["channel"]] += flits[1:]
                 self.cycles[head["channel"]] += [cycle] * (len(flits) - 1)
@@ -282,9 +283,10 @@ async def counters(host: Host, program: Program) -> dict[str, dict[str, int]]:
     """Cycle and flit counters of every PU, by node id."""
     found = {}
     for node in program.arch.kinds:
-        entries = await answer(host, program, node, "COUNTER", 0, 3)
-        halves = [half for entry in entries for half in (entry & 0xFFFFFFFF, entry >> 32 & 0xFFFFFFFF)]
-        found[str(node)] = dict(zip(PU_COUNTERS, halves, strict=True))
+        counts: dict[str, int] = {}
+        for layout in isa.COUNTERS:
+            counts |= await answer(host, program, node, "COUNTER", isa.ENTRIES["COUNTER"][layout.name], layout)
+        found[str(node)] = {name: counts[name] for name in PU_COUNTERS}
     return found
 
 
@@ -292,19 +294,21 @@ async def actors(host: Host, program: Program, begin: int) -> dict[str, dict[str
     """What every actor counts, by name, its cycles from `begin` on; when its last word left stands in the captures."""
     found = {}
     for actor in program.actors:
-        work, span = await answer(host, program, actor.node, "ACTOR", 2 * actor.context, 2)
-        firings, busy = work & 0xFFFFFFFF, work >> 32 & 0xFFFFFFFF
-        moments = [half - begin if firings else 0 for half in (span & 0xFFFFFFFF, span >> 32 & 0xFFFFFFFF)]
-        found[actor.name] = dict(zip(ACTOR_COUNTERS, (firings, busy, *moments, 0), strict=True))
+        counts: dict[str, int] = {}
+        for layout in (isa.ACTOR_0, isa.ACTOR_1):
+            entry = isa.ACTOR_ADDRESS.encode(context=actor.context, entry=isa.ENTRIES["ACTOR"][layout.name])
+            counts |= await answer(host, program, actor.node, "ACTOR", entry, layout)
+        moments = [counts[moment] - begin if counts["firings"] else 0 for moment in ("first", "last")]
+        found[actor.name] = dict(zip(ACTOR_COUNTERS, (counts["firings"], counts["busy"], *moments, 0), strict=True))
     return found
 
 
-async def answer(host: Host, program: Program, node: int, space: str, address: int, length: int) -> list[int]:
-    """READs entries of a PU that must answer; raises NoAnswer."""
-    entries = await host.read(node, program.arch.host, space, address, length)
+async def answer(host: Host, program: Program, node: int, space: str, address: int, layout: Layout) -> dict[str, int]:
+    """READs an entry of a PU that must answer; raises NoAnswer."""
+    entries = await host.read(node, program.arch.host, space, address, 1)
     if entries is None:
         raise NoAnswer(f"node {node}, {space}")
-    return entries
+    return layout.decode(entries[0] & (1 << layout.bits) - 1)
 
 
 async def blocked(host: Host, program: Program) -> list[dict[str, int | str]]:
@@ -312,6 +316,6 @@ async def blocked(host: Host, program: Program) -> list[dict[str, int | str]]:
     found: list[dict[str, int | str]] = []
     for actor in program.actors:
         entries = await host.read(actor.node, program.arch.host, "STATUS", actor.context, 1)
-        status = isa.STATUS.decode(entries[0] & (1 << 64) - 1) if entries else {}
+        status = isa.STATUS.decode(entries[0] & (1 << isa.STATUS.bits) - 1) if entries else {}
         found.append({"actor": actor.name, **status})
     return found

@@ -43,16 +43,13 @@ def write_packets(node: int, host: int, writes: Iterable[TableWrite]) -> Iterato
 
 def _write_packet(node: int, host: int, batch: list[TableWrite]) -> Packet:
     space, address, _ = batch[0]
-    head = isa.HEAD.encode(
-        node=node, kind=isa.KINDS["WRITE"], length=len(batch), source=host, space=space, address=address
-    )
+    head = isa.head("WRITE", node=node, length=len(batch), source=host, space=space, address=address)
     return Packet(head, tuple(value for _, _, value in batch))
 
 
 def read_packet(node: int, host: int, space: str, address: int, length: int) -> Packet:
     """A READ of `length` entries; the node answers with a REPLY packet."""
-    kind, number = isa.KINDS["READ"], isa.SPACES[space]
-    return Packet(isa.HEAD.encode(node=node, kind=kind, length=length, source=host, space=number, address=address))
+    return Packet(isa.head("READ", node=node, length=length, source=host, space=isa.SPACES[space], address=address))
 
 
 def table_packets(program: Program) -> Iterator[Packet]:
@@ -69,11 +66,15 @@ def weight_packets(program: Program) -> Iterator[Packet]:
     arch = program.arch
     for node, image in program.pus.items():
         for plane, matrix in enumerate(image.weights):
-            yield from write_packets(node, arch.host, [(isa.SPACES["CONTROL"], 1, plane)])
+            yield from write_packets(node, arch.host, [_plane(plane)])
             words = to_words(matrix.reshape(-1), arch)
             yield from write_packets(
                 node, arch.host, [(isa.SPACES["WEIGHT"], entry, word) for entry, word in enumerate(words)]
             )
+
+
+def _plane(number: int) -> TableWrite:
+    return isa.SPACES["CONTROL"], isa.ENTRIES["CONTROL"]["PLANE"], isa.CONTROL.encode(plane=number)
 
 
 def to_words(data: NDArray[np.uint8], arch: Arch) -> list[int]:
@@ -94,9 +95,7 @@ def image_packets(program: Program, image: NDArray[np.uint8]) -> Iterator[Packet
         cuts = [*range(0, len(words), arch.packet_words), len(words)]
         for slot, (node, channel) in enumerate(numbers):
             for start, end in pairwise(cuts):
-                head = isa.HEAD.encode(
-                    node=node, kind=isa.KINDS["DATA"], channel=channel, length=end - start, source=arch.host, slot=slot
-                )
+                head = isa.head("DATA", node=node, channel=channel, length=end - start, source=arch.host, slot=slot)
                 yield Packet(head, tuple(words[start:end]))
 
 

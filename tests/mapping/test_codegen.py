@@ -12,6 +12,7 @@ from mapping.cuts.split import Cut, split_network
 from mapping.placement.strategies import names
 from pyimc import golden, isa
 from pyimc.arch import Arch
+from pyimc.assembler import disassemble
 from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Lut, Network, TensorType
 from pyimc.program import Program, table_writes
@@ -39,7 +40,7 @@ def check(program: Program, images: int = 2, seed: int = 0) -> None:
     actors = {actor.name: actor for actor in program.actors}
     for channel in program.channels:
         consumer = actors.get(channel.consumer)
-        number = consumer.context * 2 + channel.port if consumer else channel.port
+        number = isa.channel_entry(consumer.context, channel.port) if consumer else channel.port
         arrived = np.concatenate(interpreter.arrived[channel.node, number])
         kind = network.tensors[channel.tensor]
         rows = arrived.reshape(images, kind.height, -1)[:, :, : kind.row_bytes]
@@ -77,14 +78,17 @@ def test_drawn_networks_reach_the_corners() -> None:
         for actor in program.actors:
             tables = {(space, entry): value for space, entry, value in table_writes(program, actor.node)}
             if actor.kind == "imc":
-                entry = 4 * actor.context
-                seen["split rows"] += isa.TILES.decode(tables[5, entry + 1])["row_tiles"] > 1
-                seen["split columns"] += isa.COLUMNS.decode(tables[5, entry + 2])["col_tiles"] > 1
+                seen["split rows"] += (
+                    isa.TILES.decode(tables[5, isa.engine_entry(actor.context, isa.TILES)])["row_tiles"] > 1
+                )
+                seen["split columns"] += (
+                    isa.COLUMNS.decode(tables[5, isa.engine_entry(actor.context, isa.COLUMNS)])["col_tiles"] > 1
+                )
             stream = program.pus[actor.node].stream[actor.start : actor.start + actor.length]
             fires = [isa.FIRE.decode(word) for word in stream if word & 15 == isa.OPCODES["FIRE"]]
             kernel = max(fire["top"] + fire["rows"] for fire in fires)
             seen["rows below"] += fires[-1]["top"] + fires[-1]["rows"] < kernel
-            window = isa.WINDOW.decode(tables[5, 4 * actor.context])
+            window = isa.WINDOW.decode(tables[5, isa.engine_entry(actor.context, isa.WINDOW)])
             seen["stride over kernel"] += any(f["free"] > f["rows"] * window["row_words"] for f in fires[:-1])
         for node in network.nodes:
             seen[type(node).__name__] += 1
@@ -124,14 +128,14 @@ def test_stream_and_columns_of_a_chain() -> None:
         fire = isa.FIRE.decode(program.pus[actor.node].stream[actor.start])
         assert (fire["take"], fire["produce"], fire["need"]) == (take, produce, 1)
         tables = {(space, entry): value for space, entry, value in table_writes(program, actor.node)}
-        columns = isa.COLUMNS.decode(tables[isa.SPACES["ENGINE"], 4 * actor.context + 2])
+        columns = isa.COLUMNS.decode(tables[isa.SPACES["ENGINE"], isa.engine_entry(actor.context, isa.COLUMNS)])
         assert (columns["partial_in"], columns["partial_out"]) == flags
 
 
 def test_stream_of_a_padded_convolution() -> None:
     net = Builder(6, 4, 2)
     program = compile_network(net.finish(net.conv("c", "x", 8)), small_arch())
-    assert isa.disassemble(program.pus[1].stream).splitlines() == [
+    assert disassemble(program.pus[1].stream).splitlines() == [
         line.ljust(88) + f"; {address}"
         for address, line in enumerate(
             [
@@ -234,9 +238,9 @@ def test_tables_of_vector_operations() -> None:
     program = compile_network(network, arch)
     for actor in program.actors:
         tables = {(space, entry): value for space, entry, value in table_writes(program, actor.node)}
-        entry, engine = 4 * actor.context, isa.SPACES["ENGINE"]
-        window = isa.WINDOW.decode(tables[engine, entry])
-        vector = isa.VECTOR.decode(tables[engine, entry + 1])
+        engine = isa.SPACES["ENGINE"]
+        window = isa.WINDOW.decode(tables[engine, isa.engine_entry(actor.context, isa.WINDOW)])
+        vector = isa.VECTOR.decode(tables[engine, isa.engine_entry(actor.context, isa.VECTOR)])
         found = [tables.get((isa.SPACES["LUT"], 32 * actor.context + n)) for n in range(32)]
         if actor.name == "curve":
             (table,) = (node.table for node in network.nodes if isinstance(node, Lut))
@@ -254,6 +258,6 @@ def test_no_more_columns_are_converted_than_used() -> None:
     net = Builder(4, 4, 8)
     program = compile_network(net.finish(net.conv("c", "x", 40)), small_arch())
     tables = {(space, entry): value for space, entry, value in table_writes(program, 1)}
-    columns = isa.COLUMNS.decode(tables[isa.SPACES["ENGINE"], 2])
-    assert columns == {"columns": 40, "col_tiles": 2, "last_groups": 1, "partial_in": 0, "partial_out": 0}
-    assert isa.TILES.decode(tables[isa.SPACES["ENGINE"], 1])["last_rows"] == 72 - 64
+    columns = isa.COLUMNS.decode(tables[isa.SPACES["ENGINE"], isa.engine_entry(0, isa.COLUMNS)])
+    assert columns == {"col_tiles": 2, "last_groups": 1, "partial_in": 0, "partial_out": 0}
+    assert isa.TILES.decode(tables[isa.SPACES["ENGINE"], isa.engine_entry(0, isa.TILES)])["last_rows"] == 72 - 64

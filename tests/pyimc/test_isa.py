@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyimc import isa
+from pyimc.assembler import assemble, disassemble
 from pyimc.errors import EncodingError
+from pyimc.layout import Field, Layout, field_range
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,25 +18,25 @@ ROOT = Path(__file__).resolve().parents[2]
 def instructions(draw: st.DrawFn) -> int:
     """Any valid instruction word."""
     layout = isa.INSTRUCTIONS[draw(st.sampled_from(sorted(isa.INSTRUCTIONS)))]
-    values = {field.name: draw(st.integers(*isa.field_range(field))) for field in layout.fields if field != isa.OPCODE}
+    values = {field.name: draw(st.integers(*field_range(field))) for field in layout.fields if field != isa.OPCODE}
     return isa.instruction(layout.name, **values)
 
 
 @given(st.lists(instructions()))
 def test_assembler_text_round_trips(words: list[int]) -> None:
-    assert isa.assemble(isa.disassemble(words)) == words
+    assert assemble(disassemble(words)) == words
 
 
 @given(st.sampled_from(isa.LAYOUTS), st.data())
-def test_layouts_round_trip(layout: isa.Layout, data: st.DataObject) -> None:
-    values = {field.name: data.draw(st.integers(*isa.field_range(field))) for field in layout.fields}
+def test_layouts_round_trip(layout: Layout, data: st.DataObject) -> None:
+    values = {field.name: data.draw(st.integers(*field_range(field))) for field in layout.fields}
     word = layout.encode(**values)
     assert 0 <= word < 1 << layout.bits
     assert layout.decode(word) == values
 
 
 @pytest.mark.parametrize("layout", isa.LAYOUTS, ids=lambda layout: layout.name)
-def test_fields_are_apart_and_fit(layout: isa.Layout) -> None:
+def test_fields_are_apart_and_fit(layout: Layout) -> None:
     taken = 0
     for field, low in layout.positions():
         bits = ((1 << field.bits) - 1) << low
@@ -45,7 +47,7 @@ def test_fields_are_apart_and_fit(layout: isa.Layout) -> None:
 
 
 def test_layout_that_is_too_narrow_is_a_programming_error() -> None:
-    layout = isa.Layout("NARROW", 3, "", (isa.Field("wide", 4, "", ""),))
+    layout = Layout("NARROW", 3, "", (Field("wide", 4, "", ""),))
     with pytest.raises(AssertionError, match="layout NARROW needs 4 bits, has 3"):
         layout.encode(wide=1)
 
@@ -81,20 +83,18 @@ def test_encoding_errors(values: dict[str, int], message: str) -> None:
 )
 def test_assembler_errors(text: str, message: str) -> None:
     with pytest.raises(EncodingError, match=message):
-        isa.assemble(text)
+        assemble(text)
 
 
 def test_assembler_reads_comments_and_other_bases() -> None:
-    assert isa.assemble("; nothing\n\nLOOP count=0x10 target=2 ; back\n") == [
-        isa.instruction("LOOP", count=16, target=2)
-    ]
+    assert assemble("; nothing\n\nLOOP count=0x10 target=2 ; back\n") == [isa.instruction("LOOP", count=16, target=2)]
 
 
 def test_disassembler_errors() -> None:
     with pytest.raises(EncodingError, match="instruction 1: unknown opcode 15"):
-        isa.disassemble([0, 15])
+        disassemble([0, 15])
     with pytest.raises(EncodingError, match="instruction 0: bits set outside the fields of HALT"):
-        isa.disassemble([1 << 100])
+        disassemble([1 << 100])
 
 
 def test_generated_files_are_current() -> None:

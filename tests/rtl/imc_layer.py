@@ -229,7 +229,6 @@ class Actor:
                 zero_point=node.input_zero_point,
             ),
             isa.COLUMNS.encode(
-                columns=outputs,
                 col_tiles=len(columns),
                 last_groups=-(-columns[-1][1] // crossbar.adcs),
                 partial_in=self.layer.partial_in,
@@ -243,9 +242,10 @@ class Actor:
                 high=node.clamp[1],
             ),
         )
-        writes = [(engine, self.ctx * isa.ENGINE_ENTRIES + n, entry) for n, entry in enumerate(entries)]
+        described = zip(isa.ENGINE_IMC, entries, strict=True)
+        writes = [(engine, isa.engine_entry(self.ctx, layout), entry) for layout, entry in described]
         ring = isa.CHANNEL.encode(base=self.partial_base, size=self.partial_size)
-        writes.append((isa.SPACES["CHANNEL"], 2 * self.ctx + 1, ring))
+        writes.append((isa.SPACES["CHANNEL"], isa.channel_entry(self.ctx, 1), ring))
         for n in range(outputs):
             at = 2 * (self.parameter + n)
             first = isa.PARAM_0.encode(bias=int(node.bias[n]), shift=int(node.shift[n]))
@@ -256,7 +256,7 @@ class Actor:
     def weight_writes(self) -> Iterator[TableWrite]:
         """Its weights through the front door."""
         for plane, image in enumerate(self.task.planes(self.arch)):
-            yield isa.SPACES["CONTROL"], 1, self.plane + plane
+            yield isa.SPACES["CONTROL"], isa.ENTRIES["CONTROL"]["PLANE"], self.plane + plane
             for address, word in enumerate(words_of(image, self.arch.lanes)):
                 yield isa.SPACES["WEIGHT"], address, word
 

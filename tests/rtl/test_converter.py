@@ -11,7 +11,7 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from pyimc.isa import COLUMNS, SPACES, TILES
+from pyimc.isa import COLUMNS, SPACES, TILES, engine_entry
 from pyimc.timing_imc import Engine, convert_cycles
 from tests.rtl.bench import STALLS, Corners, Source, cycles, reset, seeded, stalls, start, until
 from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
@@ -84,12 +84,15 @@ class Bench:
         for ctx in range(int(dut.CONTEXTS.value)):
             self.actors[ctx] = Actor(rng.getrandbits(15), rng.randint(1, most), rng.randint(1, self.groups))
             entries = (
-                (1, TILES.encode(plane=self.actors[ctx].plane)),
-                (2, COLUMNS.encode(col_tiles=self.actors[ctx].col_tiles, last_groups=self.actors[ctx].last_groups)),
+                (TILES, TILES.encode(plane=self.actors[ctx].plane)),
+                (
+                    COLUMNS,
+                    COLUMNS.encode(col_tiles=self.actors[ctx].col_tiles, last_groups=self.actors[ctx].last_groups),
+                ),
             )
-            for n, entry in entries:
+            for layout, entry in entries:
                 dut.cfg_valid.value, dut.cfg_space.value = 1, SPACES["ENGINE"]
-                dut.cfg_addr.value, dut.cfg_data.value = ctx * 4 + n, entry
+                dut.cfg_addr.value, dut.cfg_data.value = engine_entry(ctx, layout), entry
                 await RisingEdge(dut.clk)
         dut.cfg_valid.value = 0
 

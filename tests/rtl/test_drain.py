@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from cocotb.triggers import FallingEdge, RisingEdge
 
-from pyimc.isa import CHANNEL, COLUMNS, OUTPUT, PARAM_0, PARAM_1, SPACES
+from pyimc.isa import CHANNEL, COLUMNS, OUTPUT, PARAM_0, PARAM_1, SPACES, channel_entry, engine_entry
 from pyimc.numerics import clamp, round_shift
 from pyimc.timing_imc import DRAIN_LATENCY_CYCLES
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, seeded, stalls, start, until
@@ -150,12 +150,12 @@ class Bench:
             low, high = sorted((rng.randint(0, 255), rng.randint(0, 255))) if rng.random() < 0.5 else (0, 255)
             actor = Actor(columns, first, rng.randint(0, 255), low, high, partial_in, partial_out, base, size)
             self.actors.append(actor)
-            flags = COLUMNS.encode(columns=columns, partial_in=partial_in, partial_out=partial_out)
-            writes.append((SPACES["ENGINE"], ctx * 4 + 2, flags))
-            writes.append((SPACES["CHANNEL"], ctx * 2 + 1, CHANNEL.encode(base=base, size=size)))
-            writes.append((SPACES["CHANNEL"], ctx * 2, CHANNEL.encode(base=rng.getrandbits(16))))
+            flags = COLUMNS.encode(partial_in=partial_in, partial_out=partial_out)
+            writes.append((SPACES["ENGINE"], engine_entry(ctx, COLUMNS), flags))
+            writes.append((SPACES["CHANNEL"], channel_entry(ctx, 1), CHANNEL.encode(base=base, size=size)))
+            writes.append((SPACES["CHANNEL"], channel_entry(ctx, 0), CHANNEL.encode(base=rng.getrandbits(16))))
             output = OUTPUT.encode(columns=columns, parameters=first, zero_point=actor.zero_point, low=low, high=high)
-            writes.append((SPACES["ENGINE"], ctx * 4 + 3, output))
+            writes.append((SPACES["ENGINE"], engine_entry(ctx, OUTPUT), output))
         for space, address, data in writes:
             dut.cfg_valid.value, dut.cfg_space.value = 1, space
             dut.cfg_addr.value, dut.cfg_data.value = address, data
@@ -376,8 +376,12 @@ async def smallest(dut: Any) -> None:
     for space, address, data in (
         (SPACES["PARAMETER"], 0, PARAM_0.encode(bias=-60, shift=2)),
         (SPACES["PARAMETER"], 1, PARAM_1.encode(multiplier=3)),
-        (SPACES["ENGINE"], 2, COLUMNS.encode(columns=1)),
-        (SPACES["ENGINE"], 3, OUTPUT.encode(columns=1, parameters=0, zero_point=7, low=0, high=255)),
+        (SPACES["ENGINE"], engine_entry(0, COLUMNS), COLUMNS.encode()),
+        (
+            SPACES["ENGINE"],
+            engine_entry(0, OUTPUT),
+            OUTPUT.encode(columns=1, parameters=0, zero_point=7, low=0, high=255),
+        ),
     ):
         dut.cfg_valid.value, dut.cfg_space.value, dut.cfg_addr.value, dut.cfg_data.value = 1, space, address, data
         await RisingEdge(dut.clk)
@@ -398,8 +402,8 @@ async def smallest_chain(dut: Any) -> None:
     bench.heads[0] = 9
     for space, address, data in (
         *((SPACES["PARAMETER"], 2 * n, PARAM_0.encode(bias=-60, shift=1)) for n in range(columns)),
-        (SPACES["ENGINE"], 2, COLUMNS.encode(columns=columns, partial_in=1, partial_out=1)),
-        (SPACES["ENGINE"], 3, OUTPUT.encode(columns=columns, parameters=0)),
+        (SPACES["ENGINE"], engine_entry(0, COLUMNS), COLUMNS.encode(partial_in=1, partial_out=1)),
+        (SPACES["ENGINE"], engine_entry(0, OUTPUT), OUTPUT.encode(columns=columns, parameters=0)),
         (SPACES["CHANNEL"], 1, CHANNEL.encode(base=9, size=1)),
     ):
         dut.cfg_valid.value, dut.cfg_space.value, dut.cfg_addr.value, dut.cfg_data.value = 1, space, address, data

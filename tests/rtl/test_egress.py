@@ -11,7 +11,7 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from pyimc.isa import CONTEXT, DESTINATION, HEAD, KINDS, SPACES
+from pyimc.isa import CONTEXT, DESTINATION, HEAD, KINDS, SPACES, head
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, Source, cycles, reset, seeded, start, until
 from tests.rtl.runner import assert_refused, simulate
 
@@ -95,9 +95,9 @@ class Tables:
 
     def _head(self, ctx: int, index: int, length: int) -> int:
         node, channel = self.routes[ctx][index]
-        return HEAD.encode(
+        return head(
+            "DATA",
             node=node,
-            kind=KINDS["DATA"],
             channel=channel,
             length=length,
             source=self.node,
@@ -108,7 +108,7 @@ class Tables:
         """A REPLY packet of the ingress; only its kind matters here."""
         rng = self.rng
         words = [rng.getrandbits(self.word) for _ in range(rng.randint(2, 5))]
-        words[0] = HEAD.encode(node=rng.getrandbits(8), kind=KINDS["REPLY"], length=len(words) - 1)
+        words[0] = head("REPLY", node=rng.getrandbits(8), length=len(words) - 1)
         return [(word, int(n == len(words) - 1)) for n, word in enumerate(words)]
 
 

@@ -10,7 +10,7 @@ import cocotb
 import numpy as np
 import pytest
 
-from pyimc.isa import SPACES, TILES, WINDOW, instruction
+from pyimc.isa import SPACES, TILES, WINDOW, engine_entry, instruction
 from pyimc.timing_imc import GATHER_LATENCY_CYCLES, Engine, Layer, Run, window_chunks
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start
 from tests.rtl.imc_layer import GEOMETRY_CORNERS, Actor, Firing, FiringBench, architecture
@@ -149,7 +149,8 @@ async def smallest(dut: Any) -> None:
     bench = GatherBench(dut, seeded("smallest"), "none")
     window = WINDOW.encode(run=1, step=1, row_bytes=1, row_words=1)
     tiles = TILES.encode(kernel_rows=1, row_tiles=1, last_rows=1)
-    await bench.configure([(SPACES["ENGINE"], 0, window), (SPACES["ENGINE"], 1, tiles)])
+    entries = ((WINDOW, window), (TILES, tiles))
+    await bench.configure([(SPACES["ENGINE"], engine_entry(0, layout), entry) for layout, entry in entries])
     junk = (1 << len(dut.mem_data)) - 256
     instr = instruction("FIRE", need=1, free=1, produce=1, pixels=1, rows=1)
     one = np.array([77], np.uint8)

@@ -10,7 +10,8 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from pyimc.isa import CREDIT, DESTINATION, HEAD, KINDS, SPACES
+from pyimc.isa import CREDIT, DESTINATION, KINDS, SPACES, decode_head
+from pyimc.isa import head as isa_head
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, Source, cycles, reset, seeded, stalls, start, until
 from tests.rtl.runner import assert_refused, simulate
 
@@ -83,7 +84,7 @@ class PortModel:
     def give(self, flit: int, last: bool, stop_words: int) -> None:
         """The host has taken a result flit."""
         if self.result is None:
-            self.result = None if last else HEAD.decode(flit)
+            self.result = None if last else decode_head(flit)
             return
         if self.result["kind"] == KINDS["DATA"]:
             self.words += 1
@@ -156,7 +157,7 @@ class Bench:
             assert not int(dut.m_valid.value)
             return
         flit, last = int(dut.s_host_data.value), bool(int(dut.s_host_last.value))
-        head = model.head or HEAD.decode(flit)
+        head = model.head or decode_head(flit)
         passes = model.passes(head)
         assert int(dut.m_valid.value) == passes
         if passes:
@@ -221,17 +222,17 @@ class Bench:
 
     # -------------------------------------------------------------------------------------------- stimuli
 
-    def packet(self, payload: int, **fields: int) -> list[Beat]:
+    def packet(self, payload: int, **fields: Any) -> list[Beat]:
         """A packet with random payload."""
         rng = self.rng
-        head = HEAD.encode(**{"source": rng.getrandbits(8), **fields}) | rng.getrandbits(self.word) >> 64 << 64
+        head = isa_head(**{"source": rng.getrandbits(8), **fields}) | rng.getrandbits(self.word) >> 64 << 64
         flits = [head, *(rng.getrandbits(self.word) for _ in range(payload))]
         return [(flit, int(n == payload)) for n, flit in enumerate(flits)]
 
     def table(self) -> list[Beat]:
         """The rooms of all slots, written to the port's own node."""
         self.rooms = {slot: self.rng.randint(1, 20) for slot in range(self.slots)}
-        fields = {"kind": KINDS["WRITE"], "space": SPACES["DESTINATION"], "length": self.slots}
+        fields = {"kind": "WRITE", "space": SPACES["DESTINATION"], "length": self.slots}
         beats = self.packet(self.slots, node=self.node, **fields)
         for slot, room in self.rooms.items():
             junk = beats[slot + 1][0] & ~(0xFFFF << 16)
@@ -245,16 +246,16 @@ class Bench:
         spaces = [space for name, space in SPACES.items() if name != "DESTINATION" or node != self.node]
         fields = {"node": node, "space": rng.choice(spaces), "address": rng.getrandbits(3)}
         if rng.random() < 0.4:
-            return self.packet(0, kind=KINDS["READ"], length=1, **fields)
+            return self.packet(0, kind="READ", length=1, **fields)
         length = rng.randint(1, 4)
-        return self.packet(length, kind=KINDS["WRITE"], length=length, **fields)
+        return self.packet(length, kind="WRITE", length=length, **fields)
 
     def image(self) -> list[Beat]:
         """DATA for a random consumer, of a length that its ring can hold."""
         rng = self.rng
         slot = rng.randrange(self.slots)
         length = rng.randint(1, self.rooms[slot])
-        fields = {"kind": KINDS["DATA"], "channel": rng.getrandbits(8), "slot": slot, "length": length}
+        fields = {"kind": "DATA", "channel": rng.getrandbits(8), "slot": slot, "length": length}
         return self.packet(length, node=(self.node + 1 + rng.getrandbits(4)) % 256, **fields)
 
     def result(self) -> list[Beat]:
@@ -263,7 +264,9 @@ class Bench:
         kind = "DATA" if rng.random() < 0.7 else "REPLY"
         self.corners.hit("result" if kind == "DATA" else "reply")
         length = rng.randint(1, 2 * int(self.dut.BUFFER.value) + 1)
-        return self.packet(length, node=self.node, kind=KINDS[kind], slot=rng.getrandbits(8), length=length)
+        return self.packet(
+            length, node=self.node, kind=kind, length=length, **({"slot": rng.getrandbits(8)} if kind == "DATA" else {})
+        )
 
     async def begin(self, stop_words: int = FOR_EVER) -> None:
         """Start a run."""
@@ -293,7 +296,7 @@ def data_packets(beats: list[Beat]) -> list[tuple[dict[str, int], int]]:
     words = 0
     for flit, last in beats:
         if head is None:
-            head, words = HEAD.decode(flit), 0
+            head, words = decode_head(flit), 0
         else:
             words += 1
         if last:
@@ -331,7 +334,7 @@ async def random_traffic(dut: Any, source: str, sink: str) -> None:
             bench.taken.hold = False
             await bench.begin()
         await bench.drain()
-        passed = [packet for packet in [*before, *packets] if not bench.model.own(HEAD.decode(packet[0][0]))]
+        passed = [packet for packet in [*before, *packets] if not bench.model.own(decode_head(packet[0][0]))]
         expected += [beat for packet in passed for beat in packet]
     assert bench.network.beats() == expected
     assert bench.taken.beats() == results
@@ -353,7 +356,7 @@ async def gate(dut: Any) -> None:
         table[slot + 1] = (DESTINATION.encode(room=4), table[slot + 1][1])
     bench.host.send(table)
     node = (bench.node + 1) % 256
-    data = {"node": node, "kind": KINDS["DATA"], "slot": bench.slots - 1}
+    data = {"node": node, "kind": "DATA", "slot": bench.slots - 1}
     bench.host.send(bench.packet(3, length=3, **data))
     bench.host.send(bench.packet(2, length=2, **data))
     await cycles(dut, 20)
@@ -403,7 +406,7 @@ async def head_stays_when_the_run_ends(dut: Any) -> None:
     bench.host.send(image)
     await cycles(dut, 5)
     assert int(dut.m_valid.value)
-    bench.results.send(bench.packet(1, node=bench.node, kind=KINDS["DATA"], length=1))
+    bench.results.send(bench.packet(1, node=bench.node, kind="DATA", length=1))
     await until(dut, lambda: not int(dut.run.value), 20, "end of the run")
     await cycles(dut, 5)
     assert int(dut.m_valid.value)

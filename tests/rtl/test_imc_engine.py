@@ -11,7 +11,7 @@ from typing import Any
 import cocotb
 import pytest
 
-from pyimc.isa import COLUMNS, OUTPUT, PARAM_0, PARAM_1, SPACES, TILES, WINDOW, instruction
+from pyimc.isa import COLUMNS, OUTPUT, PARAM_0, PARAM_1, SPACES, TILES, WINDOW, engine_entry, instruction
 from pyimc.timing_imc import Layer, Pipeline, Run, Timeline, convert_cycles, drain_cycles, engine_of
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start, until
 from tests.rtl.imc_layer import GEOMETRY_CORNERS, Actor, Firing, FiringBench, architecture
@@ -230,10 +230,10 @@ async def smallest(dut: Any) -> None:
     engine = SPACES["ENGINE"]
     await bench.configure(
         [
-            (engine, 0, WINDOW.encode(run=1, step=1, row_bytes=1, row_words=1)),
-            (engine, 1, TILES.encode(kernel_rows=1, row_tiles=1, last_rows=1, plane=1)),
-            (engine, 2, COLUMNS.encode(columns=1, col_tiles=1, last_groups=1)),
-            (engine, 3, OUTPUT.encode(columns=1, parameters=0, zero_point=7, low=0, high=255)),
+            (engine, engine_entry(0, WINDOW), WINDOW.encode(run=1, step=1, row_bytes=1, row_words=1)),
+            (engine, engine_entry(0, TILES), TILES.encode(kernel_rows=1, row_tiles=1, last_rows=1, plane=1)),
+            (engine, engine_entry(0, COLUMNS), COLUMNS.encode(col_tiles=1, last_groups=1)),
+            (engine, engine_entry(0, OUTPUT), OUTPUT.encode(columns=1, parameters=0, zero_point=7, low=0, high=255)),
             (SPACES["PARAMETER"], 0, PARAM_0.encode(bias=115, shift=2)),
             (SPACES["PARAMETER"], 1, PARAM_1.encode(multiplier=3)),
             (SPACES["CONTROL"], 1, 1),

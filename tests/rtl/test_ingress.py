@@ -10,7 +10,8 @@ import cocotb
 import pytest
 from cocotb.triggers import First, RisingEdge
 
-from pyimc.isa import CHANNEL, HEAD, KINDS, SPACES
+from pyimc.isa import CHANNEL, KINDS, SPACES, decode_head
+from pyimc.isa import head as isa_head
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, Source, cycles, reset, seeded, start, until
 from tests.rtl.runner import assert_refused, simulate
 
@@ -55,8 +56,8 @@ class IngressModel:
     def take(self, data: int, last: bool) -> tuple[str, int, int] | None:
         """("memory", address, port), ("table", space, address) or None for a head."""
         if self.head is None:
-            self.head = HEAD.decode(data)
-            self.tail = self.tails[self.head["channel"] % len(self.tails)]
+            self.head = decode_head(data)
+            self.tail = self.tails[self.head["channel"]] if "channel" in self.head else 0
             if KINDS_BY_NUMBER[self.head["kind"]] == "READ":
                 self.replies = self._reply(self.head)
                 self.head = None
@@ -83,9 +84,9 @@ class IngressModel:
 
     def _reply(self, head: dict[str, int]) -> list[Beat]:
         length = head["length"]
-        reply = HEAD.encode(
+        reply = isa_head(
+            "REPLY",
             node=head["source"],
-            kind=KINDS["REPLY"],
             length=length,
             source=self.node,
             space=head["space"],
@@ -107,9 +108,9 @@ class Traffic:
         self.sizes = [0] * self.channels
         self.channel = -1
 
-    def _packet(self, payload: list[int], **fields: int) -> list[Beat]:
-        values = {"node": self.node, "source": self.rng.getrandbits(8), "slot": self.rng.getrandbits(8), **fields}
-        head = HEAD.encode(**values) | self.rng.getrandbits(self.word) >> 64 << 64
+    def _packet(self, payload: list[int], **fields: Any) -> list[Beat]:
+        values = {"node": self.node, "source": self.rng.getrandbits(8), **fields}
+        head = isa_head(**values) | self.rng.getrandbits(self.word) >> 64 << 64
         flits = [head, *payload]
         return [(flit, int(n == len(flits) - 1)) for n, flit in enumerate(flits)]
 
@@ -123,7 +124,7 @@ class Traffic:
             self.sizes[channel] = size
             junk = self.rng.getrandbits(self.word) >> 64 << 64
             payload.append(CHANNEL.encode(base=base, size=size, node=self.rng.getrandbits(8)) | junk)
-        fields = {"kind": KINDS["WRITE"], "space": SPACES["CHANNEL"], "address": first, "length": count}
+        fields = {"kind": "WRITE", "space": SPACES["CHANNEL"], "address": first, "length": count}
         return self._packet(payload, **fields)
 
     def packet(self) -> list[Beat]:
@@ -137,7 +138,7 @@ class Traffic:
             length = rng.randint(1, self.sizes[channel])
             self.corners.hit("packet of one word", length == 1)
             payload = [rng.getrandbits(self.word) for _ in range(length)]
-            return self._packet(payload, kind=KINDS["DATA"], channel=channel, length=length)
+            return self._packet(payload, kind="DATA", channel=channel, slot=self.rng.getrandbits(8), length=length)
         if choice < 0.65:
             first = rng.randrange(self.channels)
             self.corners.hit("channel written in mid-run")
@@ -147,10 +148,10 @@ class Traffic:
         if choice < 0.85:
             space = rng.choice([number for name, number in SPACES.items() if name != "CHANNEL"])
             payload = [rng.getrandbits(self.word) for _ in range(length)]
-            return self._packet(payload, kind=KINDS["WRITE"], space=space, address=address, length=length)
+            return self._packet(payload, kind="WRITE", space=space, address=address, length=length)
         self.corners.hit("reply of several words", length > 1)
         space = rng.choice(sorted(SPACES.values()))
-        return self._packet([], kind=KINDS["READ"], space=space, address=address, length=length)
+        return self._packet([], kind="READ", space=space, address=address, length=length)
 
 
 class Bench:
@@ -251,7 +252,7 @@ async def flit_a_cycle(dut: Any) -> None:
     at = bench.source.sent_at[0][0]
     expected: list[int] = []
     for packet in packets:
-        head = HEAD.decode(packet[0][0])
+        head = decode_head(packet[0][0])
         expected += range(at, at + len(packet))
         at += len(packet) + (head["length"] + 1 if head["kind"] == KINDS["READ"] else 0)
     assert bench.source.sent_at[0] == expected

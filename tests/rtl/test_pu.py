@@ -18,8 +18,6 @@ from pyimc.isa import (
     CONTEXT,
     CREDIT,
     DESTINATION,
-    HEAD,
-    KINDS,
     OPERATIONS,
     OUTPUT,
     PARAM_1,
@@ -27,8 +25,11 @@ from pyimc.isa import (
     STATUS,
     VECTOR,
     WINDOW,
+    channel_entry,
+    engine_entry,
     instruction,
 )
+from pyimc.isa import head as isa_head
 from pyimc.timing_dpu import Timeline, Walk, timeline
 from tests.rtl.bench import STALLS, Beat, Sink, Source, cycles, reset, seeded, start, until
 from tests.rtl.runner import assert_refused, simulate
@@ -73,7 +74,7 @@ class Pu:
             self.run_cycles += str(self.dut.run.value) == "1"
 
     def send(self, kind: str, payload: list[int], **fields: int) -> None:
-        head = HEAD.encode(**{"node": NODE, "kind": KINDS[kind], "length": len(payload), "source": HOST, **fields})
+        head = isa_head(kind, **{"node": NODE, "length": len(payload), "source": HOST, **fields})
         flits = [head, *payload]
         self.link.send((flit, int(n == len(flits) - 1)) for n, flit in enumerate(flits))
 
@@ -93,14 +94,16 @@ class Pu:
         self.write("INSTRUCTION", 2 * 2, *halves)
         vector = VECTOR.encode(operation=0, zero_point_0=10, zero_point_1=20, shift=1, kernel_columns=2)
         row = WORDS * self.bytes
-        self.write("ENGINE", 4 * ctx, WINDOW.encode(run=self.bytes, step=self.bytes, row_bytes=row), vector)
-        self.write("ENGINE", 4 * ctx + 3, OUTPUT.encode(parameters=3, zero_point=5, low=0, high=200))
+        window = WINDOW.encode(run=self.bytes, step=self.bytes, row_bytes=row)
+        self.write("ENGINE", engine_entry(ctx, WINDOW), window)
+        self.write("ENGINE", engine_entry(ctx, VECTOR), vector)
+        self.write("ENGINE", engine_entry(ctx, OUTPUT), OUTPUT.encode(parameters=3, zero_point=5, low=0, high=200))
         self.write("PARAMETER", 2 * 3, 0, PARAM_1.encode(multiplier=2), 0, PARAM_1.encode(multiplier=4))
         channels = [
             CHANNEL.encode(base=base, size=size, node=node, slot=slot)
             for (base, size), (node, slot) in zip(RINGS, PRODUCERS, strict=True)
         ]
-        self.write("CHANNEL", 2 * ctx, *channels)
+        self.write("CHANNEL", channel_entry(ctx, 0), *channels)
         routes = [DESTINATION.encode(node=node, channel=channel, room=room) for node, channel, room in ROUTES]
         self.write("DESTINATION", ctx * destinations, *routes)
         self.write("CONTEXT", ctx, CONTEXT.encode(start=2, active=1, ports=2, destinations=len(ROUTES)))
@@ -124,9 +127,7 @@ class Pu:
         self.send("READ", [], space=SPACES[space], address=address, length=length)
         await until(self.dut, lambda: self.out.count() == before + length + 1, 2000, "reply")
         head, *entries = self.out.beats()[before:]
-        expected = HEAD.encode(
-            node=HOST, kind=KINDS["REPLY"], length=length, source=NODE, space=SPACES[space], address=address
-        )
+        expected = isa_head("REPLY", node=HOST, length=length, source=NODE, space=SPACES[space], address=address)
         assert head == (expected, 0)
         assert [last for _, last in entries] == [0] * (length - 1) + [1]
         return [entry for entry, _ in entries]
@@ -147,7 +148,7 @@ class Pu:
             for index, (node, channel, _) in enumerate(ROUTES):
                 slot = self.ctx * int(self.dut.DESTINATIONS.value) + index
                 fields = {"node": node, "channel": channel, "length": most, "source": NODE, "slot": slot}
-                beats.append((HEAD.encode(kind=KINDS["DATA"], **fields), 0))
+                beats.append((isa_head("DATA", **fields), 0))
                 beats += [(word, int(n == most - 1)) for n, word in enumerate(results[at : at + most])]
         return beats
 
@@ -166,7 +167,7 @@ async def run_once(dut: Any, pu: Pu) -> None:
         results += pu.words(pu.expected(a, b))
         for port, data in enumerate((a, b)):
             for word in pu.words(data):  # a packet each
-                pu.send("DATA", [word], channel=2 * pu.ctx + port)
+                pu.send("DATA", [word], channel=channel_entry(pu.ctx, port))
         # The rings hold two firings: the next data come when this firing's credits are back.
         if n >= 1:
             await until(dut, lambda: pu.credits.count() >= 2 * n, 4000, "credits")  # noqa: B023
@@ -224,7 +225,7 @@ async def reset_in_mid_run(dut: Any) -> None:
         pu.load()
         dut.run.value = 1
         for port in range(2):
-            pu.send("DATA", [1] * WORDS * 2, channel=2 * ctx + port)
+            pu.send("DATA", [1] * WORDS * 2, channel=channel_entry(ctx, port))
         await until(dut, lambda: bool(int(dut.busy.value)), 500, "busy")
         await cycles(dut, 3 + 4 * ctx)
         dut.rst.value = 1

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.golden import run_node
-from pyimc.isa import OPERATIONS, OUTPUT, PARAM_1, SPACES, VECTOR, WINDOW, instruction
+from pyimc.isa import OPERATIONS, OUTPUT, PARAM_1, SPACES, VECTOR, WINDOW, engine_entry, instruction
 from pyimc.network import Add, Concat, Lut, Network, Pool, Resize, TensorType, window_shape
 from pyimc.timing_dpu import LATENCY_CYCLES, Timeline, Walk, timeline
 from tests.rtl.bench import Corners
@@ -99,7 +99,7 @@ class Actor:
 
     def tables(self) -> list[tuple[int, int, int]]:
         """Space, address and data of every table entry."""
-        node, engine, entry, walk = self.node, SPACES["ENGINE"], self.ctx * 4, self.walk()
+        node, engine, ctx, walk = self.node, SPACES["ENGINE"], self.ctx, self.walk()
         shift, zero_points, zero_point, (low, high) = 1, (0, 0), 0, (0, 255)
         if not isinstance(node, Lut | Resize):
             shift, zero_points, zero_point, (low, high) = (
@@ -114,7 +114,6 @@ class Actor:
             zero_point_0=zero_points[0],
             zero_point_1=zero_points[1],
             shift=shift,
-            kernel_rows=node.kernel[0] if isinstance(node, Pool) else 1,
             kernel_columns=walk.kernel_columns,
             repeat=walk.repeat,
         )
@@ -122,7 +121,10 @@ class Actor:
             run=walk.run, step=walk.step, row_bytes=walk.row_bytes,
             row_words=-(-walk.row_bytes // self.lanes) if isinstance(node, Pool) else self.rng.getrandbits(16),
         )  # fmt: skip
-        entries = [(engine, entry, window), (engine, entry + 1, vector), (engine, entry + 3, output)]
+        entries = [
+            (engine, engine_entry(ctx, layout), entry)
+            for layout, entry in ((WINDOW, window), (VECTOR, vector), (OUTPUT, output))
+        ]
         entries += [
             (SPACES["PARAMETER"], 2 * (self.parameters + n) + 1, PARAM_1.encode(multiplier=m))
             for n, m in enumerate(self.multipliers)

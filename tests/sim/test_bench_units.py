@@ -23,7 +23,7 @@ Packets = list[tuple[int, list[int]]]
 
 def data(cycle: int, channel: int, *words: int) -> tuple[int, list[int]]:
     """A result packet that arrived in a cycle."""
-    head = isa.HEAD.encode(kind=isa.KINDS["DATA"], channel=channel, length=len(words))
+    head = isa.head("DATA", channel=channel, length=len(words))
     return cycle, [head, *words]
 
 
@@ -52,7 +52,7 @@ def test_an_image_is_finished_when_all_its_outputs_are() -> None:
 
 def test_what_is_no_data_is_no_result() -> None:
     results = two_outputs()
-    results.take([(3, [isa.HEAD.encode(kind=isa.KINDS["REPLY"], length=1), 77])])
+    results.take([(3, [isa.head("REPLY", length=1), 77])])
     assert results.words == [[], []]
 
 

@@ -28,7 +28,7 @@ from tests.sim import small
 
 def heads(packet: Packet) -> dict[str, int]:
     """The fields of a packet's head, whose length must be the payload's."""
-    fields = isa.HEAD.decode(packet.head)
+    fields = isa.decode_head(packet.head)
     if fields["kind"] != isa.KINDS["READ"]:
         assert fields["length"] == len(packet.payload) <= MAX_PAYLOAD
     assert packet.flits() == (packet.head, *packet.payload)
@@ -118,7 +118,9 @@ def test_an_image_goes_row_by_row_to_every_consumer(packet_words: int) -> None:
     expected = [word for row in image for word in to_words(row.reshape(-1), program.arch)]
     sources = program.host_sources()
     assert len(sources) == 2
-    targets = {(channel.node, program.actor(channel.consumer).context * 2 + channel.port) for channel in sources}
+    targets = {
+        (channel.node, isa.channel_entry(program.actor(channel.consumer).context, channel.port)) for channel in sources
+    }
     assert {key[:2] for key in got} == targets
     assert all(words == expected for words in got.values())
 

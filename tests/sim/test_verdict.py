@@ -129,7 +129,7 @@ def shrunk(program: Program, name: str, words: int) -> Program:
     channel = replace(program.channel(name), size=words)
     producer, consumer = program.actor(channel.producer), program.actor(channel.consumer)
     slot = producer.context * program.arch.destinations + producer.destinations.index(name)
-    number = consumer.context * 2 + channel.port
+    number = isa.channel_entry(consumer.context, channel.port)
     ring = isa.CHANNEL.encode(base=channel.base, size=words, node=producer.node, slot=slot)
     target = isa.DESTINATION.encode(node=consumer.node, channel=number, room=words)
     changed = _set(program, consumer.node, "CHANNEL", number, ring)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.engines.task import FiringTime, Room, Step, Task
+from pyimc.layout import Layout
 from pyimc.numerics import UINT8_MAX
 from pyimc.tensors import Pair
 from pyimc.timing_dpu import Timeline, Walk, timeline
@@ -52,19 +53,19 @@ class VectorTask(Task):
         del arch
         return []
 
-    def entries(self, arch: Arch, room: Room) -> Iterator[tuple[int, int]]:
+    def entries(self, arch: Arch, room: Room) -> Iterator[tuple[Layout, int]]:
         """WINDOW, VECTOR and OUTPUT."""
         del arch
         walk = self.walk
-        yield 0, isa.WINDOW.encode(run=walk.run, step=walk.step, row_bytes=walk.row_bytes, row_words=self.row_words)
+        window = isa.WINDOW.encode(run=walk.run, step=walk.step, row_bytes=walk.row_bytes, row_words=self.row_words)
+        yield isa.WINDOW, window
         yield (
-            1,
+            isa.VECTOR,
             isa.VECTOR.encode(
                 operation=walk.operation,
                 zero_point_0=self.zero_points[0],
                 zero_point_1=self.zero_points[1],
                 shift=self.shift,
-                kernel_rows=self.kernel_rows,
                 kernel_columns=walk.kernel_columns,
                 repeat=walk.repeat,
             ),
@@ -73,7 +74,7 @@ class VectorTask(Task):
         output = isa.OUTPUT.encode(
             columns=0, parameters=room.parameter, zero_point=self.output_zero_point, low=low, high=high
         )
-        yield 3, output
+        yield isa.OUTPUT, output
 
     def parameters(self) -> NDArray[np.uint64]:
         """A multiplier each."""

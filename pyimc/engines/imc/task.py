@@ -13,6 +13,7 @@ from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.engines.imc.tiling import plane_images, spans, tiles
 from pyimc.engines.task import FiringTime, Room, Step, Task
+from pyimc.layout import Layout
 from pyimc.tensors import PARTIAL_BYTES, Pair
 from pyimc.timing_imc import Engine, Layer, Pipeline, Run, convert_cycles, engine_of
 
@@ -64,18 +65,18 @@ class CrossbarTask(Task):
             faults.append(f"gives a partial map of {channels} channels, must be a multiple of {whole}")
         return faults
 
-    def entries(self, arch: Arch, room: Room) -> Iterator[tuple[int, int]]:
+    def entries(self, arch: Arch, room: Room) -> Iterator[tuple[Layout, int]]:
         """WINDOW, TILES, COLUMNS and OUTPUT."""
         layer, crossbar = self.layer, arch.crossbar
         yield (
-            0,
+            isa.WINDOW,
             isa.WINDOW.encode(
                 run=layer.run_bytes, step=layer.step_bytes, row_bytes=layer.row_bytes, row_words=self.row_words
             ),
         )
         rows, columns = spans(self.size[0], crossbar.rows), spans(self.size[1], crossbar.columns)
         yield (
-            1,
+            isa.TILES,
             isa.TILES.encode(
                 kernel_rows=layer.kernel_rows,
                 row_tiles=len(rows),
@@ -85,9 +86,8 @@ class CrossbarTask(Task):
             ),
         )
         yield (
-            2,
+            isa.COLUMNS,
             isa.COLUMNS.encode(
-                columns=layer.channels,
                 col_tiles=len(columns),
                 last_groups=-(-columns[-1][1] // crossbar.adcs),
                 partial_in=layer.partial_in,
@@ -98,7 +98,7 @@ class CrossbarTask(Task):
         output = isa.OUTPUT.encode(
             columns=layer.channels, parameters=room.parameter, zero_point=self.output_zero_point, low=low, high=high
         )
-        yield 3, output
+        yield isa.OUTPUT, output
 
     def parameters(self) -> NDArray[np.uint64]:
         """Bias, shift and multiplier of every output channel."""
