@@ -35,6 +35,6 @@ def _(node: Pool, network: Network, arch: Arch) -> VectorTask:
         kernel_columns=node.kernel[1],
     )
     return VectorTask(
-        walk, row_words(source, arch), tuple(node.multipliers.tolist()), 1, node.kernel[0], node.shift,
+        walk, row_words(source, arch), tuple(node.multipliers.tolist()), 1, node.shift,
         (node.input_zero_point, 0), node.output_zero_point, node.clamp,
     )  # fmt: skip

@@ -27,7 +27,6 @@ class VectorTask(Task):
         row_words: Words of a row of its first input.
         multipliers: What its parameters hold, in order.
         inputs: How many it reads.
-        kernel_rows: Height of its window.
         shift: Of all multipliers.
         zero_points: Of its inputs.
         output_zero_point: Of its output.
@@ -41,7 +40,6 @@ class VectorTask(Task):
     row_words: int
     multipliers: tuple[int, ...]
     inputs: int = 1
-    kernel_rows: int = 1
     shift: int = 1
     zero_points: Pair = (0, 0)
     output_zero_point: int = 0
