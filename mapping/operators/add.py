@@ -20,6 +20,6 @@ def _(node: Add, network: Network, arch: Arch) -> VectorTask:
     source, _ = network.sources(node)
     walk = Walk(OPERATIONS["ADD"], run=arch.lanes, step=arch.lanes, row_bytes=source.row_bytes, kernel_columns=2)
     return VectorTask(
-        walk, row_words(source, arch), node.multipliers, 2, 1, node.shift, node.input_zero_points,
+        walk, row_words(source, arch), node.multipliers, 2, node.shift, node.input_zero_points,
         node.output_zero_point, node.clamp,
     )  # fmt: skip

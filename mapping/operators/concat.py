@@ -25,6 +25,6 @@ def _(node: Concat, network: Network, arch: Arch) -> VectorTask:
         OPERATIONS["CONCAT"], run=runs[0], step=runs[1], row_bytes=max(left.row_bytes, right.row_bytes)
     )  # fmt: skip
     return VectorTask(
-        walk, row_words(left, arch), node.multipliers, 2, 1, node.shift, node.input_zero_points,
+        walk, row_words(left, arch), node.multipliers, 2, node.shift, node.input_zero_points,
         node.output_zero_point, node.clamp,
     )  # fmt: skip
