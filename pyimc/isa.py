@@ -167,7 +167,6 @@ ENGINE_ADDRESS = _address("ENGINE", "An actor and the entry of its description."
 PARAMETER_ADDRESS = _address("PARAMETER", "A channel and PARAM_0 or PARAM_1.", entry=1, channel=15)
 ACTOR_ADDRESS = _address("ACTOR", "An actor and ACTOR_0 or ACTOR_1.", entry=1, context=6)
 LUT_ADDRESS = _address("LUT", "An actor and which eight bytes of its table.", eight=5, context=6)
-LUT_ENTRIES = 32
 
 CONTROL = Layout(
     "CONTROL", ENTRY_BITS, "What WEIGHT writes to.", (Field("plane", 16, "plane", "of the crossbar"),)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyimc import isa
+from pyimc.layout import Layout
 
 if TYPE_CHECKING:  # architectures name kinds
     from pyimc.arch import Arch
@@ -34,11 +34,11 @@ class Engine:
     Attributes:
         kind: Its name in architectures, Programs and reports.
         module: Its RTL.
-        layouts: Its ENGINE entries; None for one that it does not use.
+        layouts: Its ENGINE entries.
         resources: What an actor takes some of.
     """
 
     kind: str
     module: str
-    layouts: tuple[isa.Layout | None, ...]
+    layouts: tuple[Layout, ...]
     resources: tuple[Resource, ...] = ()
