@@ -249,6 +249,7 @@ class _Cutter:
                 output_zero_point=self.node.output_zero_point if last else 0,
                 clamp=self.node.clamp if last else (0, UINT8_MAX),
                 part=Part(y, x, columns),
+                groups=1,
             )
             sums = (tensor,)
 

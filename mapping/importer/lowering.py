@@ -16,9 +16,9 @@ def sliding_window(call: Call, source: Activation, kernel: Pair) -> tuple[Pair, 
     """Stride and resolved pads of a Conv or a pool.
 
     Args:
-        call: The operator, of whose attributes strides, pads, auto_pad and dilations are read.
+        call: The operator, of whose attributes strides, pads and auto_pad are read.
         source: Its input, a map of four dimensions.
-        kernel: Height and width of the window.
+        kernel: Height and width of the window, dilation included.
 
     Returns:
         Stride, and pads as top, left, bottom, right.
@@ -28,9 +28,6 @@ def sliding_window(call: Call, source: Activation, kernel: Pair) -> tuple[Pair, 
     """
     if len(source.shape) != 4:
         raise Unsupported(f"input of shape {source.shape} with kernel {kernel} (only two-dimensional)")
-    dilations = call.attributes.get("dilations", [1, 1])
-    if any(step != 1 and size != 1 for step, size in zip(dilations, kernel, strict=True)):
-        raise Unsupported(f"dilations={dilations} (only 1)")
     stride_y, stride_x = call.attributes.get("strides", [1, 1])
     stride = (stride_y, stride_x)
     size = source.hwc[:2]
@@ -67,6 +64,7 @@ def mvm(
     bias: Constant | None,
     stride: Pair,
     pads: Pads,
+    groups: int = 1,
 ) -> Pending:
     """The pending result of a Conv or a fully connected layer.
 
@@ -78,6 +76,7 @@ def mvm(
         bias: One value per output channel, or None.
         stride: Vertical and horizontal step.
         pads: Top, left, bottom, right.
+        groups: Blocks on the diagonal outside which the kernels are 0.
     """
     channels = kernels.shape[0]
     kernel = (kernels.shape[1], kernels.shape[2])
@@ -108,6 +107,7 @@ def mvm(
             input_zero_point=source.quantisation.zero_point,
             output_zero_point=target.kind.zero_point,
             clamp=target.clamp,
+            groups=groups,
         )
         return (node,)
 

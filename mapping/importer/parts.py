@@ -89,6 +89,7 @@ def _piece(node: Node, tensors: Tensors) -> Node:
                 bias=node.bias[channels],
                 multiplier=node.multiplier[channels],
                 shift=node.shift[channels],
+                groups=1,
             )
         case Concat(axis="channels"):
             border = tensors[node.inputs[0]].channels

@@ -55,6 +55,8 @@ class Mvm(Operator):
         clamp: Lowest and highest output (a fused Relu has the output's zero point as the lowest); 0 and 255 if it is
             partial.
         part: None for the whole layer.
+        groups: Of output channels, each of which reads its share of the input channels only: the weights of all
+            others are 0.
     """
 
     ports: ClassVar[tuple[int, ...]] = (1, 2)
@@ -72,6 +74,7 @@ class Mvm(Operator):
     output_zero_point: int
     clamp: Pair
     part: Part | None = None
+    groups: int = 1
 
     def extent(self, source: TensorType) -> Part:
         """The part of its layer that it computes; all of it for a whole layer."""
@@ -101,12 +104,26 @@ class Mvm(Operator):
             faults.append(f"weights are {self.weights.shape}, must be {expected}")
         if not self.bias.shape == self.multiplier.shape == self.shift.shape == expected[:1]:
             faults.append("bias, multiplier and shift must have one value per output channel")
+        faults += self._group_faults(source.channels) if not faults else []
         neutral = not self.multiplier.any() and (self.shift == SHIFT_MIN).all() and self.clamp == (0, UINT8_MAX)
         if target.partial and not neutral:
             faults.append(
                 f"its output is partial: multiplier, shift and clamp must be 0, {SHIFT_MIN}, (0, {UINT8_MAX})"
             )
         return faults
+
+    def _group_faults(self, channels: int) -> list[str]:
+        if self.groups < 1 or self.bias.size % self.groups or channels % self.groups:
+            return [f"{self.groups} groups do not divide {channels} input and {self.bias.size} output channels"]
+        if self.groups == 1:
+            return []
+        if self.part:
+            return ["a part of a layer has one group"]
+        blocks = self.weights.reshape(
+            self.groups, self.bias.size // self.groups, -1, self.groups, channels // self.groups
+        )
+        outside = ~np.eye(self.groups, dtype=bool)[:, np.newaxis, np.newaxis, :, np.newaxis]
+        return ["a weight between groups is not 0"] if (blocks.astype(bool) & outside).any() else []
 
     def _ranges(self, source: TensorType) -> tuple[Pair, Pair, Pair]:
         part = self.extent(source)
@@ -137,9 +154,9 @@ class Mvm(Operator):
         return low, high
 
     def macs(self, sources: Sequence[TensorType]) -> int:
-        """Every weight at every output pixel."""
+        """Every weight at every output pixel, those between groups left out."""
         height, width, _ = self.shape(sources)
-        return height * width * self.weights.size
+        return height * width * self.weights.size // self.groups
 
     def clamped(self, limits: Pair) -> "Mvm":
         """With a narrower clamp."""

@@ -30,6 +30,9 @@ def weight_count(name: str) -> int:
     [
         ("digits", (1, 8, 8), 24_464, 0.379),
         ("resnet8", (3, 32, 32), 77_360, 12.5),
+        ("ds_cnn", (1, 49, 10), 22_016, 2.6569),
+        ("mobilenet_v1_025", (3, 96, 96), 208_112, 7.49),
+        ("deep_autoencoder", (640, 1, 1), 264_192, 0.264192),
         pytest.param("resnet18", (3, 224, 224), 11_678_912, 1814.07, marks=pytest.mark.slow),
         pytest.param("yolov8n", (3, 320, 320), 3_146_160, 1092.86, marks=pytest.mark.slow),
     ],
@@ -41,8 +44,9 @@ def test_size_and_work_are_those_of_the_paper(
     assert weight_count(name) == weights
     network = imported(name)
     assert network.macs() / 1e6 == pytest.approx(mega_macs, rel=1e-3)
-    others = {Concat, Lut, Resize} if name == "yolov8n" else set()
-    assert {type(node) for node in network.nodes} == {Mvm, Add, Pool} | others
+    others: set[type] = {Concat, Lut, Resize} if name == "yolov8n" else set()
+    sequence: dict[str, set[type]] = {"ds_cnn": {Mvm, Pool}, "mobilenet_v1_025": {Mvm, Pool}, "deep_autoencoder": {Mvm}}
+    assert {type(node) for node in network.nodes} == sequence.get(name, {Mvm, Add, Pool}) | others
 
 
 def test_layers_keep_their_names_through_folding_and_quantisation() -> None:
@@ -54,9 +58,9 @@ def test_layers_keep_their_names_through_folding_and_quantisation() -> None:
 
 
 def test_models_that_default_does_not_hold_name_their_architecture() -> None:
-    assert {name: model_arch(name) for name in (*BUILTIN, "some.onnx")} == {
-        "digits": "default", "resnet18": "default", "resnet8": "default", "yolov8n": "detector", "some.onnx": "default"
-    }  # fmt: skip
+    assert {name: model_arch(name) for name in (*BUILTIN, "some.onnx")} == dict.fromkeys(
+        ("deep_autoencoder", "digits", "ds_cnn", "mobilenet_v1_025", "resnet18", "resnet8", "some.onnx"), "default"
+    ) | {"yolov8n": "detector"}
 
 
 @pytest.mark.parametrize("name", sorted(BUILTIN))
@@ -113,7 +117,9 @@ def test_a_model_is_loaded_from_a_path(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="unknown; built in are digits, resnet18, resnet8, yolov8n, or give"):
+    with pytest.raises(
+        ConfigError, match="unknown; built in are deep_autoencoder, digits, ds_cnn, .*, yolov8n, or give"
+    ):
         load_model("resnet19")
 
 

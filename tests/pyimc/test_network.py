@@ -216,3 +216,14 @@ def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / STRUCTURE).write_text(text.replace('"schema_version": 2', '"schema_version": 3'), encoding="utf-8")
     with pytest.raises(EncodingError, match="schema version 3, this is 2"):
         load(tmp_path)
+
+
+def test_weights_between_groups_are_refused() -> None:
+    """Three channels in and out of `conv`: one each."""
+    network = residual_network()
+    weights = network.nodes[0].weights.reshape(3, 3, 3, 3)  # type: ignore[attr-defined]
+    own = (weights * np.eye(3, dtype=np.int8)[:, np.newaxis, np.newaxis, :]).reshape(3, 3, 9)
+    verify(_with(0, weights=own, groups=3)(network))
+    for groups, message in ((3, "conv: a weight between groups is not 0"), (2, "2 groups do not divide 3 input and 3")):
+        with pytest.raises(ConfigError, match=message):
+            verify(_with(0, groups=groups)(network))

@@ -1,21 +1,27 @@
-"""Conv: any kernel, stride and padding, in one group."""
+"""Conv: any kernel, stride, padding and dilation, in any number of groups; of rows as maps of height 1."""
 
+from mapping.importer.kernels import dilated, ungrouped
 from mapping.importer.lowering import bias_vector, mvm, quantised_weights, sliding_window
 from mapping.importer.values import Call, Layout, Operator, Pending, Unsupported
 
 
 def lower(call: Call) -> Pending:
-    """A convolution with constant weights [Cout, Cin, Kh, Kw] and an optional bias [Cout]."""
-    call.require(group=1)
+    """A convolution with constant weights [Cout, Cin / groups, Kh, Kw] and an optional bias [Cout]."""
     source = call.activation(0)
     integers, scale = quantised_weights(call, 1, channel_axis=0)
     if integers.ndim != 4:
         raise Unsupported(f"weights of shape {integers.shape} (only two-dimensional)")
+    groups = call.attributes.get("group", 1)
+    outputs, inputs = integers.shape[:2]
+    if inputs * groups != source.hwc[2]:
+        raise Unsupported(f"weights for {inputs * groups} input channels on a map of {source.hwc[2]}")
+    if outputs % groups:
+        raise Unsupported(f"{outputs} output channels in {groups} groups")
+    step_y, step_x = call.attributes.get("dilations", [1, 1])
+    integers = ungrouped(dilated(integers, (step_y, step_x)), groups)
     stride, pads = sliding_window(call, source, (integers.shape[2], integers.shape[3]))
-    if integers.shape[1] != source.hwc[2]:
-        raise Unsupported(f"weights for {integers.shape[1]} input channels on a map of {source.hwc[2]}")
-    bias = bias_vector(call, 2, integers.shape[0])
-    return mvm(call, source, integers.transpose(0, 2, 3, 1), scale, bias, stride, pads)
+    bias = bias_vector(call, 2, outputs)
+    return mvm(call, source, integers.transpose(0, 2, 3, 1), scale, bias, stride, pads, groups)
 
 
 OPERATORS = (Operator("Conv", lower, {"QLinearConv": Layout(operands=(0, 3), output=6, bias=8)}),)

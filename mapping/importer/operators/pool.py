@@ -38,6 +38,9 @@ def _lower(call: Call, mode: Literal["max", "average"]) -> Pending:
     if len(sizes) != 2:
         raise Unsupported(f"kernel_shape={sizes} (only two-dimensional)")
     kernel = (sizes[0], sizes[1])
+    dilations = call.attributes.get("dilations", [1, 1])
+    if any(step != 1 and size != 1 for step, size in zip(dilations, kernel, strict=True)):
+        raise Unsupported(f"dilations={dilations} (only 1)")
     stride, given = sliding_window(call, source, kernel)
     pads = _ceil_pads(source, kernel, stride, given) if call.attributes.get("ceil_mode", 0) else given
     include_pads = bool(call.attributes.get("count_include_pad", 0))
