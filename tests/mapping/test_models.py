@@ -118,7 +118,7 @@ def test_a_model_is_loaded_from_a_path(tmp_path: Path) -> None:
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        ConfigError, match="unknown; built in are deep_autoencoder, digits, ds_cnn, .*, yolov8n, or give"
+        ConfigError, match=r"unknown; built in are deep_autoencoder, digits, ds_cnn, .*, yolov8n, or give"
     ):
         load_model("resnet19")
 
