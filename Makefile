@@ -90,9 +90,9 @@ study: ## measure what cutting layers, pipelining and buffers bring, at cycle le
 	$(SETUP)
 	@$(BIN)/pyimc study --jobs $(JOBS) $(K)
 
-isa: ## regenerate rtl/imc_isa.vh and docs/isa.md from pyimc/isa.py
+isa: ## regenerate rtl/imc_isa.vh, docs/isa.md and rtl/engine.v from pyimc/
 	$(SETUP)
-	@$(BIN)/python -m pyimc.isa
+	@$(BIN)/python -m pyimc.isa && $(BIN)/python -m pyimc.engines
 
 lock: ## resolve requirements.lock again from pyproject.toml
 	$(SETUP) --lock

@@ -195,6 +195,9 @@ def arch_from_dict(data: object, where: str) -> Arch:
     if not isinstance(data, dict):
         raise ConfigError(f"{where}: an architecture is a mapping of keys to values, got {type(data).__name__}")
     data = {**data, "dpus": tuple(data["dpus"])} if isinstance(data.get("dpus"), list) else data
+    if isinstance(data.get("pus"), dict):
+        pus = {kind: tuple(places) if isinstance(places, list) else places for kind, places in data["pus"].items()}
+        data = {**data, "pus": pus}
     try:
         return Arch.model_validate(data)
     except ValidationError as error:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // chip - a mesh of PUs with one host port, a data network and a credit network.
 //
-// Node n = y * MESH_X + x is the host port, a digital PU (bit n of DPUS) or a crossbar PU. Credits travel on a mesh
+// Node n = y * MESH_X + x is the host port or a PU, whose kind is digit n of KINDS, four bits (engine.v). Credits travel on a mesh
 // of their own, so a packet is only ever sent into room that is reserved for it and the data network always drains.
 // `quiet` says that no engine works and no flit moves: with results outstanding that is a deadlock.
 // Timing: the sum of the parts; docs/architecture.md. Python: pyimc.arch for the parameters.
@@ -12,7 +12,7 @@ module chip #(
     parameter MESH_X = 5,
     parameter MESH_Y = 4,
     parameter HOST = 0,
-    parameter [255:0] DPUS = 256'h1140,
+    parameter [1023:0] KINDS = 1024'h88888881881818888880,
     parameter FIFO_DEPTH = 4,
     parameter WORD = 128,
     parameter CONTEXTS = 16,
@@ -50,8 +50,8 @@ module chip #(
     localparam CREDIT = `IMC_CREDIT_BITS;
 
     generate
-        if (NODES > 256 || HOST >= NODES || DPUS[HOST]) begin : gen_illegal
-            chip_HOST_must_be_a_node_of_at_most_256_and_not_in_DPUS u_error ();
+        if (NODES > 256 || HOST >= NODES || KINDS[4*HOST +: 4] != 0) begin : gen_illegal
+            chip_HOST_must_be_a_node_of_at_most_256_without_a_kind u_error ();
         end
     endgenerate
 
@@ -114,7 +114,7 @@ module chip #(
                 assign working = 1'b0;
             end else begin : gen_pu
                 pu #(
-                    .ENGINE(DPUS[n] ? 1 : 0), .WORD(WORD), .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS),
+                    .KIND(KINDS[4*n +: 4]), .WORD(WORD), .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS),
                     .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARTIALS(PARTIALS), .PARAMETERS(PARAMETERS),
                     .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .COLUMNS(COLUMNS)
                 ) u_pu (

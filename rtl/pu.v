@@ -5,14 +5,14 @@
 //                      tables v                       ^ issue
 //   credit network ------> sequencer -----------------+---------------> credit network
 //
-// ENGINE selects the crossbar engine (0) or the digital vector engine (1). A crossbar PU has a second memory, for port 1:
-// the accumulators that this brings are read late, by the drain, while the gather reads port 0. The rest is the same.
+// KIND says which engine: see engine.v. One that reads port 1 late has a second memory for it: a crossbar's drain reads
+// the accumulators that it brings while the gather reads port 0. The rest is the same.
 // Timing: see the parts. Python: pyimc.program for the tables, pyimc.golden for the values.
 `default_nettype none
 `include "imc_isa.vh"
 
 module pu #(
-    parameter ENGINE = 0,
+    parameter [3:0] KIND = 8,
     parameter WORD = 128,
     parameter CONTEXTS = 16,
     parameter DESTINATIONS = 4,
@@ -50,6 +50,7 @@ module pu #(
     input  wire            m_credit_ready,
     output wire            busy
 );
+    localparam READS_LATE = KIND[3] ? 1 : 0;
     localparam CTX_BITS = $clog2(CONTEXTS) > 0 ? $clog2(CONTEXTS) : 1;
 
     // ------------------------------------------------------------------------------------------------ ingress
@@ -73,7 +74,7 @@ module pu #(
     wire            mem_en;
     wire [15:0]     mem_addr;
     wire [WORD-1:0] mem_data;
-    wire            to_partial = ENGINE == 0 && mem_port;
+    wire            to_partial = READS_LATE != 0 && mem_port;
     ram #(.WIDTH(WORD), .DEPTH(MEMORY)) u_memory (
         .clk(clk), .wen(mem_wen && !to_partial), .waddr(mem_waddr), .wdata(s_data),
         .ren(mem_en), .raddr(mem_addr), .rdata(mem_data)
@@ -91,7 +92,7 @@ module pu #(
     wire [15:0]         freed_words;
     sequencer #(
         .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .DESTINATIONS(DESTINATIONS), .INSTRUCTIONS(INSTRUCTIONS),
-        .READS_LATE(ENGINE == 0 ? 1 : 0)
+        .READS_LATE(READS_LATE)
     ) u_sequencer (
         .clk(clk), .rst(rst), .run(run),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data[`IMC_ENTRY_BITS-1:0]),
@@ -111,53 +112,35 @@ module pu #(
     wire [CTX_BITS-1:0] word_ctx;
     wire                word_last, word_valid, word_ready, engine_busy, converting, working;
     wire [CTX_BITS-1:0] convert_ctx, owner;
+    wire                partial_en;
+    wire [15:0]         partial_addr;
+    wire [WORD-1:0]     partial_data;
     generate
-        if (ENGINE == 0) begin : gen_imc
-            wire            partial_en;
-            wire [15:0]     partial_addr;
-            wire [WORD-1:0] partial_data;
+        if (READS_LATE != 0) begin : gen_partials
             ram #(.WIDTH(WORD), .DEPTH(PARTIALS)) u_partials (
                 .clk(clk), .wen(mem_wen && to_partial), .waddr(mem_waddr), .wdata(s_data),
                 .ren(partial_en), .raddr(partial_addr), .rdata(partial_data)
             );
-            imc_engine #(
-                .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ROWS(ROWS),
-                .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .COLUMNS(COLUMNS)
-            ) u_engine (
-                .clk(clk), .rst(rst), .node(node),
-                .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),
-                .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx),
-                .issue_instr(issue_instr), .issue_head_0(head_0), .issue_base_0(base_0), .issue_size_0(size_0),
-                .done(done), .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
-                .partial_en(partial_en), .partial_addr(partial_addr), .partial_data(partial_data),
-                .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_words(freed_words),
-                .m_data(word_data), .m_ctx(word_ctx), .m_last(word_last), .m_valid(word_valid),
-                .m_ready(word_ready), .busy(engine_busy), .converting(converting), .convert_ctx(convert_ctx)
-            );
-            wire unused = &{1'b0, head_1, base_1, size_1};     // the drain keeps the place in its rings itself
-        end else if (ENGINE == 1) begin : gen_dpu
-            dpu_engine #(
-                .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMS(PARAMETERS)
-            ) u_engine (
-                .clk(clk), .rst(rst),
-                .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),
-                .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx),
-                .issue_instr(issue_instr), .issue_head_0(head_0), .issue_base_0(base_0), .issue_size_0(size_0),
-                .issue_head_1(head_1), .issue_base_1(base_1), .issue_size_1(size_1),
-                .done(done), .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
-                .m_data(word_data), .m_ctx(word_ctx), .m_last(word_last), .m_valid(word_valid),
-                .m_ready(word_ready), .busy(engine_busy)
-            );
-            wire unused = &{1'b0, freed_ready};                 // port 1 is read at once
-            assign freed_valid = 1'b0;
-            assign freed_ctx = {CTX_BITS{1'b0}};
-            assign freed_words = 16'd0;
-            assign converting = 1'b0;
-            assign convert_ctx = {CTX_BITS{1'b0}};
-        end else begin : gen_illegal
-            pu_ENGINE_must_be_0_or_1 u_error ();
+        end else begin : gen_one_memory
+            wire unused = &{1'b0, partial_en, partial_addr};
+            assign partial_data = {WORD{1'b0}};
         end
     endgenerate
+    engine #(
+        .KIND(KIND), .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ROWS(ROWS),
+        .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .COLUMNS(COLUMNS)
+    ) u_engine (
+        .clk(clk), .rst(rst), .node(node),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),
+        .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
+        .issue_head_0(head_0), .issue_base_0(base_0), .issue_size_0(size_0),
+        .issue_head_1(head_1), .issue_base_1(base_1), .issue_size_1(size_1),
+        .done(done), .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
+        .partial_en(partial_en), .partial_addr(partial_addr), .partial_data(partial_data),
+        .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_words(freed_words),
+        .m_data(word_data), .m_ctx(word_ctx), .m_last(word_last), .m_valid(word_valid), .m_ready(word_ready),
+        .busy(engine_busy), .converting(converting), .convert_ctx(convert_ctx)
+    );
     assign busy = engine_busy || issue_valid;
     assign working = issue_valid || !issue_ready || converting;
     assign owner = converting ? convert_ctx : issue_ctx;

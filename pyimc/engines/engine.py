@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyimc.layout import Layout
@@ -33,12 +34,16 @@ class Engine:
 
     Attributes:
         kind: Its name in architectures, Programs and reports.
-        module: Its RTL.
+        number: What stands for it in hardware and in the cycle model; unlike all others.
+        rtl: The file of its module, which is called as the file; the ports are those of `rtl/engine.v` that it needs.
         layouts: Its ENGINE entries.
         resources: What an actor takes some of.
+        reads_late: What comes to port 1 has a memory of its own, and the engine says when it has read it.
     """
 
     kind: str
-    module: str
-    layouts: tuple[Layout, ...]
+    number: int
+    rtl: Path
+    layouts: tuple[Layout, ...] = ()
     resources: tuple[Resource, ...] = ()
+    reads_late: bool = False

@@ -7,7 +7,7 @@ module tb #(
     parameter MESH_X = 5,
     parameter MESH_Y = 4,
     parameter HOST = 0,
-    parameter [255:0] DPUS = 256'h1140,
+    parameter [1023:0] KINDS = 1024'h88888881881818888880,
     parameter FIFO_DEPTH = 4,
     parameter WORD = 128,
     parameter CONTEXTS = 16,
@@ -45,7 +45,7 @@ module tb #(
     wire quiet;
     wire stopped = !run;
     chip #(
-        .MESH_X(MESH_X), .MESH_Y(MESH_Y), .HOST(HOST), .DPUS(DPUS), .FIFO_DEPTH(FIFO_DEPTH), .WORD(WORD),
+        .MESH_X(MESH_X), .MESH_Y(MESH_Y), .HOST(HOST), .KINDS(KINDS), .FIFO_DEPTH(FIFO_DEPTH), .WORD(WORD),
         .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS), .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARTIALS(PARTIALS),
         .PARAMETERS(PARAMETERS), .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC),
         .COLUMNS(COLUMNS), .HOST_WORDS(HOST_WORDS)

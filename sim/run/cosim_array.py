@@ -16,7 +16,7 @@ def attach(dut: Any, program: Program, with_weights: bool) -> None:
     """Serves every crossbar PU that the Program uses; `with_weights` False: they arrive through the front door."""
     for node in program.pus:
         if node in program.arch.imcs:
-            array = dut.u_chip.gen_node[node].gen_pu.u_pu.gen_imc.u_engine.u_array
+            array = dut.u_chip.gen_node[node].gen_pu.u_pu.u_engine.gen_imc.u_engine.u_array
             served = NumpyArray(array, program, node, with_weights)
             cocotb.start_soon(served.convert())
             cocotb.start_soon(served.program_weights())

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from pyimc.arch import Arch
+from pyimc.engines import ENGINES
+from pyimc.engines.rtl import digit
 
 
 def chip_parameters(arch: Arch) -> dict[str, int]:
@@ -12,7 +14,7 @@ def chip_parameters(arch: Arch) -> dict[str, int]:
         "MESH_X": arch.mesh.columns,
         "MESH_Y": arch.mesh.rows,
         "HOST": arch.host,
-        "DPUS": sum(1 << node for node in arch.dpus),
+        "KINDS": sum(digit(ENGINES[kind]) << 4 * node for node, kind in arch.kinds.items()),
         "FIFO_DEPTH": arch.mesh.fifo_depth,
         "WORD": arch.word_bits,
         "CONTEXTS": arch.contexts,
@@ -33,5 +35,5 @@ def chip_parameters(arch: Arch) -> dict[str, int]:
 
 
 def literal(name: str, value: int) -> str:
-    """The value as tools take it on their command line: DPUS as wide as rtl/chip.v declares it."""
-    return f"256'h{value:x}" if name == "DPUS" else str(value)
+    """The value as tools take it on their command line: KINDS as wide as rtl/chip.v declares it."""
+    return f"1024'h{value:x}" if name == "KINDS" else str(value)

@@ -264,11 +264,11 @@ async def latency(dut: Any) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"word{shape['WORD']}")
 def test_pu(shape: dict[str, int]) -> None:
-    simulate("pu", __name__, {"ENGINE": 1, **shape})
+    simulate("pu", __name__, {"KIND": 1, **shape})
 
 
 def test_illegal_parameters_are_refused() -> None:
-    assert_refused("pu", {"ENGINE": 2}, "pu_ENGINE_must_be_0_or_1")
-    assert_refused("pu", {"ENGINE": 1, "CONTEXTS": 65}, "sequencer_CONTEXTS_must_be_1_to_64_and_fit_CTX_BITS")
-    assert_refused("pu", {"ENGINE": 1, "PACKET": 0}, "egress_PACKET_must_be_1_to_255_words")
-    assert_refused("pu", {"ENGINE": 1, "MEMORY": 65537}, "ram_depth_must_be_2_to_2_power_ADDR_BITS")
+    assert_refused("pu", {"KIND": 2}, "engine_KIND_must_be_one_of_8_1")
+    assert_refused("pu", {"KIND": 1, "CONTEXTS": 65}, "sequencer_CONTEXTS_must_be_1_to_64_and_fit_CTX_BITS")
+    assert_refused("pu", {"KIND": 1, "PACKET": 0}, "egress_PACKET_must_be_1_to_255_words")
+    assert_refused("pu", {"KIND": 1, "MEMORY": 65537}, "ram_depth_must_be_2_to_2_power_ADDR_BITS")

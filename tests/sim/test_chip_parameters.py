@@ -19,13 +19,13 @@ def test_names_are_those_of_the_verilog() -> None:
     assert list(chip_parameters(load_arch("tiny"))) == declared
 
 
-def test_dpus_are_a_bit_mask() -> None:
-    assert chip_parameters(load_arch("tiny"))["DPUS"] == 0b10000
+def test_kinds_are_a_digit_for_every_node() -> None:
+    assert chip_parameters(load_arch("tiny"))["KINDS"] == 0x818880
 
 
 def test_wide_values_are_sized() -> None:
     assert literal("MESH_X", 40) == "40"
-    assert literal("DPUS", 1 << 40) == "256'h10000000000"
+    assert literal("KINDS", 1 << 40) == "1024'h10000000000"
 
 
 def test_chip_is_linted_at_two_or_more_parameter_sets() -> None:

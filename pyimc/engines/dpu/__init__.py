@@ -2,5 +2,6 @@
 
 from pyimc import isa
 from pyimc.engines.engine import Engine
+from pyimc.engines.rtl import RTL
 
-ENGINE = Engine(kind="dpu", module="dpu_engine", layouts=isa.ENGINE_DPU)
+ENGINE = Engine(kind="dpu", number=1, rtl=RTL / "dpu_engine.v", layouts=isa.ENGINE_DPU)

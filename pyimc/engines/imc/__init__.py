@@ -2,11 +2,14 @@
 
 from pyimc import isa
 from pyimc.engines.engine import Engine, Resource
+from pyimc.engines.rtl import RTL
 
 ENGINE = Engine(
     kind="imc",
-    module="imc_engine",
+    number=0,
+    rtl=RTL / "imc_engine.v",
     layouts=isa.ENGINE_IMC,
+    reads_late=True,
     resources=(
         Resource("planes", lambda arch: arch.crossbar.planes, "crossbar.planes"),
         Resource("partial words", lambda arch: arch.partial_words, "partial_words"),

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// engine - the engine of a PU, whichever kind it is. Generated from the engines' own files by pyimc/engines/rtl.py.
+//
+// One list of ports towards the shell; an engine has those that it needs, outputs of the others are 0. KIND is the
+// digit of the kind in the parameter KINDS of chip.v: its number, and 8 more if what comes to port 1 has a memory of
+// its own and the engine says (`freed_*`) when it has read it.
+//
+//   8  imc: imc_engine.v
+//   1  dpu: dpu_engine.v
+//
+// Timing and models: those of the engine.
+`default_nettype none
+`include "imc_isa.vh"
+
+module engine #(
+    parameter KIND = 8,
+    parameter WORD = 128,
+    parameter CONTEXTS = 16,
+    parameter CTX_BITS = 4,
+    parameter PARAMETERS = 4096,
+    parameter ROWS = 256,
+    parameter COLS = 256,
+    parameter PLANES = 40,
+    parameter ADCS = 32,
+    parameter DAC = 1,
+    parameter COLUMNS = 1024
+) (
+    input  wire                             clk,
+    input  wire                             rst,
+    input  wire [7:0]                       node,
+    input  wire                             cfg_valid,
+    input  wire [3:0]                       cfg_space,
+    input  wire [15:0]                      cfg_addr,
+    input  wire [WORD-1:0]                  cfg_data,
+    input  wire                             issue_valid,
+    output wire                             issue_ready,
+    input  wire [CTX_BITS-1:0]              issue_ctx,
+    input  wire [`IMC_INSTRUCTION_BITS-1:0] issue_instr,
+    input  wire [15:0]                      issue_head_0,
+    input  wire [15:0]                      issue_base_0,
+    input  wire [15:0]                      issue_size_0,
+    input  wire [15:0]                      issue_head_1,
+    input  wire [15:0]                      issue_base_1,
+    input  wire [15:0]                      issue_size_1,
+    output wire                             done,
+    output wire                             mem_en,
+    output wire [15:0]                      mem_addr,
+    input  wire [WORD-1:0]                  mem_data,
+    output wire                             partial_en,
+    output wire [15:0]                      partial_addr,
+    input  wire [WORD-1:0]                  partial_data,
+    output wire                             freed_valid,
+    input  wire                             freed_ready,
+    output wire [CTX_BITS-1:0]              freed_ctx,
+    output wire [15:0]                      freed_words,
+    output wire [WORD-1:0]                  m_data,
+    output wire [CTX_BITS-1:0]              m_ctx,
+    output wire                             m_last,
+    output wire                             m_valid,
+    input  wire                             m_ready,
+    output wire                             busy,
+    output wire                             converting,
+    output wire [CTX_BITS-1:0]              convert_ctx
+);
+    generate
+        if (KIND == 8) begin : gen_imc
+            imc_engine #(
+                .WORD(WORD),
+                .CONTEXTS(CONTEXTS),
+                .CTX_BITS(CTX_BITS),
+                .PARAMETERS(PARAMETERS),
+                .ROWS(ROWS),
+                .COLS(COLS),
+                .PLANES(PLANES),
+                .ADCS(ADCS),
+                .DAC(DAC),
+                .COLUMNS(COLUMNS)
+            ) u_engine (
+                .clk(clk),
+                .rst(rst),
+                .node(node),
+                .cfg_valid(cfg_valid),
+                .cfg_space(cfg_space),
+                .cfg_addr(cfg_addr),
+                .cfg_data(cfg_data),
+                .issue_valid(issue_valid),
+                .issue_ready(issue_ready),
+                .issue_ctx(issue_ctx),
+                .issue_instr(issue_instr),
+                .issue_head_0(issue_head_0),
+                .issue_base_0(issue_base_0),
+                .issue_size_0(issue_size_0),
+                .done(done),
+                .mem_en(mem_en),
+                .mem_addr(mem_addr),
+                .mem_data(mem_data),
+                .partial_en(partial_en),
+                .partial_addr(partial_addr),
+                .partial_data(partial_data),
+                .freed_valid(freed_valid),
+                .freed_ready(freed_ready),
+                .freed_ctx(freed_ctx),
+                .freed_words(freed_words),
+                .m_data(m_data),
+                .m_ctx(m_ctx),
+                .m_last(m_last),
+                .m_valid(m_valid),
+                .m_ready(m_ready),
+                .busy(busy),
+                .converting(converting),
+                .convert_ctx(convert_ctx)
+            );
+            wire unused = &{1'b0, issue_head_1, issue_base_1, issue_size_1};
+        end else if (KIND == 1) begin : gen_dpu
+            dpu_engine #(
+                .WORD(WORD),
+                .CONTEXTS(CONTEXTS),
+                .CTX_BITS(CTX_BITS),
+                .PARAMS(PARAMETERS)
+            ) u_engine (
+                .clk(clk),
+                .rst(rst),
+                .cfg_valid(cfg_valid),
+                .cfg_space(cfg_space),
+                .cfg_addr(cfg_addr),
+                .cfg_data(cfg_data),
+                .issue_valid(issue_valid),
+                .issue_ready(issue_ready),
+                .issue_ctx(issue_ctx),
+                .issue_instr(issue_instr),
+                .issue_head_0(issue_head_0),
+                .issue_base_0(issue_base_0),
+                .issue_size_0(issue_size_0),
+                .issue_head_1(issue_head_1),
+                .issue_base_1(issue_base_1),
+                .issue_size_1(issue_size_1),
+                .done(done),
+                .mem_en(mem_en),
+                .mem_addr(mem_addr),
+                .mem_data(mem_data),
+                .m_data(m_data),
+                .m_ctx(m_ctx),
+                .m_last(m_last),
+                .m_valid(m_valid),
+                .m_ready(m_ready),
+                .busy(busy)
+            );
+            assign partial_en = 1'b0;
+            assign partial_addr = 16'd0;
+            assign freed_valid = 1'b0;
+            assign freed_ctx = {CTX_BITS{1'b0}};
+            assign freed_words = 16'd0;
+            assign converting = 1'b0;
+            assign convert_ctx = {CTX_BITS{1'b0}};
+            wire unused = &{1'b0, node, partial_data, freed_ready};
+        end else begin : gen_illegal
+            engine_KIND_must_be_one_of_8_1 u_error ();
+        end
+    endgenerate
+endmodule
+
+`default_nettype wire
