@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 
 from mapping.importer import exported, fold
-from mapping.importer.onnx_model import OPSET, feed, graph_input, one_line, session
+from mapping.importer.onnx_model import OPSET, feed, input_type, one_line, session
 from mapping.importer.rewriting import Rewriting
 from pyimc.errors import ConfigError
 
@@ -20,7 +20,7 @@ LIMIT = 1e-4
 """Of the span of an output: what a rewriting may change by rounding."""
 
 _HALF_LIMITS = {"float16": 1e-2, "bfloat16": 5e-2, "double": LIMIT}  # the given model itself rounds that much
-_IMAGES = 4
+IMAGES = 4  # as many are compared
 
 Images = Sequence[NDArray[np.float32]]
 Outputs = list[list[NDArray[np.generic]]]
@@ -42,6 +42,21 @@ class Link:
     kept: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Faithful:
+    """A folded model that computes what the given one computes.
+
+    Attributes:
+        model: The folded model, float32.
+        links: What was done to the given model.
+        answers: The outputs of the given model, for the first few images.
+    """
+
+    model: onnx.ModelProto
+    links: tuple[Link, ...]
+    answers: Outputs
+
+
 _FOLDS: tuple[tuple[str, Callable[[onnx.ModelProto], bool]], ...] = (
     ("constants computed", fold.constants),
     ("sums as additions", fold.sums),
@@ -51,7 +66,7 @@ _FOLDS: tuple[tuple[str, Callable[[onnx.ModelProto], bool]], ...] = (
 )
 
 
-def faithful(given: onnx.ModelProto, images: Images, cut: Sequence[str]) -> tuple[onnx.ModelProto, tuple[Link, ...]]:
+def faithful(given: onnx.ModelProto, images: Images, cut: Sequence[str]) -> Faithful:
     """The given model folded, every step checked against the given one.
 
     Args:
@@ -63,9 +78,24 @@ def faithful(given: onnx.ModelProto, images: Images, cut: Sequence[str]) -> tupl
         ConfigError: onnxruntime refuses the model, or a step that the chip needs changes what the model computes.
         UnsupportedOperator: Its opset cannot be converted.
     """
-    model, links = _float32(_exposed(given, cut), images)
+    model, links, answers = _float32(_exposed(given, cut), images)
     reference = _run(model, images)
-    for step, fold_graph in _FOLDS:
+    for step, fold_graph in @dataclass(frozen=True, slots=True)
+class Faithful:
+    """A folded model that computes what the given one computes.
+
+    Attributes:
+        model: The folded model, float32.
+        links: What was done to the given model.
+        answers: The outputs of the given model, for the first few images.
+    """
+
+    model: onnx.ModelProto
+    links: tuple[Link, ...]
+    answers: Outputs
+
+
+_FOLDS:
         candidate = onnx.ModelProto()
         candidate.CopyFrom(model)
         if fold_graph(candidate):
@@ -74,7 +104,7 @@ def faithful(given: onnx.ModelProto, images: Images, cut: Sequence[str]) -> tupl
             links.append(Link(step, change, kept=change <= LIMIT))
             model = candidate if change <= LIMIT else model
     del model.graph.output[len(given.graph.output) :]
-    return model, tuple(links)
+    return Faithful(model, tuple(links), answers or reference)
 
 
 def _exposed(given: onnx.ModelProto, cut: Sequence[str]) -> onnx.ModelProto:
@@ -93,9 +123,10 @@ def _exposed(given: onnx.ModelProto, cut: Sequence[str]) -> onnx.ModelProto:
     return model
 
 
-def _float32(model: onnx.ModelProto, images: Images) -> tuple[onnx.ModelProto, list[Link]]:
-    """The model in float32 and in an opset that can be quantised."""
+def _float32(model: onnx.ModelProto, images: Images) -> tuple[onnx.ModelProto, list[Link], Outputs]:
+    """The model in float32 and in an opset that can be quantised, and what it computed before, if that is known."""
     links: list[Link] = []
+    answers: Outputs = []
     kind, version = exported.other_float(model), exported.opset(model)
     steps: list[tuple[str, Callable[[onnx.ModelProto], onnx.ModelProto], float]] = []
     if kind:
@@ -107,6 +138,7 @@ def _float32(model: onnx.ModelProto, images: Images) -> tuple[onnx.ModelProto, l
             before = _run(model, images)
         except ConfigError:  # onnxruntime computes Conv in float32 only, and no opset before 7
             before = None
+        answers = answers or before or []
         model = convert(model)
         change = None if before is None else deviation(before, _run(model, images))
         if change is not None and change > limit:
@@ -115,14 +147,14 @@ def _float32(model: onnx.ModelProto, images: Images) -> tuple[onnx.ModelProto, l
                 f"in float32, with opset {exported.OLDEST_OPSET} or later"
             )
         links.append(Link(step, change))
-    return model, links
+    return model, links, answers
 
 
 def _run(model: onnx.ModelProto, images: Images) -> Outputs:
     inner = session(model)
-    kind = onnx.helper.tensor_dtype_to_np_dtype(graph_input(model)[0].type.tensor_type.elem_type)
+    kind = input_type(model)
     try:
-        return [inner.run(None, feed(model, image.astype(kind))) for image in images[:_IMAGES]]
+        return [inner.run(None, feed(model, image.astype(kind))) for image in images[:IMAGES]]
     except Exception as error:  # onnxruntime raises bare subclasses of Exception
         raise ConfigError(f"model {model.graph.name}: onnxruntime cannot run it ({one_line(error)})") from error
 

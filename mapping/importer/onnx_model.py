@@ -94,6 +94,12 @@ def image_shape(model: onnx.ModelProto) -> tuple[int, int, int]:
     return (shape[1], shape[2], shape[3]) if len(shape) == 4 else (shape[1], 1, 1)
 
 
+def input_type(model: onnx.ModelProto) -> np.dtype[Any]:
+    """The type of the values that a model's input takes."""
+    kind = graph_input(model)[0].type.tensor_type.elem_type
+    return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+
+
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     """A node's attributes as Python values, strings decoded."""
     values = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}

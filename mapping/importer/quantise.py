@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 
 from mapping.importer.calibrate import ranges
 from mapping.importer.exported import bound
-from mapping.importer.fidelity import Link, faithful
+from mapping.importer.fidelity import Faithful, faithful
 from mapping.importer.onnx_model import attributes, graph_input, is_quantised, session
 from mapping.importer.operators import role
 from mapping.importer.rewriting import Rewriting
@@ -28,6 +28,8 @@ from pyimc.numerics import UINT8_MAX
 
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
 _LARGEST_WEIGHT = 127
+INTEGERS = "_QuantizeLinear_Output"
+"""What a float tensor's integers are called, behind its name."""
 Meaning = tuple[np.float32, np.uint8]
 """Scale and zero point of an activation."""
 
@@ -37,16 +39,12 @@ class Quantised:
     """A model on its way to the chip.
 
     Attributes:
-        given: The float model with static shapes, as the user gave it; None if it was int8 already.
-        folded: The float model whose tensors were quantised, likewise.
         model: The int8 model.
-        links: What was done to the given model, and how much each step changed.
+        float: The float model whose tensors were quantised, and what was done to the given one; None if that was int8.
     """
 
-    given: onnx.ModelProto | None
-    folded: onnx.ModelProto | None
     model: onnx.ModelProto
-    links: tuple[Link, ...] = ()
+    float: Faithful | None
 
 
 def quantise(model: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -> onnx.ModelProto:
@@ -79,9 +77,9 @@ def quantise_whole(
     graph_input(given)
     if is_quantised(model):
         session(given)
-        return Quantised(None, None, model)
-    folded, links = faithful(given, images, cut)
-    return Quantised(given, folded, _quantised(folded, images, cut), links)
+        return Quantised(given, None)
+    folded = faithful(given, images, cut)
+    return Quantised(_quantised(folded.model, images, cut), folded)
 
 
 def _quantised(folded: onnx.ModelProto, images: Sequence[NDArray[np.float32]], cut: Sequence[str]) -> onnx.ModelProto:
@@ -202,7 +200,7 @@ def _written(folded: onnx.ModelProto, plan: _Plan, meanings: Mapping[str, Meanin
         return tensor if tensor in outputs else f"{tensor}_DequantizeLinear_Output"
 
     def close(tensor: str) -> None:
-        integers = f"{tensor}_QuantizeLinear_Output"
+        integers = f"{tensor}{INTEGERS}"
         scale, zero_point = meanings[tensor]
         names = [constant(f"{tensor}:scale", np.array(scale)), constant(f"{tensor}:zero_point", np.array(zero_point))]
         make = helper.make_node

@@ -27,7 +27,7 @@ def quantised_as(
     model: onnx.ModelProto, form: str, activation: str, *, symmetric: bool = False, per_channel: bool = True
 ) -> onnx.ModelProto:
     """Quantise a float model as "QDQ" or "QOperator" with "QInt8" or "QUInt8" activations."""
-    folded, _ = faithful(model, calibration(model), ())
+    folded = faithful(model, calibration(model), ()).model
     logging.disable(logging.WARNING)
     try:
         with tempfile.TemporaryDirectory() as directory:

@@ -25,9 +25,10 @@ from tests.random_cnn import calibration, seeded
 
 def test_batch_normalisation_is_folded() -> None:
     model = load_model("resnet8")
-    folded, (link,) = faithful(model, calibration(model), ())
+    found = faithful(model, calibration(model), ())
+    (link,) = found.links
     assert link.kept and link.change is not None and 0 < link.change < 1e-5
-    kinds = {node.op_type for node in folded.graph.node}
+    kinds = {node.op_type for node in found.model.graph.node}
     assert "BatchNormalization" not in kinds
     assert {"Conv", "Gemm"} <= kinds
 
