@@ -80,22 +80,7 @@ def faithful(given: onnx.ModelProto, images: Images, cut: Sequence[str]) -> Fait
     """
     model, links, answers = _float32(_exposed(given, cut), images)
     reference = _run(model, images)
-    for step, fold_graph in @dataclass(frozen=True, slots=True)
-class Faithful:
-    """A folded model that computes what the given one computes.
-
-    Attributes:
-        model: The folded model, float32.
-        links: What was done to the given model.
-        answers: The outputs of the given model, for the first few images.
-    """
-
-    model: onnx.ModelProto
-    links: tuple[Link, ...]
-    answers: Outputs
-
-
-_FOLDS:
+    for step, fold_graph in _FOLDS:
         candidate = onnx.ModelProto()
         candidate.CopyFrom(model)
         if fold_graph(candidate):

@@ -1,4 +1,4 @@
-"""What a run claims of the network that was given: the links from the file to the golden model, in words and in numbers.
+"""What a run claims of the network that was given: the links from the file to the golden model.
 
 file = folded = quantised = golden: measured here, on the calibration images. golden = Program = cycle = RTL: exact.
 """
@@ -69,6 +69,6 @@ def doubt(chain: Report, tolerate: int) -> str:
     clipped = f", where {layer['clipped']:.1%} of the values are clipped" if layer["clipped"] else ""
     return (
         f"the quantised network is not the given one: {'; '.join(why)}; most is lost at {layer['node']} "
-        f"({layer['lost_db']:.1f} dB, to {layer['ratio_db']:.1f}){clipped}; calibrate it on inputs like its own, or give "
-        "a model that was trained for int8"
+        f"({layer['lost_db']:.1f} dB, to {layer['ratio_db']:.1f}){clipped}; calibrate it on inputs like its own, or "
+        "give a model that was trained for int8"
     )
