@@ -41,6 +41,12 @@ class MismatchError(ImcError):
     exit_code = 1
 
 
+class InfidelityError(ImcError):
+    """The quantised network is not the network that was given, and the user asked for no less (`--strict`)."""
+
+    exit_code = 1
+
+
 class DeadlockError(ImcError):
     """The chip stopped before the last output: the message names who waits for whom."""
 

@@ -26,6 +26,7 @@ from pyimc.steady import MANY_IMAGES
 from sim.lab.benchmark import benchmark
 from sim.lab.energy import fit_lines
 from sim.lab.growth import growth
+from sim.run.chain import doubt
 from sim.run.flow import Request, rerun, simulate
 from sim.run.folder import BUILD, Identity, given
 from sim.run.progress import progress_line, terminal
@@ -102,6 +103,10 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, text.split(","))))
+
+
 def _naturals(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(_positive(part) for part in text.split(",")))
 
@@ -118,6 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     _rtl_arguments(sim)
     _costs_argument(sim)
     _output_argument(sim)
+    sim.add_argument("--tolerate", type=_natural, default=0, help="images whose answer quantisation may change (0)")
+    sim.add_argument("--strict", action="store_true", help="exit with 1 if the quantised network is not the given one")
     sim.set_defaults(command=_sim)
 
     again = commands.add_parser("rerun", help="run the Program and images of an earlier run again, from disk")
@@ -193,6 +200,8 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strategy", default=STRATEGY, help="a name, or the path of a .py file with a function place")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
     parser.add_argument("--seed", type=_natural, default=0)
+    parser.add_argument("--shape", action="append", default=[], metavar="NAME=N", help="a symbolic size of the input")
+    parser.add_argument("--outputs", type=_names, default=(), help="tensors behind which all is left to the host")
 
 
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:
@@ -242,11 +251,22 @@ def _options(pairs: Sequence[str]) -> Options:
     return options
 
 
+def _sizes(pairs: Sequence[str]) -> dict[str, int]:
+    sizes = {}
+    for pair in pairs:
+        name, _, size = pair.rpartition("=")
+        if not (name and size.isdecimal() and int(size)):
+            raise ConfigError(f"--shape {pair}: write it as NAME=N, N a whole number, 1 or more")
+        sizes[name] = int(size)
+    return sizes
+
+
 def _request(parsed: argparse.Namespace) -> Request:
     return Request(
         model=parsed.model, arch=parsed.arch, strategy=parsed.strategy, level=parsed.level, images=parsed.images,
         input=parsed.input, seed=parsed.seed, sim=parsed.sim, array=parsed.array, front_door=parsed.front_door,
         options=_options(parsed.option), costs=parsed.costs, trace=parsed.trace, folder=parsed.output,
+        shapes=_sizes(parsed.shape), outputs=tuple(parsed.outputs), tolerate=parsed.tolerate, strict=parsed.strict,
     )  # fmt: skip
 
 
@@ -258,7 +278,7 @@ def _sim(parsed: argparse.Namespace) -> None:
 
 
 def _validate(parsed: argparse.Namespace) -> None:
-    parsed.level, parsed.input, parsed.costs = "rtl", None, COSTS
+    parsed.level, parsed.input, parsed.costs, parsed.tolerate, parsed.strict = "rtl", None, COSTS, 0, False
     console = terminal()
     with progress_line(console) as progress:
         run = simulate(_request(parsed), console.print, progress)
@@ -282,7 +302,10 @@ def _rerun(parsed: argparse.Namespace) -> None:
 
 def _report(run: Run, console: Console) -> None:
     print_table(run, console)
-    console.print("PASS")
+    sentence = doubt(run.chain, run.tolerate) if run.chain else ""
+    if sentence:
+        console.print(sentence)
+    console.print("PASS, of the network as it was quantised" if sentence else "PASS")
 
 
 def _compile(parsed: argparse.Namespace) -> None:
@@ -290,7 +313,7 @@ def _compile(parsed: argparse.Namespace) -> None:
     from sim.run.prepare import model_name, prepare
 
     arch = load_arch(parsed.arch or model_arch(parsed.model))
-    prepared = prepare(parsed.model, 1, None)
+    prepared = prepare(parsed.model, 1, None, _sizes(parsed.shape), parsed.outputs)
     program = compile_network(prepared.network, arch, parsed.strategy, _options(parsed.option), parsed.seed)
     name = f"{model_name(parsed.model)}-{arch.name}-{Path(parsed.strategy).stem}-program"
     folder = parsed.output or Identity(name, (), given(_options(parsed.option), parsed.seed)).folders()[0]

@@ -30,6 +30,7 @@ def bound(model: onnx.ModelProto, shapes: Mapping[str, int]) -> onnx.ModelProto:
     model = _copy(model)
     model.ir_version = min(model.ir_version, IR_VERSION)
     known = dict(shapes)
+    inputs = ", ".join(shape_text(value) for value in graph_inputs(model))
     unknown = set(known)
     symbolic = False
     for value in graph_inputs(model):
@@ -44,8 +45,7 @@ def bound(model: onnx.ModelProto, shapes: Mapping[str, int]) -> onnx.ModelProto:
                 size.dim_value = number
     if unknown:
         raise ConfigError(
-            f"model {model.graph.name}: no input has a size named {', '.join(sorted(unknown))}; "
-            f"its inputs are {', '.join(shape_text(value) for value in graph_inputs(model))}"
+            f"model {model.graph.name}: no input has a size named {', '.join(sorted(unknown))}; its inputs are {inputs}"
         )
     if symbolic:  # shapes behind the inputs were those of the symbols
         del model.graph.value_info[:]

@@ -61,6 +61,7 @@ _FOLDS: tuple[tuple[str, Callable[[onnx.ModelProto], bool]], ...] = (
     ("constants computed", fold.constants),
     ("sums as additions", fold.sums),
     ("pads into layers", fold.pads),
+    ("Softmax along one axis", fold.softmaxes),
     ("Gemm factors and biases", fold.gemms),
     ("normalisation and factors into layers", fold.affine),
 )

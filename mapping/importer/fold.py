@@ -163,6 +163,25 @@ def _border(work: Rewriting, node: onnx.NodeProto) -> list[int] | None:
     return None if whole[:, :2].any() else [int(size) for size in whole[:, 2:].reshape(-1)]
 
 
+def softmaxes(model: onnx.ModelProto) -> bool:
+    """A Softmax between a Flatten and a Reshape back, as the conversion of an old opset writes it, along one axis."""
+    work = Rewriting(model)
+    changed = False
+    for node in [node for node in model.graph.node if node.op_type in ("Softmax", "LogSoftmax")]:
+        flat, back = work.producers.get(node.input[0]), work.only_reader(node.output[0])
+        if flat is None or back is None or (flat.op_type, back.op_type) != ("Flatten", "Reshape"):
+            continue
+        shape = work.shapes.get(flat.input[0], ())
+        axes = [axis for axis in range(attributes(flat).get("axis", 1), len(shape)) if shape[axis] > 1]
+        single = attributes(node).get("axis", -1) in (1, -1) and len(axes) == 1
+        if single and work.only_reader(flat.output[0]) is node and work.shapes.get(back.output[0]) == shape:
+            _set(node, axis=axes[0])
+            work.bypass(flat)
+            work.absorb(back, node)
+            changed = True
+    return changed
+
+
 def gemms(model: onnx.ModelProto) -> bool:
     """A Gemm with constant weights has factors of 1 and a bias of shape (N,)."""
     work = Rewriting(model)

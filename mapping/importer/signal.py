@@ -49,8 +49,8 @@ class LayerSignal:
     Attributes:
         node: That name.
         ratio_db: Signal to quantisation noise, all that came before it included.
-        lost_db: By how much that is less than the worst of what the node reads, or than 50 dB if that is more: eight bits
-            hold no more.
+        lost_db: By how much that is less than the worst of what the node reads, or than 50 dB if that is more:
+            eight bits hold no more.
         clipped: Share of the float values that lie outside what the integers can stand for.
     """
 

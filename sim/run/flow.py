@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +21,11 @@ from pyimc import golden, program_file
 from pyimc.arch import Arch, load_arch
 from pyimc.cycle.model import simulate as predict
 from pyimc.energy.costs import COSTS, costs_for
-from pyimc.errors import ConfigError, DeadlockError, EncodingError, MismatchError
+from pyimc.errors import ConfigError, DeadlockError, EncodingError, InfidelityError, MismatchError
 from pyimc.steady import MANY_IMAGES
 from sim.report.observe import observe
 from sim.report.timeline import MARGIN_EVENTS, WINDOW_EVENTS
+from sim.run.chain import doubt, lines
 from sim.run.folder import BUILD, PROGRAM, Identity, claimed, given, reading, write_text
 from sim.run.job import Job
 from sim.run.packets import table_packets
@@ -67,6 +68,10 @@ class Request:
     options: Options = field(default_factory=dict)
     folder: Path | None = None
     costs: str = COSTS
+    shapes: Mapping[str, int] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    tolerate: int = 0
+    strict: bool = False
 
 
 def simulate(request: Request, say: Say, progress: Progress) -> Run:
@@ -85,7 +90,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     images = _default_images(name, request.level) if request.images is None else request.images
     seconds: dict[str, float] = {}
     with _timed(seconds, "prepare"):
-        prepared = prepare(request.model, images, request.input)
+        prepared = prepare(request.model, images, request.input, request.shapes, request.outputs)
     for line in _check_lines(prepared):
         say(line)
     with _timed(seconds, "compile"):
@@ -95,7 +100,8 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
         run = Run(
             folder=folder, program=program, level=request.level, model_hash=prepared.model_hash, seed=request.seed,
             sim=request.sim, array=request.array, images=prepared.images, labels=prepared.labels,
-            checks=prepared.checks, seconds=seconds, costs=costs, trace=request.trace,
+            checks=prepared.checks, seconds=seconds, costs=costs, trace=request.trace, chain=prepared.chain,
+            tolerate=request.tolerate, strict=request.strict,
         )  # fmt: skip
         return _execute(run, request.front_door, say, progress)
 
@@ -131,7 +137,7 @@ def rerun(
         run = Run(
             folder=folder, program=program, level=level, model_hash=inputs["model_sha256"], seed=program.origin.seed,
             sim=sim, array=array, images=images, labels=None if inputs["labels"] is None else tuple(inputs["labels"]),
-            checks=(), seconds={}, costs=chosen, trace=trace,
+            checks=(), seconds={}, costs=chosen, trace=trace, chain=inputs.get("chain"),
         )  # fmt: skip
         return _execute(run, front_door, say, progress)
 
@@ -142,7 +148,13 @@ def _identity(request: Request, name: str, arch: Arch) -> Identity:
         for file in (request.model, request.strategy)
     ]
     name = f"{name}-{arch.name}-{Path(request.strategy).stem}-{request.level}"
-    return Identity(name, (*sources, arch.model_dump_json()), given(request.options, request.seed))
+    return Identity(name, (*sources, arch.model_dump_json()), given(_means(request), request.seed))
+
+
+def _means(request: Request) -> Options:
+    """What the user gave that makes another network or another Program of the same files."""
+    shapes = {f"shape {name}": size for name, size in request.shapes.items()}
+    return {**request.options, **shapes, **({"outputs": ",".join(request.outputs)} if request.outputs else {})}
 
 
 def _default_images(model: str, level: str) -> int:
@@ -181,7 +193,8 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
     with _timed(run.seconds, "save"):
         program_file.save(run.program, run.folder / PROGRAM)
         np.save(run.folder / "images.npy", run.images)
-        write_text(run.folder / INPUTS, json.dumps({"model_sha256": run.model_hash, "labels": run.labels}) + "\n")
+        inputs = {"model_sha256": run.model_hash, "labels": run.labels, "chain": run.chain}
+        write_text(run.folder / INPUTS, json.dumps(inputs) + "\n")
     if run.level == "cycle":
         _predict(run)
         _report(run, say)
@@ -248,11 +261,11 @@ def _judge(run: Run) -> None:
         for name, ours, rtl in zip(run.program.network.outputs, run.golden_outputs, run.rtl_outputs, strict=True):
             if not np.array_equal(ours, rtl):
                 raise MismatchError(f"output {name} reached the host with values that are not the golden model's")
+    if run.strict and run.chain and (sentence := doubt(run.chain, run.tolerate)):
+        raise InfidelityError(sentence)
 
 
 def _check_lines(prepared: Prepared) -> Iterator[str]:
-    from mapping.importer.tail import operators  # ONNX
-
     values = sum(check.values for check in prepared.checks)
     differing = sum(check.differing for check in prepared.checks)
     worst = max(check.max_lsb for check in prepared.checks)
@@ -260,9 +273,7 @@ def _check_lines(prepared: Prepared) -> Iterator[str]:
         f"golden against onnxruntime, layer by layer: {differing} of {values} values differ "
         f"({differing / values:.1e}), by at most {worst} LSB"
     )
-    for output, hosted in operators(prepared.tail).items():
-        if hosted:
-            yield f"left to the host: {output}: {', '.join(hosted)}"
+    yield from lines(prepared.chain)
 
 
 @contextmanager

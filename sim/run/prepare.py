@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,12 @@ from mapping.importer.inputs import quantise_input
 from mapping.importer.onnx_model import image_shape
 from mapping.importer.quantise import quantise_whole
 from mapping.importer.reference import LayerCheck, compare
+from mapping.importer.signal import fidelity
+from mapping.importer.tail import operators
 from mapping.importer.walk import import_whole
 from mapping.models import BUILTIN, load_model, model_inputs
 from pyimc.network import Network
+from sim.run.chain import Report, report
 
 CALIBRATION_IMAGES = 4  # always the first default inputs, so that a network does not depend on how many images run
 
@@ -33,6 +37,7 @@ class Prepared:
         labels: True class of each image, if known.
         checks: Every layer of the golden model against onnxruntime, on the first image.
         tail: What the host computes of the chip's outputs, see `mapping.importer.tail`.
+        chain: How near the network is to the model that was given.
     """
 
     network: Network
@@ -41,26 +46,32 @@ class Prepared:
     labels: tuple[int, ...] | None
     checks: tuple[LayerCheck, ...]
     tail: onnx.ModelProto
+    chain: Report
 
 
-def prepare(name_or_path: str, images: int, source: Path | None) -> Prepared:
+def prepare(
+    name_or_path: str, images: int, source: Path | None, shapes: Mapping[str, int] | None = None,
+    cut: Sequence[str] = (),
+) -> Prepared:  # fmt: skip
     """Loads, calibrates, quantises and imports a model, and quantises its inputs.
 
     Args:
         name_or_path: Built-in model or path of an `.onnx` file.
         images: How many.
         source: A picture or `.npy` file; None for the model's default inputs.
+        shapes: Sizes of the model's input by their symbols.
+        cut: Tensors behind which everything is left to the host.
 
     Raises:
         ConfigError: Model or input cannot be used.
         UnsupportedOperator: The model has nodes that the chip cannot run.
     """
-    model = bound(load_model(name_or_path), {})
+    model = bound(load_model(name_or_path), shapes or {})
     shape = image_shape(model)
     inputs = model_inputs(name_or_path, shape, images, source)
     calibration = list(model_inputs(name_or_path, shape, CALIBRATION_IMAGES).images)
-    quantised = quantise_whole(model, calibration)
-    imported = import_whole(quantised.model, model_name(name_or_path))
+    quantised = quantise_whole(model, calibration, cut)
+    imported = import_whole(quantised.model, model_name(name_or_path), cut)
     network = imported.network
     checks = compare(quantised.model, network, inputs.images[0])
     return Prepared(
@@ -70,6 +81,7 @@ def prepare(name_or_path: str, images: int, source: Path | None) -> Prepared:
         labels=inputs.labels,
         checks=tuple(checks),
         tail=imported.tail,
+        chain=report(fidelity(quantised, imported, calibration), operators(imported.tail)),
     )
 
 

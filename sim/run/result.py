@@ -22,6 +22,7 @@ from pyimc.energy.costs import Costs
 from pyimc.measurement import PU_STATES, Measurement
 from pyimc.program import Program
 from pyimc.program_file import program_hash
+from sim.run.chain import Report, doubt
 from sim.run.verify import NodeVerdict
 
 if TYPE_CHECKING:  # it would import ONNX
@@ -47,6 +48,9 @@ class Run:
     checks: tuple[LayerCheck, ...]
     seconds: dict[str, float]
     costs: Costs
+    chain: Report | None = None
+    tolerate: int = 0
+    strict: bool = False
     simulator: str = ""
     trace: bool = False
     golden_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
@@ -109,6 +113,8 @@ def result(run: Run) -> dict[str, Any]:
             {"node": check.node, "values": check.values, "differing": check.differing, "max_lsb": check.max_lsb}
             for check in run.checks
         ],
+        "given": run.chain,
+        "doubt": doubt(run.chain, run.tolerate) if run.chain else "",
         "golden_top1": run.accuracy(run.golden_outputs),
         "wall_seconds": {phase: round(seconds, 3) for phase, seconds in run.seconds.items()},
         "peak_memory_bytes": peak_memory_bytes(),
