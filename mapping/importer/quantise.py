@@ -85,7 +85,7 @@ def quantise_whole(
 def _quantised(folded: onnx.ModelProto, images: Sequence[NDArray[np.float32]], cut: Sequence[str]) -> onnx.ModelProto:
     state = walk(folded, dry=True, cut=cut)
     share = split(folded, state.values, state.faults, cut, dry=True)
-    plan = _Plan(folded, share)
+    plan = _Plan(folded, share, (*cut, *(value.name for value in folded.graph.output)))
     _require_finite(folded)
     own = [tensor for tensor, source in plan.sources.items() if tensor == source]
     found = ranges(folded, own, images)
@@ -111,12 +111,16 @@ class _Plan:
     """Which tensors get integers, and who reads those.
 
     Attributes:
+        model: The folded model.
+        share: What the host computes of it.
+        outputs: Tensors that keep their names: the model's outputs, and where the user cuts it.
         sources: Tensors that are quantised, and the tensor whose range each takes: its own or that of what it copies.
         raw: Pairs of node output and input position at which a function or a limit reads the float value.
     """
 
     model: onnx.ModelProto
     share: Share
+    outputs: Sequence[str]
     sources: dict[str, str] = field(default_factory=dict)
     raw: set[tuple[str, int]] = field(default_factory=set)
 
@@ -124,7 +128,7 @@ class _Plan:
         """Walk the chip's nodes in order; see `Role` for what each kind of node needs and gives."""
         work = Rewriting(self.model)
         hosted = {name for node in self.share.nodes for name in node.output}
-        outputs = {value.name for value in self.model.graph.output}
+        outputs = set(self.outputs)
         entry, _ = graph_input(self.model)
         roots: dict[str, str] = {entry.name: entry.name}  # of what has integers: the tensor whose range it has
         waits: dict[str, Role] = {}  # of what has none yet: the kind of node that made it
@@ -184,7 +188,7 @@ def _meaning(low: float, high: float) -> Meaning:
 def _written(folded: onnx.ModelProto, plan: _Plan, meanings: Mapping[str, Meaning]) -> onnx.ModelProto:
     """The float model with QuantizeLinear and DequantizeLinear at the tensors of the plan, and int8 weights."""
     work = Rewriting(folded)
-    outputs = {value.name for value in folded.graph.output}
+    outputs = set(plan.outputs)
     hosted = {name for node in plan.share.nodes for name in node.output}
     constants: list[onnx.TensorProto] = []
     nodes: list[onnx.NodeProto] = []

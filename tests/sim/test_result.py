@@ -22,7 +22,8 @@ COMMON: dict[str, type | tuple[type, ...]] = {
     "schema_version": int, "model": str, "model_sha256": str, "program_sha256": str, "level": str, "simulator": str,
     "array": str, "arch": str, "strategy": str, "options": dict, "seed": int, "moved": list,
     "largest_load_cycles": int, "bounds": dict, "interval_limit": str, "ring_words": dict, "images": int,
-    "host_tail": list, "onnxruntime": list, "golden_top1": float, "wall_seconds": dict, "peak_memory_bytes": int,
+    "host_tail": list, "onnxruntime": list, "given": dict, "doubt": str, "golden_top1": float, "wall_seconds": dict,
+    "peak_memory_bytes": int,
     "tools": dict, "macs_per_image": int,
 }  # fmt: skip
 MEASURED: dict[str, type | tuple[type, ...]] = {
