@@ -8,7 +8,16 @@ import onnx
 
 from mapping.importer.inputs import ImageShape, Inputs, Preprocess, default_inputs, load_digits, load_inputs
 from mapping.importer.onnx_model import read
-from mapping.models import deep_autoencoder, digits, ds_cnn, mobilenet_v1_025, resnet8, resnet18, yolov8n
+from mapping.models import (
+    deep_autoencoder,
+    digits,
+    ds_cnn,
+    mobilenet_v1_025,
+    mobilenet_v2,
+    resnet8,
+    resnet18,
+    yolov8n,
+)
 from pyimc.errors import ConfigError
 
 IMAGENET = Preprocess(mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225))
@@ -39,6 +48,7 @@ BUILTIN: dict[str, Builtin] = {
     "digits": Builtin(digits.build, labelled=True),
     "ds_cnn": Builtin(ds_cnn.build),
     "mobilenet_v1_025": Builtin(mobilenet_v1_025.build),
+    "mobilenet_v2": Builtin(mobilenet_v2.build, IMAGENET, arch="depthwise"),
     "resnet18": Builtin(resnet18.build, IMAGENET),
     "resnet8": Builtin(resnet8.build),
     "yolov8n": Builtin(yolov8n.build, arch="detector"),

@@ -33,6 +33,7 @@ def weight_count(name: str) -> int:
         ("ds_cnn", (1, 49, 10), 22_016, 2.6569),
         ("mobilenet_v1_025", (3, 96, 96), 208_112, 7.49),
         ("deep_autoencoder", (640, 1, 1), 264_192, 0.264192),
+        pytest.param("mobilenet_v2", (3, 224, 224), 3_469_760, 300.77, marks=pytest.mark.slow),
         pytest.param("resnet18", (3, 224, 224), 11_678_912, 1814.07, marks=pytest.mark.slow),
         pytest.param("yolov8n", (3, 320, 320), 3_146_160, 1092.86, marks=pytest.mark.slow),
     ],
@@ -60,7 +61,7 @@ def test_layers_keep_their_names_through_folding_and_quantisation() -> None:
 def test_models_that_default_does_not_hold_name_their_architecture() -> None:
     assert {name: model_arch(name) for name in (*BUILTIN, "some.onnx")} == dict.fromkeys(
         ("deep_autoencoder", "digits", "ds_cnn", "mobilenet_v1_025", "resnet18", "resnet8", "some.onnx"), "default"
-    ) | {"yolov8n": "detector"}
+    ) | {"mobilenet_v2": "depthwise", "yolov8n": "detector"}
 
 
 @pytest.mark.parametrize("name", sorted(BUILTIN))

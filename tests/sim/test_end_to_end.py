@@ -28,6 +28,8 @@ from mapping.importer.inputs import quantise_input
 from mapping.importer.quantise import quantise
 from mapping.importer.reference import compare
 from mapping.importer.walk import import_model
+from mapping.models.builder import GraphBuilder
+from mapping.models.ds_cnn import separable
 from mapping.placement.strategies import names
 from pyimc.arch import Arch, arch_from_dict
 from pyimc.network import Network
@@ -120,6 +122,16 @@ def _way(seed: int) -> tuple[str, str, int, int | str, str]:
         str(random.choice(sorted(CHIPS))), str(random.choice(names())), int(random.integers(0, 3)),
         GRAINS[int(random.integers(0, len(GRAINS)))], str(random.choice(["verilog", "verilog", "verilog", "numpy"])),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("chip", "grain"), [("small", "row"), ("many", 3)])
+def test_a_depthwise_separable_network_is_right_at_every_level(chip: str, grain: int | str) -> None:
+    graph = GraphBuilder("separable", (1, 3, 9, 8), 5)
+    value = graph.conv("stem", graph.input, 3, 12, (3, 3), (2, 1), (1, 1, 1, 1))
+    value = separable(graph, "block1", value, 12, 20, stride=2)
+    value = separable(graph, "block2", graph.relu6("relu6", value), 20, 8)
+    model = graph.finish(graph.op("GlobalAveragePool", "pool", [value]))
+    through_the_chip(*from_onnx(model), chip, "lblp", 2, grain, "verilog")
 
 
 @pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, 60))])
