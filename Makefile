@@ -25,10 +25,10 @@ SIMULATOR  = $(if $(findstring verilator,$(call flag,SIM,)),verilator-sim,iveril
 SIMULATORS = iverilog $(if $(filter x86_64,$(shell uname -m)),verilator-sim)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim validate compare equality test fast mutants prove lint format synth bench growth study isa lock clean distclean
+.PHONY: help setup sim validate compare equality test fast mutants prove regress regress-accept lint format synth bench growth study isa lock clean distclean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install the environment, the simulators and the linter, and nothing else
 	$(SETUP) $(SIMULATORS) verilator
@@ -64,6 +64,14 @@ mutants: ## break the RTL and see the tests fail: five places by hand, and N= dr
 prove: ## prove by induction what rtl/formal/ says of the modules (K=fifo picks one)
 	$(SETUP) yosys
 	@$(BIN)/python -m sim.toolchain.prove --jobs $(JOBS) $(K)
+
+regress: ## run the rows of regress.yaml against tests/baselines (QUICK=1: those marked quick)
+	$(SETUP) $(SIMULATORS)
+	@$(BIN)/pyimc regress --jobs $(JOBS) $(if $(call flag,QUICK,),--quick)
+
+regress-accept: ## record what the rows of regress.yaml give now (REASON='why', QUICK=1)
+	$(SETUP) $(SIMULATORS)
+	@$(BIN)/pyimc regress --jobs $(JOBS) $(if $(call flag,QUICK,),--quick) --accept '$(REASON)'
 
 lint: ## ruff, mypy, and verilator on the RTL at several parameter sets
 	$(SETUP) verilator

@@ -170,6 +170,10 @@ def _parser() -> argparse.ArgumentParser:
     _compare_arguments(comparison)
     comparison.set_defaults(command=_compare)
 
+    regression = commands.add_parser("regress", help="run the rows of a regress.yaml against recorded baselines")
+    _regress_arguments(regression)
+    regression.set_defaults(command=_regress)
+
     bench = commands.add_parser("bench", help="measure the speeds in docs/results.md")
     bench.set_defaults(command=lambda parsed: benchmark())
 
@@ -216,6 +220,14 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sim", default="icarus", help="for --rtl: icarus or verilator")
     parser.add_argument("--jobs", type=_positive, default=2, help="processes")
     parser.add_argument("--output", type=Path, default=BUILD / "compare", help="directory of tables and plots")
+
+
+def _regress_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--manifest", type=Path, default=Path("regress.yaml"), help="the rows (default: regress.yaml)")
+    parser.add_argument("--baselines", type=Path, default=Path("tests", "baselines"), help="where figures are recorded")
+    parser.add_argument("--quick", action="store_true", help="only the groups that are marked quick")
+    parser.add_argument("--accept", metavar="REASON", help="record what the rows give now")
+    parser.add_argument("--jobs", type=_positive, default=2, help="processes")
 
 
 def _level_argument(parser: argparse.ArgumentParser) -> None:
@@ -338,6 +350,17 @@ def _compare(parsed: argparse.Namespace) -> None:
         sim=parsed.sim, options=_options(parsed.option),
     )  # fmt: skip
     compare(matrix, parsed.output, parsed.jobs, terminal())
+
+
+def _regress(parsed: argparse.Namespace) -> None:
+    from sim.lab.regress.command import accept, regress  # ONNX, as above
+
+    console = Console(highlight=False, soft_wrap=True)
+    if parsed.accept is None:
+        regress(parsed.manifest, parsed.baselines, quick=parsed.quick, jobs=parsed.jobs, console=console)
+        console.print("PASS")
+    else:
+        accept(parsed.manifest, parsed.baselines, parsed.accept, quick=parsed.quick, jobs=parsed.jobs, console=console)
 
 
 def _study(parsed: argparse.Namespace) -> None:
