@@ -154,6 +154,9 @@ module host_port #(
             m_credit_valid <= 1'b0;
         end
     end
+`ifdef FORMAL_HOST_PORT
+`include "formal/host_port.vh"
+`endif
 endmodule
 // verilator lint_on UNUSEDSIGNAL
 

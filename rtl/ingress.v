@@ -156,6 +156,9 @@ module ingress #(
             arrive_valid <= 1'b0;
         end
     end
+`ifdef FORMAL_INGRESS
+`include "formal/ingress.vh"
+`endif
 endmodule
 // verilator lint_on UNUSEDSIGNAL
 

@@ -33,13 +33,15 @@ BLACK_BOX = "imc_array"  # not synthesisable, and in none of the proofs
 class Proof:
     """One module at one set of parameters: `depth` cycles of induction, `reach` cycles to reach every cover in.
 
-    CI runs the `quick` ones."""
+    The properties of modules in `also` are shown with it, which needs what they say of its parts. CI runs the `quick`.
+    """
 
     module: str
     parameters: Mapping[str, int]
     depth: int = 3
     reach: int = 20
     quick: bool = False
+    also: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -55,6 +57,8 @@ PROOFS = (
     Proof("converter", {"COLS": 6, "ADCS": 2, "CONTEXTS": 2, "CTX_BITS": 1, "STEPS": 2, "GROUP_BITS": 3}),
     Proof("egress", {"WORD": 64, "CONTEXTS": 2, "CTX_BITS": 1, "DESTINATIONS": 2, "PACKET": 2}, quick=True),
     Proof("egress", {"WORD": 80, "CONTEXTS": 3, "CTX_BITS": 2, "DESTINATIONS": 1, "PACKET": 3}),
+    Proof("ingress", {"WORD": 64, "CONTEXTS": 2, "CTX_BITS": 1}),
+    Proof("host_port", {"WORD": 64, "SLOTS": 2, "BUFFER": 1}, depth=2, also=("fifo",)),
 )
 
 
@@ -136,9 +140,10 @@ def _model(proof: Proof, rtl: Path, folder: Path) -> Path:
         raise ToolError("yosys is not installed; run make prove, which installs it, or: apt-get install yosys")
     files = " ".join(str(path) for path in sorted(rtl.glob("*.v")) if path.stem != BLACK_BOX)
     settings = " ".join(f"-chparam {name} {value}" for name, value in proof.parameters.items())
+    defines = " ".join(f"-DFORMAL_{module.upper()}" for module in (proof.module, *proof.also))
     model = folder / "model.smt2"
     script = f"""
-        read_verilog -formal -defer -DFORMAL_{proof.module.upper()} -I{rtl} {files}
+        read_verilog -formal -defer {defines} -I{rtl} {files}
         hierarchy -top {proof.module} {settings}
         prep -flatten -nordff
         memory -nordff -nomap
