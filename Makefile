@@ -21,6 +21,12 @@ COMPARE = $(call each,MODEL,--model) $(call each,STRATEGY,--strategy) $(call eac
           $(call each,SEEDS,--seeds) $(call each,IMAGES,--images) $(call each,RTL,--rtl) $(call each,SIM,--sim) \
           $(call each,OPTION,--option)
 
+# What make takes; any other variable on its command line is a slip of the pen.
+KNOWN   = ARCH ARRAY IMAGES INPUT JOBS K LEVEL MODEL N OPTION PUS PYTHON QUICK REASON RTL SEED SEEDS SIM STRATEGY TRACE WAVES
+given   = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+UNKNOWN = $(filter-out $(KNOWN) -%,$(given))
+$(if $(UNKNOWN),$(error unknown variable $(UNKNOWN); known are $(KNOWN)))
+
 SIMULATOR  = $(if $(findstring verilator,$(call flag,SIM,)),verilator-sim,iverilog)
 SIMULATORS = iverilog $(if $(filter x86_64,$(shell uname -m)),verilator-sim)
 

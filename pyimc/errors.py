@@ -51,3 +51,9 @@ class DeadlockError(ImcError):
     """The chip stopped before the last output: the message names who waits for whom."""
 
     exit_code = 1
+
+
+class StrategyError(ImcError):
+    """A user's own strategy raised an exception, or gave something else than a placement."""
+
+    exit_code = 3

@@ -75,6 +75,27 @@ def test_golden_level_needs_no_simulator() -> None:
     assert "verilator-sim" not in make("sim", "SIM=verilator", "LEVEL=cycle")
 
 
+def test_a_variable_that_no_target_knows_is_an_error() -> None:
+    command = ["make", "--no-print-directory", "--dry-run", "sim", "MODL=digits", "JOBS=2"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    assert "unknown variable MODL;" in run.stderr
+    assert not run.stdout
+
+
+def test_every_variable_that_is_used_is_known() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    known = re.search(r"^KNOWN +=((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
+    assert known
+    used = {
+        *re.findall(r"\$\(call (?:flag|each),([A-Z]+)", makefile),
+        *re.findall(r"^([A-Z]+) +\?=", makefile, re.MULTILINE),
+    }
+    assert {"MODEL", "SEED", "JOBS"} < used
+    assert used <= {*known[1].split()}
+
+
 def test_help_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)

@@ -13,7 +13,8 @@ the parameters::
 Modules are found by name (`rtl/<module>.v`), so no source list has to be kept. The sources are read as
 Verilog-2005. Everything is written under `build/tests/`.
 
-To replay one failure with waves: `RTL_WAVES=1 pytest tests/rtl/test_fifo.py -k 13-3`; the `.fst` is beside the log.
+To replay one failure with waves, an `.fst` beside the log: `WAVES=1 .venv/bin/pytest tests/rtl/test_fifo.py -k 13-3`.
+A failure begins with what each failing test asserted, the tail of the log comes last.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ from cocotb_tools.runner import get_runner
 ROOT = Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
 BUILD = ROOT / "build" / "tests"
+
+# Taken away, as cocotb would add a dump of its own, which Icarus 11 does not accept.
+_WAVES = os.environ.pop("WAVES", "0") not in ("", "0")
 
 Parameters = Mapping[str, int]
 
@@ -71,7 +75,7 @@ def simulate(
     build_dir.mkdir(parents=True)
     compiled = [*(sources or [_file_of(toplevel, rtl_dirs)])]
     arguments = ["-g2005", *_search(rtl_dirs)]
-    if _waves():
+    if _WAVES:
         compiled.append(_write_dump(build_dir, toplevel))
         arguments += ["-s", "dump"]
     runner = get_runner("icarus")
@@ -101,15 +105,15 @@ def simulate(
             extra_env={"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]), **(env or {})},
             results_xml=str(results),
             log_file=log,
-            waves=_waves(),
+            waves=_WAVES,
         )
     except (SystemExit, RuntimeError):  # the reason is in the results, or they are missing
         pass
     assert results.is_file(), f"the simulation died: {where}\n{_tail(log)}"
     cases = list(ElementTree.parse(results).getroot().iter("testcase"))
-    failed = [case.get("name") for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    failed = [f"{case.get('name')}: {why}" for case in cases if (why := _why(case))]
     ran = [case for case in cases if case.find("skipped") is None]
-    assert not failed, f"failed: {failed}: {where}\n{_tail(log)}"
+    assert not failed, "\n".join([*failed, where, _tail(log)])
     assert ran, f"no test ran: {where}\n{_tail(log)}"
     return len(ran)
 
@@ -151,8 +155,12 @@ def _file_of(toplevel: str, rtl_dirs: Sequence[Path]) -> Path:
     raise AssertionError(f"no {toplevel}.v in {', '.join(map(str, rtl_dirs))}")
 
 
-def _waves() -> bool:
-    return os.environ.get("RTL_WAVES", "0") not in ("", "0")
+def _why(case: ElementTree.Element) -> str:
+    """What a cocotb test asserted or raised; "" if it passed."""
+    found = next((part for name in ("failure", "error") if (part := case.find(name)) is not None), None)
+    if found is None:
+        return ""
+    return f"{found.get('type', '')} {' '.join(found.get('message', '').split())}".strip() or "failed"
 
 
 def _write_dump(build_dir: Path, toplevel: str) -> Path:

@@ -15,16 +15,18 @@ well, which is called instead: it gets the network, and the settings that the us
 import importlib
 import pkgutil
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from mapping.actors.graph import Graph
 from mapping.actors.plan import Plan
 from mapping.placement.ledger import Options, Placement
 from pyimc.arch import Arch
-from pyimc.errors import ConfigError
+from pyimc.errors import ConfigError, ImcError, StrategyError
 from pyimc.network import Network
 
 Place = Callable[[Graph, Arch, Options, int], Placement]
@@ -62,7 +64,33 @@ def find(name: str) -> Strategy:
     else:
         raise ConfigError(f"unknown strategy '{name}'; known: {', '.join(names())}, or the path of a .py file")
     draws, proves = (bool(getattr(module, flag, False)) for flag in ("DRAWS", "PROVES"))
-    return Strategy(module.place, getattr(module, "plan", None), draws, proves)
+    place, plan = module.place, getattr(module, "plan", None)
+    if name.endswith(".py"):
+        place = guarded(name, place, Placement)
+        plan = guarded(name, plan, Plan) if plan else None
+    return Strategy(place, plan, draws, proves)
+
+
+def guarded(path: str, function: Callable[..., Any], wanted: type) -> Callable[..., Any]:
+    """The function of a user's file; whatever goes wrong in it is a StrategyError that says where."""
+
+    def call(*arguments: Any) -> Any:
+        try:
+            found = function(*arguments)
+        except ImcError:  # what does not fit, say
+            raise
+        except Exception as error:
+            lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise StrategyError(f"{path}:{lines[-1] if lines else '?'}: {function.__name__} raised {said}") from error
+        if not isinstance(found, wanted):
+            line = function.__code__.co_firstlineno
+            raise StrategyError(
+                f"{path}:{line}: {function.__name__} returned {type(found).__name__}, a {wanted.__name__} is needed"
+            )
+        return found
+
+    return call
 
 
 def _load(path: Path) -> ModuleType:

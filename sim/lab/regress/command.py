@@ -15,7 +15,7 @@ from sim.lab.regress.changes import changes
 from sim.lab.regress.measure import Figures, measure
 from sim.lab.regress.report import Verdict, print_verdicts, write_junit, write_page
 from sim.lab.rows import Experiment, Row
-from sim.run.flow import BUILD
+from sim.run.folder import BUILD
 
 KEPT = BUILD / "regress"
 
