@@ -1,10 +1,12 @@
 """Kinds of nodes on the compiler's side: a file each, found by being in this package.
 
-Each says its firings and what its engine is told; shape, faults and meaning are in `pyimc/operators/`.
+Each says its firings and what its engine is told; shape, faults and meaning are in `pyimc/operators/`. For further
+kinds an entry point of the group `mapping.operators` names a module.
 """
 
 import importlib
 import pkgutil
+from importlib.metadata import entry_points
 
 from mapping.actors.firing import Firing, Grain, Macs, waiting
 from mapping.operators import contract
@@ -13,6 +15,8 @@ from pyimc.network import Network, Node
 
 for _info in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_info.name}")
+for _point in entry_points(group="mapping.operators"):
+    _point.load()
 
 repetition = contract.repetition
 task = contract.task

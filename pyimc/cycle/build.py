@@ -10,6 +10,7 @@ import numpy as np
 
 from pyimc import isa
 from pyimc.cycle.state import *
+from pyimc.engines import ENGINES
 from pyimc.layout import Layout
 from pyimc.network import PARTIAL_BYTES
 from pyimc.program import Program
@@ -174,7 +175,7 @@ def _unit(program: Program, chip: Chip, row: int, node: int) -> None:
     arch = program.arch
     u = chip.units[node]
     chip.write(
-        u, P_NODE=node, P_KIND=DPU if node in arch.dpus else IMC, P_ACTORS=chip.offset("actor", row * arch.contexts),
+        u, P_NODE=node, P_KIND=ENGINES[arch.kinds[node]].number, P_ACTORS=chip.offset("actor", row * arch.contexts),
         P_CHANNELS=chip.offset("channel", row * arch.contexts * 2),
         P_SLOTS=chip.offset("slot", row * arch.contexts * arch.destinations),
         P_STREAM=chip.offset("instruction", row * arch.instructions), P_FIFO=chip.offset("fifo", node * PORTS),
@@ -237,7 +238,7 @@ def _entry(program: Program, chip: Chip, u: int, space: int, entry: int, value: 
         chip.write(row, S_GRANTED=to["room"], S_NODE=to["node"], S_CHANNEL=number)
     elif space == isa.SPACES["ENGINE"]:
         at = isa.ENGINE_ADDRESS.decode(entry)
-        for layout in isa.ENGINE_IMC if state[u + P_KIND] == IMC else isa.ENGINE_DPU:
+        for layout in ENGINES[program.arch.kinds[state[u + P_NODE]]].layouts:
             if isa.ENTRIES["ENGINE"][layout.name] == at["entry"]:
                 row = state[u + P_ACTORS] + at["context"] * ACTOR_COLUMNS
                 _engine(program, chip, row, layout, layout.decode(value))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from numba import njit
@@ -18,9 +19,9 @@ compiled = njit(cache=True, error_model="numpy")
 """For the one function that Python calls."""
 
 
-def sources_hash() -> int:
-    """Of this package's files: numba looks only at the file of a cached function, not at what it calls."""
+def sources_hash(further: Iterable[Path] = ()) -> int:
+    """Of this package's files and others: numba looks only at the file of a cached function, not at what it calls."""
     digest = 0
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in [*sorted(Path(__file__).parent.glob("*.py")), *further]:
         digest = zlib.crc32(path.read_bytes(), digest)
     return digest

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pyimc.cycle import host, imc, network, output, sequencer
+from pyimc.cycle import further, host, imc, network, output, sequencer
 from pyimc.cycle.agenda import account, done, log, wake_output, wake_sequencer
 from pyimc.cycle.jit import cold, compiled, hot, sources_hash
 from pyimc.cycle.state import *
@@ -168,4 +168,4 @@ def _compile(version: int) -> Callable[[Table], int]:
     return run
 
 
-run = _compile(sources_hash())
+run = _compile(sources_hash(further.FILES))

@@ -7,7 +7,7 @@ What cannot be sent stops everything before it in the same cycle, so this part i
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from pyimc.cycle import vector
+from pyimc.cycle import further, vector
 from pyimc.cycle.agenda import actor_row, done, log, set_timer, wake_sequencer
 from pyimc.cycle.jit import cold, hot
 from pyimc.cycle.network import has_room, push
@@ -167,8 +167,10 @@ def step(s: Table, u: int, now: int) -> bool:
     taken = room and not s[u + P_FLUSH]
     if s[u + P_KIND] == IMC:
         drain(s, u, taken, now)
-    else:
+    elif s[u + P_KIND] == DPU:
         compute(s, u, taken, now)
+    else:
+        further.step(s, u, taken, now)
     if room and (packed or item or s[u + P_FLUSH]):
         pack(s, u, item)
         if packed:
@@ -183,6 +185,8 @@ def stays(s: Table, u: int, now: int) -> bool:
     rest = s[u + P_PACKED] | s[u + P_FLUSH] | s[u + P_SEND_STATE] | s[u + P_PACKET_0] | s[u + P_PACKET_1]
     if s[u + P_KIND] == IMC:
         return (moving | rest) != 0 or s[u + P_FULL_FROM_0 + s[u + P_READ_BANK]] != NEVER
+    if s[u + P_KIND] != DPU:
+        return rest != 0 or further.stays(s, u, now)
     if s[u + P_FETCH] and s[u + P_FETCH_FROM] <= now + 1:
         if moving or s[u + P_SLOTS_LEFT] == 1:
             return True

@@ -4,7 +4,7 @@
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from pyimc.cycle import imc, vector
+from pyimc.cycle import further, imc, vector
 from pyimc.cycle.agenda import account, actor_row, log
 from pyimc.cycle.jit import cold
 from pyimc.cycle.network import has_room, push
@@ -100,15 +100,17 @@ def issue(s: Table, u: int, ctx: int, now: int) -> None:
     s[u + P_FRONT] = 1
     s[u + P_ISSUE_CTX] = ctx
     s[u + P_ISSUE_FREE] = s[at + I_FREE]
-    s[u + P_ISSUE_TAKE] = s[at + I_TAKE] if s[row + A_TWO_PORTS] and s[u + P_KIND] == DPU else 0
+    s[u + P_ISSUE_TAKE] = s[at + I_TAKE] if s[row + A_TWO_PORTS] and s[u + P_KIND] != IMC else 0
     s[u + P_FREE_FROM] = NEVER
     if s[row + A_FIRINGS] == 0:
         s[row + A_FIRST] = now + 1
     log(s, u, now + 1, EVENT_ISSUE, ctx)
     if s[u + P_KIND] == IMC:
         imc.accept(s, u, row, at, now + 1)
-    else:
+    elif s[u + P_KIND] == DPU:
         vector.accept(s, u, row, at, now + 1)
+    else:
+        further.accept(s, u, row, at, now + 1)
 
 
 @cold

@@ -195,7 +195,7 @@ def _dynamic(events: Events, arch: Arch, costs: Costs) -> Energies:
 
 
 def _leakage_mw(arch: Arch, costs: Costs, node: int) -> float:
-    return (costs.leakage.dpu if node in arch.dpus else costs.leakage.imc).value
+    return (costs.leakage.imc if arch.kinds[node] == "imc" else costs.leakage.dpu).value
 
 
 def _total(parts: Iterable[Energies]) -> Energies:

@@ -12,7 +12,7 @@ ACCUMULATOR_BANKS = 2
 
 def unit_um2(arch: Arch, costs: Costs, node: int) -> dict[str, float]:
     """Of a processing unit with its router, by component."""
-    area, crossbar, crossed = costs.area, arch.crossbar, node not in arch.dpus
+    area, crossbar, crossed = costs.area, arch.crossbar, arch.kinds[node] == "imc"
     sites = crossbar.rows * crossbar.columns * costs.slices
     adcs = crossbar.adcs * costs.slices
     bits = arch.activation_words * arch.word_bits + arch.instructions * INSTRUCTION_BITS

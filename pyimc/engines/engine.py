@@ -38,6 +38,7 @@ class Engine:
         rtl: The file of its module, which is called as the file; the ports are those of `rtl/engine.v` that it needs.
         layouts: Its ENGINE entries.
         resources: What an actor takes some of.
+        cycle: The module of its part of the cycle model, for those that are not in `pyimc.cycle`.
         reads_late: What comes to port 1 has a memory of its own, and the engine says when it has read it.
     """
 
@@ -46,4 +47,5 @@ class Engine:
     rtl: Path
     layouts: tuple[Layout, ...] = ()
     resources: tuple[Resource, ...] = ()
+    cycle: str = ""
     reads_late: bool = False

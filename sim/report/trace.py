@@ -82,7 +82,7 @@ def _names(line: Timeline) -> Iterator[Event]:
         yield {"ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": {"name": name}}
         yield {"ph": "M", "name": "process_sort_index", "pid": process, "tid": 0, "args": {"sort_index": process}}
     for node in line.program.pus:
-        kind = "dpu" if node in line.program.arch.dpus else "imc"
+        kind = line.program.arch.kinds[node]
         yield _thread(CHIP, node, f"PU {node:02d} {kind}")
     for index, (name, actor) in enumerate(line.actors.items()):
         for process in (IMAGES, PLAN):

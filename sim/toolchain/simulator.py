@@ -17,6 +17,8 @@ import find_libpython
 from cocotb_tools import config
 
 from pyimc.arch import Arch
+from pyimc.engines import BUILT_IN, ENGINES
+from pyimc.engines.rtl import verilog
 from pyimc.errors import ToolError
 from sim.run.job import Job, Outcome
 from sim.toolchain import icarus, verilator
@@ -48,9 +50,18 @@ class Simulator(Protocol):
 SIMULATORS: dict[str, Simulator] = {"icarus": icarus, "verilator": verilator}  # by cocotb's names
 
 
-def sources(array: str) -> list[Path]:
-    """Verilog files of the chip with the bench around it; `array` says whose crossbar."""
+def sources(array: str, table: Path) -> list[Path]:
+    """Verilog files of the chip with the bench around it.
+
+    Args:
+        array: Whose crossbar.
+        table: Where to write the table of engines, if there are more than those of rtl/engine.v.
+    """
     files = [path for path in sorted(RTL.glob("*.v")) if path.stem != "imc_array"]
+    further = [engine.rtl for kind, engine in ENGINES.items() if kind not in BUILT_IN]
+    if further:
+        table.write_text(verilog(ENGINES.values()), encoding="utf-8")
+        files = [*(path for path in files if path.stem != "engine"), *further, table]
     files.append(RTL / "imc_array.v" if array == "verilog" else BENCH_RTL / "imc_array_cosim.v")
     return [*files, BENCH_RTL / "capture.v", BENCH_RTL / "events.v", BENCH_RTL / "tb.v"]
 
@@ -65,16 +76,18 @@ def build(simulator: str, arch: Arch, array: str, cache: Path) -> Path:
     parameters = {name: literal(name, value) for name, value in chip_parameters(arch).items()}
     depends = [parameters, named, package_version("cocotb"), str(ROOT)]
     digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode())
-    for path in [*sources(array), RTL / "imc_isa.vh", ROOT / "sim" / "toolchain" / f"{simulator}.py"]:
+    cache.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".build.", dir=cache.resolve()))
+    files = sources(array, scratch / "engine.v")
+    for path in [*files, RTL / "imc_isa.vh", ROOT / "sim" / "toolchain" / f"{simulator}.py"]:
         digest.update(path.read_bytes())
     directory = cache / f"{arch.name}-{array}-{simulator}-{digest.hexdigest()[:16]}"
     if directory.is_dir():
+        shutil.rmtree(scratch, ignore_errors=True)
         return directory
-    cache.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".build.", dir=cache.resolve()))
     log = scratch / "build.log"
     try:
-        if not SIMULATORS[simulator].compile_chip(TOP, sources(array), parameters, scratch, log):
+        if not SIMULATORS[simulator].compile_chip(TOP, files, parameters, scratch, log):
             kept = cache / f"{arch.name}-{array}-{simulator}.log"
             log.replace(kept)
             lines = kept.read_text(errors="replace").splitlines()

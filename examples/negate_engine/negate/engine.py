@@ -1,0 +1,7 @@
+"""The kind: its name, its number, its module, its part of the cycle model."""
+
+from pathlib import Path
+
+from pyimc.engines.engine import Engine
+
+ENGINE = Engine(kind="negate", number=2, rtl=Path(__file__).parent / "negate_engine.v", cycle="negate.cycle")
