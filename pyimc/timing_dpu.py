@@ -10,7 +10,7 @@ from itertools import chain
 
 from pyimc.isa import OPERATIONS
 
-LATENCY_CYCLES = 5
+LATENCY_CYCLES = 9
 """From the last slot of a chunk to the cycle in which a word that it completes is on the output."""
 
 

@@ -8,9 +8,10 @@ What is written in cycle t is seen in cycle t + 1. The rules, each of which a li
               of the next tile is written in the cycle in which the tile before it is taken, never earlier
     done      in the cycle of a firing's last chunk; the next firing is accepted one cycle later
     convert   a tile taken in cycle t is converted in t + 1 .. t + n; the next one is taken in t + n at the earliest,
-              the first tile of a pixel only after the drain has read the pixel two before it
-    drain     one word of columns per cycle from the cycle after the pixel's last conversion on; offered 3 cycles later;
-              of a layer that takes or gives partial maps, a quarter of a word of columns
+              the first tile of a pixel only when the bank of the pixel two before it is free
+    drain     one word of columns per cycle from the second cycle after the pixel's last conversion on; offered 6 cycles
+              later; of a layer that takes or gives partial maps, a quarter of a word of columns
+    bank      free two cycles after its last columns are read: they leave the memory in the cycle between
     freed     partial sums are offered for release the cycle after the last ones of a firing were read; until that is
               over, the last ones of the next firing wait
     packer    a word is on the output one cycle after the bytes that complete it; what a firing's last word of columns
@@ -27,7 +28,7 @@ from pyimc.network import PARTIAL_BYTES
 
 GATHER_LATENCY_CYCLES = 3
 """From the issue to the cycle in which the first chunk is written."""
-DRAIN_LATENCY_CYCLES = 3
+DRAIN_LATENCY_CYCLES = 6
 """From reading a word of columns to the cycle in which its bytes are offered to the packer."""
 
 
@@ -205,7 +206,7 @@ class Pipeline:
     def _drain(self, layer: Layer, end: bool, bytes_held: int, words: list[int]) -> int:
         """Reads a pixel after its conversion; appends the words it completes, returns the bytes left over."""
         lanes, columns = self.engine.lanes, drain_columns(self.engine, layer)
-        self._read = max(self._read, self._convert + 1)
+        self._read = max(self._read, self._convert + 2)
         for first in range(0, layer.channels, columns):
             last = first + columns >= layer.channels
             if layer.partial_in and last and end:
@@ -214,7 +215,9 @@ class Pipeline:
             if layer.partial_in and last and end:
                 self._freed = read + 2
             self._read = read + 1
-            offered = self._moving(self._moving(read + 1) + 1) + 1
+            offered = left = self._moving(read + 1) + 1
+            for _ in range(DRAIN_LATENCY_CYCLES - 2):
+                offered = self._moving(offered) + 1
             if offered == self._flush:
                 self._held.append(offered)
                 self.flush_stalls += 1
@@ -227,7 +230,7 @@ class Pipeline:
             if end and bytes_held and last:
                 words.append(offered + 2 if self._flush == offered + 1 else offered + 1)
                 bytes_held = 0
-        self._bank.append(self._read)
+        self._bank.append(left)
         return bytes_held
 
     def _moving(self, cycle: int) -> int:

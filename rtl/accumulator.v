@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // accumulator - shift-and-add of the converted columns over bit steps and row tiles, in two banks.
 //
-// One bank accumulates a pixel while the other is drained. Columns are converted a group (ADCS of them) at a time.
-// Sums arrive in lanes of LANE bits and accumulate in lanes of 2*LANE bits, so that one wide addition does a whole
-// group: even columns of a group go to its lower half, odd ones to its upper half, and no lane ever overflows
-// (255 * 255 * 66051 rows < 2**32). `column_low` of the drain undoes that order. Timing: one group per cycle;
-// the row read is combinational.
+// One bank accumulates a pixel while the drain reads the other: two memories with one read and one write port each.
+// Columns are converted a group (ADCS of them) at a time. Sums arrive in lanes of LANE bits and accumulate in lanes of
+// 2*LANE bits, so that one wide addition does a whole group: even columns of a group go to its lower half, odd ones to
+// its upper half (COLUMN of the drain undoes that order), and no lane ever overflows (255 * 255 * 66051 rows < 2**32).
+// Timing: one group per cycle. In the cycle of `add` the sums are shifted and the group is read, in the next the two are
+// added and written, so that a row may be read two cycles after its last `add`. Data of a read enabled in cycle t is on
+// read_data from t + 1 on, as long as nothing is added to its bank.
 `default_nettype none
 
 module accumulator #(
@@ -17,12 +19,14 @@ module accumulator #(
     parameter GROUP_BITS = 5
 ) (
     input  wire                    clk,
+    input  wire                    rst,
     input  wire                    add,
     input  wire                    clear,      // start from zero
     input  wire                    bank,
     input  wire [GROUP_BITS-1:0]   group,
     input  wire [3:0]              step,
     input  wire [ADCS*LANE-1:0]    sums,
+    input  wire                    read,       // not of the bank that is added to
     input  wire                    read_bank,
     input  wire [GROUP_BITS-1:0]   read_row,
     output wire [WIDTH*2*LANE-1:0] read_data
@@ -31,41 +35,60 @@ module accumulator #(
     localparam ROWS = COLUMNS / WIDTH;
     localparam PART = ADCS * 2 * LANE;         // bits of a group
     localparam HALF = ADCS * LANE;             // bits of its even columns
-    localparam INDEX_BITS = GROUP_BITS + 1;
 
     generate
-        if (ADCS < 2 || WIDTH % ADCS != 0 || COLUMNS % WIDTH != 0) begin : gen_illegal
-            accumulator_ADCS_must_be_2_or_more_and_divide_WIDTH_and_WIDTH_divide_COLUMNS u_error ();
+        if (ADCS < 2 || WIDTH % ADCS != 0 || (PARTS & (PARTS - 1)) != 0 || COLUMNS % WIDTH != 0) begin : gen_illegal
+            accumulator_WIDTH_must_be_a_power_of_two_times_ADCS_of_2_or_more_and_divide_COLUMNS u_error ();
         end
         if (LANE < 16) begin : gen_lane
             accumulator_LANE_must_be_16_or_more u_error ();
         end
     endgenerate
 
-    reg [WIDTH*2*LANE-1:0] rows [0:2*ROWS-1];
-
     localparam [HALF-1:0] EVEN = {ADCS/2{{LANE{1'b0}}, {LANE{1'b1}}}};
-    localparam [INDEX_BITS-1:0] BANK = ROWS[INDEX_BITS-1:0];
 
-    reg [PART-1:0]       spread, old;
-    // verilator lint_off UNUSEDSIGNAL
-    // reason: a row number needs fewer bits than a group number when a row holds several groups
-    reg [INDEX_BITS-1:0] index, part;
+    reg [WIDTH*2*LANE-1:0] rows_0 [0:ROWS-1];
+    reg [WIDTH*2*LANE-1:0] rows_1 [0:ROWS-1];
+    reg [WIDTH*2*LANE-1:0] row_0_q, row_1_q;   // what was read of a bank
 
-    // verilator lint_off BLKSEQ
-    // reason: what is assigned at once is a temporary of its block
-    always @(posedge clk) if (add) begin
-        index = {1'b0, group} / PARTS[INDEX_BITS-1:0] + (bank ? BANK : {INDEX_BITS{1'b0}});
-        part = {1'b0, group} % PARTS[INDEX_BITS-1:0];
-        spread = {(sums >> LANE) & EVEN, sums & EVEN};
-        old = clear ? {PART{1'b0}} : rows[index][part*PART +: PART];
-        rows[index][part*PART +: PART] <= old + (spread << (step * DAC[3:0]));
+    reg                    add_q, clear_q, bank_q, again_q, read_bank_q;
+    reg [GROUP_BITS-1:0]   group_q;
+    reg [PART-1:0]         shifted_q;          // sums of the group in cycle t + 1
+    reg [PART-1:0]         total_q;            // written at the end of the cycle before
+
+    // verilator lint_off WIDTH
+    // reason: a row has a power of two of groups: shifts and masks
+    wire [GROUP_BITS-1:0]  row = group / PARTS;
+    wire [GROUP_BITS-1:0]  row_q = group_q / PARTS;
+    wire [GROUP_BITS-1:0]  part_q = group_q % PARTS;
+    // verilator lint_on WIDTH
+    wire                  fetch = add && !clear;
+    wire                  read_0 = fetch && !bank || read && !read_bank;
+    wire                  read_1 = fetch && bank || read && read_bank;
+    wire [GROUP_BITS-1:0] index_0 = add && !bank ? row : read_row;
+    wire [GROUP_BITS-1:0] index_1 = add && bank ? row : read_row;
+    wire [WIDTH*2*LANE-1:0] old_row = bank_q ? row_1_q : row_0_q;
+    wire [PART-1:0]       old = clear_q ? {PART{1'b0}} : again_q ? total_q : old_row[part_q*PART +: PART];
+    wire [PART-1:0]       total = old + shifted_q;
+
+    always @(posedge clk) if (add || add_q || read || rst) begin
+        add_q <= add;
+        if (read_0) row_0_q <= rows_0[index_0];
+        if (read_1) row_1_q <= rows_1[index_1];
+        if (read) read_bank_q <= read_bank;
+        if (add) begin
+            {clear_q, bank_q, group_q} <= {clear, bank, group};
+            again_q <= add_q && bank == bank_q && group == group_q;
+            shifted_q <= {(sums >> LANE) & EVEN, sums & EVEN} << (step * DAC[3:0]);
+        end
+        if (add_q) begin
+            total_q <= total;
+            if (bank_q) rows_1[row_q][part_q*PART +: PART] <= total;
+            else rows_0[row_q][part_q*PART +: PART] <= total;
+        end
+        if (rst) add_q <= 1'b0;
     end
-    // verilator lint_on BLKSEQ
-
-    wire [INDEX_BITS-1:0] read_index = {1'b0, read_row} + (read_bank ? BANK : {INDEX_BITS{1'b0}});
-    assign read_data = rows[read_index];
-    // verilator lint_on UNUSEDSIGNAL
+    assign read_data = read_bank_q ? row_1_q : row_0_q;
 endmodule
 
 `default_nettype wire

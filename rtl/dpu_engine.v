@@ -7,17 +7,17 @@
 //                  | mem_addr    mem_data ^
 //
 // Timing of a firing accepted in cycle 0 (no back-pressure): memory slots in cycles 1..slots, `done` in cycle slots,
-// the next firing accepted from slots + 1 on; the last word leaves in cycle slots + 5 (+ 1 if its bytes straddle, see
+// the next firing accepted from slots + 1 on; the last word leaves in cycle slots + 9 (+ 1 if its bytes straddle, see
 // packer). slots: see vector_fetch. While a word cannot leave, everything waits; nothing else costs a cycle.
 // Model: values pyimc.golden (all but Mvm), cycles pyimc.timing_dpu.
 `default_nettype none
 `include "imc_isa.vh"
 
 module dpu_engine #(
-    parameter WORD     = 128,
+    parameter WORD = 128,
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4,
-    parameter PARAMS   = 4096        // multipliers
+    parameter PARAMETERS = 4096        // multipliers
 ) (
     input  wire                clk,
     input  wire                rst,
@@ -95,7 +95,7 @@ module dpu_engine #(
         .m_bytes(slot_bytes), .m_last(slot_last)
     );
 
-    vector_unit #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMS(PARAMS)) u_unit (
+    vector_unit #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS)) u_unit (
         .clk(clk), .rst(rst), .step(step),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
         .mem_data(mem_data),

@@ -6,8 +6,10 @@
 // to round_clamp and the packer. Of a layer that is cut into parts, it may add the accumulators of the part before,
 // from the ring of port 1 (`partial_in`), and hand its own on as they are (`partial_out`), a quarter of a word of
 // columns at a time: their 32-bit accumulators are one word. What a firing has read of that ring is free then.
-// Timing: one word or quarter per cycle, 3 cycles from the bank to the packer, all held while the packer waits; the
-// bank is free after its last columns are read. The last columns of a firing wait while `freed_*` is on offer.
+// Timing: a bank is read from the second cycle of `pixel_full` on (in the first its actor's tables are looked up), one
+// word or quarter per cycle, which takes 6 cycles to the packer: memories, sum, two of multiplier, two of round_clamp.
+// All wait while the packer waits. The bank is free when its last columns are in the sum. The last columns of a
+// firing are not read while `freed_*` is on offer.
 // Python: pyimc.golden.run_node for an Mvm.
 `default_nettype none
 `include "imc_isa.vh"
@@ -39,6 +41,7 @@ module drain #(
     input  wire [1:0]              pixel_end,
     output wire [1:0]              pixel_done,
     // accumulators
+    output wire                    read,
     output wire                    read_bank,
     output wire [GROUP_BITS-1:0]   read_row,
     input  wire [WIDTH*2*LANE-1:0] read_data,
@@ -67,6 +70,7 @@ module drain #(
     localparam PER_ROW = WIDTH / LANES;                 // words of columns in an accumulator row
     localparam PARAM_ROWS = PARAMETERS / LANES;
     localparam SHIFT = ADCS > LANES ? LANES / 2 * ACC : 0;   // from one word of columns to the next in a row
+    localparam PER_BITS = $clog2(PER_ROW) > 0 ? $clog2(PER_ROW) : 1;
     localparam PARAM_BITS = $clog2(PARAM_ROWS) > 0 ? $clog2(PARAM_ROWS) : 1;
 
     generate
@@ -113,46 +117,40 @@ module drain #(
             multiplier[cfg_row][cfg_lane*31 +: 31] <= cfg_data[`IMC_PARAM_1_MULTIPLIER];
     end
 
+    // ------------------------------------------------------------------------------------------- the full banks
+    // What the tables say of the actor of each, looked up in the first cycle of `pixel_full`.
+    reg                    known_0_q, known_1_q, in_0_q, in_1_q, out_0_q, out_1_q;
+    reg [`IMC_ENTRY_BITS-1:0] output_0_q, output_1_q;
+    wire                   leaves_0, leaves_1;            // its last columns are in the memory's output
+    wire                   learn_0 = pixel_full[0] && !known_0_q && !leaves_0;
+    wire                   learn_1 = pixel_full[1] && !known_1_q && !leaves_1;
+    wire                   forget;                        // the last columns of the bank are read
+
     // ---------------------------------------------------------------------------------- the columns being read
-    reg                  bank_q;
-    reg [17:0]           quarter_q;
-    wire [15:0]          word = quarter_q[17:2];
-    wire [CTX_BITS-1:0]  ctx = bank_q ? pixel_ctx_1 : pixel_ctx_0;
-    wire [31:0]          sum = bank_q ? pixel_sum_1 : pixel_sum_0;
-    wire [`IMC_ENTRY_BITS-1:0] out = output_table[ctx];
-    wire                 partial_in = in_table[ctx];
-    wire                 partial_out = out_table[ctx];
-    wire                 partial = partial_in || partial_out;
-    wire [15:0]          columns_left = out[`IMC_OUTPUT_COLUMNS] - (quarter_q[15:0] << (LANE_BITS - 2));
-    wire [15:0]          columns = partial ? QUARTER[15:0] : LANES[15:0];
-    wire                 last_word = columns_left <= columns;
-    wire                 frees = partial_in && last_word && pixel_end[bank_q];
-    wire                 reading = pixel_full[bank_q] && !(frees && freed_valid);
-    wire [15:0]          row = word / PER_ROW[15:0];
-    wire [15:0]          param_row = (out[`IMC_OUTPUT_PARAMETERS] >> LANE_BITS) + word;
-    wire [PARAM_BITS-1:0] param_index = param_row[PARAM_BITS-1:0];
+    reg                    bank_q;
+    reg [17:0]             quarter_q;
+    wire [15:0]            word = quarter_q[17:2];
+    wire [CTX_BITS-1:0]    ctx = bank_q ? pixel_ctx_1 : pixel_ctx_0;
+    wire [`IMC_ENTRY_BITS-1:0] out = bank_q ? output_1_q : output_0_q;
+    wire                   partial_in = bank_q ? in_1_q : in_0_q;
+    wire                   partial_out = bank_q ? out_1_q : out_0_q;
+    wire                   partial = partial_in || partial_out;
+    wire [15:0]            columns_left = out[`IMC_OUTPUT_COLUMNS] - (quarter_q[15:0] << (LANE_BITS - 2));
+    wire [15:0]            columns = partial ? QUARTER[15:0] : LANES[15:0];
+    wire                   last_word = columns_left <= columns;
+    wire                   frees = partial_in && last_word && pixel_end[bank_q];
+    wire                   known = bank_q ? known_1_q : known_0_q;
+    wire                   reading = known && !(frees && freed_valid);
+    wire [15:0]            param_row = (out[`IMC_OUTPUT_PARAMETERS] >> LANE_BITS) + word;
+    wire [15:0]            row = word / PER_ROW[15:0];
+    wire [15:0]            place = word % PER_ROW[15:0];
+    assign forget = read && last_word;
     assign read_bank = bank_q;
     assign read_row = row[GROUP_BITS-1:0];
 
-    // ------------------------------------------------------------------------------------------------ pipeline
-    reg                  v1_q, v2_q, last1_q, last2_q, in1_q, out1_q, out2_q, out3_q;
-    reg [1:0]            quarter1_q, quarter2_q, quarter3_q;
-    reg [WORD-1:0]       raw2_q, raw3_q;
-    reg [CTX_BITS-1:0]   ctx1_q, ctx2_q;
-    reg [LANE_BITS:0]    n1_q, n2_q;
-    reg [PARAM_BITS-1:0] param1_q, param2_q;
-    reg [LANES*32-1:0]   value_q;
-    reg [LANES*32-1:0]   sums;
-    reg [LANES*64-1:0]   product_q;
-    reg [LANES*31-1:0]   factors;
-    reg [LANES*32-1:0]   biases;
-    reg signed [63:0]    value;
-    reg [WIDTH*2*LANE-1:0] lanes;
-    integer              i;
-
     wire go = !m_valid || m_ready;
-    wire step = reading && go;
-    assign mem_en = step && partial_in;
+    assign read = reading && go;
+    assign mem_en = read && partial_in;
     assign mem_addr = ring_head[ctx];
     wire [16:0] head_next = {1'b0, mem_addr} + 17'd1;
     wire [16:0] ring_end = {1'b0, ring_base[ctx]} + {1'b0, ring_size[ctx]};
@@ -164,7 +162,7 @@ module drain #(
         end else ring_head[ctx] <= head_next == ring_end ? ring_base[ctx] : head_next[15:0];
     end
 
-    reg [15:0] words_q;                         // read from the ring by this firing
+    reg [15:0] words_q;                                   // read from the ring by this firing
     always @(posedge clk) if (mem_en || freed_valid || rst) begin
         if (freed_ready) freed_valid <= 1'b0;
         if (mem_en) begin
@@ -181,74 +179,125 @@ module drain #(
         end
     end
 
-    assign pixel_done = {step && last_word && bank_q, step && last_word && !bank_q};
-    assign busy = v1_q || v2_q || m_valid;
+    wire stirs = pixel_full != 2'b00 || rst;
+    always @(posedge clk) if (stirs) begin
+        if (learn_0) begin
+            {known_0_q, in_0_q, out_0_q} <= {1'b1, in_table[pixel_ctx_0], out_table[pixel_ctx_0]};
+            output_0_q <= output_table[pixel_ctx_0];
+        end
+        if (learn_1) begin
+            {known_1_q, in_1_q, out_1_q} <= {1'b1, in_table[pixel_ctx_1], out_table[pixel_ctx_1]};
+            output_1_q <= output_table[pixel_ctx_1];
+        end
+        if (read) quarter_q <= last_word ? 18'd0 : quarter_q + (partial ? 18'd1 : 18'd4);
+        if (forget) begin
+            bank_q <= !bank_q;
+            if (bank_q) known_1_q <= 1'b0;
+            else known_0_q <= 1'b0;
+        end
+        if (rst) begin
+            bank_q <= 1'b0;
+            quarter_q <= 18'd0;
+            known_0_q <= 1'b0;
+            known_1_q <= 1'b0;
+        end
+    end
 
-    wire awake = (go && (reading || v1_q || v2_q || m_valid)) || rst;
+    // ------------------------------------------------------------------------------------------------ pipeline
+    // What belongs to a word travels through the stages 1 to 5 with it, the newest lowest: whether there is one, and
+    // {end of firing, raw accumulators, output word's quarter, valid columns, context, row of the parameters}.
+    localparam NOTE = 4 + LANE_BITS + 1 + CTX_BITS + PARAM_BITS;
+    reg [5:1]              v_q;
+    reg [5*NOTE-1:0]       note_q;
+    wire [LANE_BITS:0]     valid_columns = partial_out ? LANES[LANE_BITS:0]
+                                         : last_word ? columns_left[LANE_BITS:0] : columns[LANE_BITS:0];
+    wire [NOTE-1:0]        note = {
+        last_word && pixel_end[bank_q], partial_out, quarter_q[1:0], valid_columns, ctx, param_row[PARAM_BITS-1:0]
+    };
+    wire [PARAM_BITS-1:0]  row_1 = note_q[0*NOTE +: PARAM_BITS];
+    wire [PARAM_BITS-1:0]  row_3 = note_q[2*NOTE +: PARAM_BITS];
+    wire [CTX_BITS-1:0]    ctx_5 = note_q[4*NOTE + PARAM_BITS +: CTX_BITS];
+    wire                   raw_1 = note_q[1*NOTE-2];
+    wire                   raw_2 = note_q[2*NOTE-2];
+    wire                   raw_3 = note_q[3*NOTE-2];
+    wire                   raw_4 = note_q[4*NOTE-2];
+    wire                   raw_5 = note_q[5*NOTE-2];
+    wire [1:0]             quarter_1 = note_q[1*NOTE-4 +: 2];
+
+    // Stage 1: the sum of what was read.
+    reg                    bank1_q, pixel1_q, in1_q;      // the bank, its last columns, with partial sums
+    reg [PER_BITS-1:0]     word1_q;                       // of its row
+    reg [31:0]             offset1_q;                     // 128 times the sum of the inputs
+    reg [LANES*32-1:0]     bias_q;
+    reg [LANES*32-1:0]     value_q, values;
+    reg [WIDTH*2*LANE-1:0] lanes;
+    reg [31:0]             partial1;
+    integer                i;
+    assign leaves_0 = v_q[1] && pixel1_q && !bank1_q;
+    assign leaves_1 = v_q[1] && pixel1_q && bank1_q;
+    assign pixel_done = {leaves_1 && go, leaves_0 && go};
+    assign busy = v_q != 5'd0 || m_valid;
+
+    // Stage 2: its multipliers; 4: its shifts. Raw accumulators pass by.
+    reg [LANES*31-1:0]     factor_q;
+    reg [LANES*6-1:0]      shift_q;
+    reg [WORD-1:0]         raw2_q, raw3_q, raw4_q, raw5_q, raw6_q;
+    reg                    raw_q;
+    reg [1:0]              quarter6_q;
+
+    wire awake = (go && (reading || busy)) || rst;
 
     // verilator lint_off BLKSEQ
     // reason: what is assigned at once is a temporary of its block
     always @(posedge clk) if (awake) begin
-        v1_q <= reading;
-        v2_q <= v1_q;
-        m_valid <= v2_q;
+        v_q <= {v_q[4:1], reading};
+        m_valid <= v_q[5];
+        note_q <= {note_q[4*NOTE-1:0], note};
         if (reading) begin
-            biases = bias[param_index];
-            lanes = read_data >> ({16'd0, word} % PER_ROW) * SHIFT;
+            {bank1_q, pixel1_q, in1_q, word1_q} <= {bank_q, last_word, partial_in, place[PER_BITS-1:0]};
+            offset1_q <= {bank_q ? pixel_sum_1[24:0] : pixel_sum_0[24:0], 7'd0};
+            bias_q <= bias[param_row[PARAM_BITS-1:0]];
+        end
+        if (v_q[1]) begin
+            lanes = read_data >> {{32-PER_BITS{1'b0}}, word1_q} * SHIFT;
             for (i = 0; i < LANES; i = i + 1) begin
-                value_q[i*32 +: 32] <= lanes[COLUMN[i*32 +: 32] +: 32] + biases[i*32 +: 32] - {sum[24:0], 7'd0};
+                partial1 = in1_q ? mem_data[(i % QUARTER)*32 +: 32] : 32'd0;
+                values[i*32 +: 32] = lanes[COLUMN[i*32 +: 32] +: 32] + bias_q[i*32 +: 32] + partial1 - offset1_q;
             end
-            n1_q <= partial_out ? LANES[LANE_BITS:0] : last_word ? columns_left[LANE_BITS:0] : columns[LANE_BITS:0];
-            {in1_q, out1_q, quarter1_q} <= {partial_in, partial_out, quarter_q[1:0]};
-            ctx1_q <= ctx;
-            last1_q <= last_word && pixel_end[bank_q];
-            param1_q <= param_index;
-            quarter_q <= last_word ? 18'd0 : quarter_q + (partial ? 18'd1 : 18'd4);
-            if (last_word) bank_q <= !bank_q;
+            value_q <= values;
+            if (raw_1) raw2_q <= values[quarter_1*WORD +: WORD];
+            else factor_q <= multiplier[row_1];
         end
-        if (v1_q) begin
-            sums = value_q;
-            if (in1_q) for (i = 0; i < LANES; i = i + 1)
-                sums[i*32 +: 32] = sums[i*32 +: 32] + mem_data[(i % QUARTER)*32 +: 32];
-            if (out1_q) raw2_q <= sums[quarter1_q*WORD +: WORD];
-            else begin
-                factors = multiplier[param1_q];
-                for (i = 0; i < LANES; i = i + 1) begin
-                    value = {{32{sums[i*32 + 31]}}, sums[i*32 +: 32]};
-                    product_q[i*64 +: 64] <= value * $signed({33'd0, factors[i*31 +: 31]});
-                end
-            end
-            {n2_q, ctx2_q, last2_q, param2_q} <= {n1_q, ctx1_q, last1_q, param1_q};
-            {out2_q, quarter2_q} <= {out1_q, quarter1_q};
+        if (v_q[2] && raw_2) raw3_q <= raw2_q;
+        if (v_q[3]) begin
+            if (raw_3) raw4_q <= raw3_q;
+            else shift_q <= shift[row_3];
         end
-        if (v2_q) begin
-            {m_bytes, m_ctx, m_last} <= {n2_q, ctx2_q, last2_q};
-            {out3_q, quarter3_q} <= {out2_q, quarter2_q};
-            if (out2_q) raw3_q <= raw2_q;
+        if (v_q[4] && raw_4) raw5_q <= raw4_q;
+        if (v_q[5]) begin
+            {m_last, raw_q, quarter6_q, m_bytes, m_ctx} <= note_q[4*NOTE + PARAM_BITS +: NOTE - PARAM_BITS];
+            if (raw_5) raw6_q <= raw5_q;
         end
         if (rst) begin
-            v1_q <= 1'b0;
-            v2_q <= 1'b0;
+            v_q <= 5'd0;
             m_valid <= 1'b0;
-            bank_q <= 1'b0;
-            quarter_q <= 18'd0;
         end
     end
     // verilator lint_on BLKSEQ
 
-    wire [WORD-1:0] requantised;
-    assign m_data = out3_q ? raw3_q : requantised >> {quarter3_q, 3'd0} * QUARTER;
-    wire [`IMC_ENTRY_BITS-1:0] out2 = output_table[ctx2_q];
-    round_clamp #(.LANES(LANES)) u_round_clamp (
-        .clk(clk),
-        .en(v2_q && go && !out2_q),
-        .product(product_q),
-        .shift(shift[param2_q]),
-        .zero_point(out2[`IMC_OUTPUT_ZERO_POINT]),
-        .low(out2[`IMC_OUTPUT_LOW]),
-        .high(out2[`IMC_OUTPUT_HIGH]),
-        .data(requantised)
+    wire [LANES*64-1:0] product;
+    multiplier #(.LANES(LANES), .BITS(32)) u_multiplier (
+        .clk(clk), .first(go && v_q[2] && !raw_2), .value(value_q), .factor(factor_q),
+        .second(go && v_q[3] && !raw_3), .more(1'b0), .product(product)
     );
+    wire [WORD-1:0] requantised;
+    wire [`IMC_ENTRY_BITS-1:0] out_5 = output_table[ctx_5];
+    round_clamp #(.LANES(LANES)) u_round_clamp (
+        .clk(clk), .first(go && v_q[4] && !raw_4), .product(product), .shift(shift_q),
+        .second(go && v_q[5] && !raw_5), .zero_point(out_5[`IMC_OUTPUT_ZERO_POINT]), .low(out_5[`IMC_OUTPUT_LOW]),
+        .high(out_5[`IMC_OUTPUT_HIGH]), .data(requantised)
+    );
+    assign m_data = raw_q ? raw6_q : requantised >> {quarter6_q, 3'd0} * QUARTER;
 endmodule
 // verilator lint_on UNUSEDSIGNAL
 

@@ -116,7 +116,7 @@ module engine #(
                 .WORD(WORD),
                 .CONTEXTS(CONTEXTS),
                 .CTX_BITS(CTX_BITS),
-                .PARAMS(PARAMETERS)
+                .PARAMETERS(PARAMETERS)
             ) u_engine (
                 .clk(clk),
                 .rst(rst),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // fifo - first-in first-out buffer between two valid/ready streams, of any depth from 2 up.
 //
-// Why: it decouples two sides and cuts the ready path: s_ready = !full and m_valid = !empty are registers, so
-// neither side sees the other's handshake combinationally.
+// It decouples two sides and cuts the ready path: s_ready = !full and m_valid = !empty are registers, so neither side
+// sees the other's handshake combinationally. The words are in a memory with a registered read, as an SRAM macro has:
+// in every cycle it reads the word that is at the output in the next; a word that is written just then passes it by.
 //
 // Latency: a word written at clock edge t is on m_data from edge t on (it can be taken at edge t+1): 1 cycle.
 // Throughput: 1 word per cycle as long as it is neither full nor empty.
@@ -27,11 +28,11 @@ module fifo #(
 );
 
     generate
-        if (WIDTH < 1) begin : gen_bad_width
-            error_fifo_WIDTH_must_be_at_least_1 u_error ();
+        if (WIDTH < 1) begin : gen_width
+            fifo_WIDTH_must_be_at_least_1 u_error ();
         end
-        if (DEPTH < 2) begin : gen_bad_depth
-            error_fifo_DEPTH_must_be_at_least_2 u_error ();
+        if (DEPTH < 2) begin : gen_depth
+            fifo_DEPTH_must_be_at_least_2 u_error ();
         end
     endgenerate
 
@@ -41,6 +42,9 @@ module fifo #(
     reg [WIDTH-1:0] mem [0:DEPTH-1];
     reg [AW-1:0]    wr_q;   // next slot to write
     reg [AW-1:0]    rd_q;   // slot at the output
+    reg [WIDTH-1:0] read_q; // what the memory read
+    reg [WIDTH-1:0] past_q; // what passed it by,
+    reg             past;   // and is at the output
     reg             full_q;
     reg             empty_q;
 
@@ -51,10 +55,18 @@ module fifo #(
 
     assign s_ready = !full_q;
     assign m_valid = !empty_q;
-    assign m_data  = mem[rd_q];
+    assign m_data  = past ? past_q : read_q;
+
+    wire [AW-1:0] next = pop ? rd_d : rd_q;
+    wire          passes = push && wr_q == next;
 
     always @(posedge clk)
         if (push || pop || rst) begin
+            past <= passes;
+            if (passes)
+                past_q <= s_data;
+            else
+                read_q <= mem[next];
             if (push) begin
                 mem[wr_q] <= s_data;
                 wr_q      <= wr_d;

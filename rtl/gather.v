@@ -43,7 +43,7 @@ module gather #(
     output reg                 tile_first,
     output reg                 tile_last,
     output reg                 tile_end,
-    output reg  [31:0]         tile_sum,
+    output wire [31:0]         tile_sum,
     output reg                 tile_valid,
     input  wire                tile_ready
 );
@@ -70,16 +70,18 @@ module gather #(
     reg [15:0]         offset_q;                        // words by which these lie behind the start of their rows
     reg [7:0]          kernel_rows_q, zero_q, top_q, below_q, ky_q;
     reg [15:0]         row_tiles_q, tile_q;
-    reg [15:0]         pos_q;                           // bytes into the run
-    reg signed [20:0]  x_q;                             // bytes from the start of the row to the window
-    reg [POS_BITS-1:0] fill_q;                          // bytes in the tile
+    reg [15:0]         run_left_q;                      // bytes of the run that are not gathered
+    reg signed [20:0]  x_q;                             // bytes from the start of the row to the window,
+    reg signed [20:0]  at_q;                            // to the chunk,
+    reg signed [20:0]  end_left_q;                      // and from the chunk to the end of the row
+    reg [POS_BITS-1:0] fill_q;                          // bytes in the tile,
+    reg [POS_BITS-1:0] tile_left_q;                     // that are missing
 
     // -------------------------------------------------------------------------------- the chunk of this cycle
     // Computed in the clocked block, so that an idle gather costs the simulator nothing.
-    reg [POS_BITS-1:0] tile_rows;
-    reg [15:0]         left, more;
-    reg signed [20:0]  x;
-    reg                in_image, run_end, tile_full, pixel_end;
+    reg [LANE_BITS:0]  limit, more;                     // bytes before the word or the padding ends; of the chunk
+    reg                in_image, run_end, tile_full, pixel_end, last_tile;
+    reg signed [20:0]  next_x;
     reg [16:0]         address;
 
     // stage 1: address on the memory; stage 2: data back from the memory
@@ -99,12 +101,27 @@ module gather #(
     // --------------------------------------------------------------------------------------------- the merger
     reg [ROWS*8+WORD-1:0] fill_data;                    // the last chunk of a tile may reach past it with zeros
     assign tile_x = fill_data[ROWS*8-1:0];
-    reg [WORD-1:0] chunk;
+    reg [WORD-1:0] bytes;                               // those of the chunk, where they are in their word
     localparam PAIRS = LANES / 2;
     localparam [WORD-1:0] EVEN = {PAIRS{16'h00ff}};
     localparam [WORD-1:0] ONES = {WORD{1'b1}};
-    reg [WORD-1:0] pairs;
+    reg [15:0] chunk_sum_q;                             // of the last chunk; it joins the sum a cycle later
+    reg [31:0] sum_q;                                   // of the pixel's chunks before it
+    assign tile_sum = sum_q + {16'd0, chunk_sum_q};
 
+    // A tree of wide additions, in lanes of 16 bits, the sum in the lowest.
+    function [15:0] byte_sum(input [WORD-1:0] summands);
+        reg [WORD-1:0] lanes;
+        integer n;
+        begin
+            lanes = (summands & EVEN) + ((summands >> 8) & EVEN);
+            for (n = 16; n < WORD; n = 2 * n) lanes = lanes + (lanes >> n);
+            byte_sum = lanes[15:0];
+        end
+    endfunction
+
+    wire [`IMC_TILES_BITS-1:0] issue_tiles = tiles_table[issue_ctx];
+    wire [15:0] issue_last_rows = issue_tiles[`IMC_TILES_LAST_ROWS];
     wire [`IMC_FIRE_X0_BITS-1:0] issue_x0 = issue_instr[`IMC_FIRE_X0];
     wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
     wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
@@ -126,10 +143,10 @@ module gather #(
             step_q <= window_table[issue_ctx][`IMC_WINDOW_STEP];
             row_bytes_q <= window_table[issue_ctx][`IMC_WINDOW_ROW_BYTES];
             row_words_q <= window_table[issue_ctx][`IMC_WINDOW_ROW_WORDS];
-            kernel_rows_q <= tiles_table[issue_ctx][`IMC_TILES_KERNEL_ROWS];
-            row_tiles_q <= tiles_table[issue_ctx][`IMC_TILES_ROW_TILES];
-            last_rows_q <= tiles_table[issue_ctx][`IMC_TILES_LAST_ROWS];
-            zero_q <= tiles_table[issue_ctx][`IMC_TILES_ZERO_POINT];
+            kernel_rows_q <= issue_tiles[`IMC_TILES_KERNEL_ROWS];
+            row_tiles_q <= issue_tiles[`IMC_TILES_ROW_TILES];
+            last_rows_q <= issue_tiles[`IMC_TILES_LAST_ROWS];
+            zero_q <= issue_tiles[`IMC_TILES_ZERO_POINT];
             pixels_q <= issue_instr[`IMC_FIRE_PIXELS];
             offset_q <= issue_instr[`IMC_FIRE_OFFSET];
             x_q <= {{3{issue_x0[`IMC_FIRE_X0_BITS-1]}}, issue_x0};
@@ -141,8 +158,13 @@ module gather #(
             ring_end_q <= {1'b0, issue_base} + {1'b0, issue_size};
             ky_q <= 0;
             tile_q <= 0;
-            pos_q <= 0;
+            run_left_q <= window_table[issue_ctx][`IMC_WINDOW_RUN];
+            at_q <= {{3{issue_x0[`IMC_FIRE_X0_BITS-1]}}, issue_x0};
+            end_left_q <= $signed({5'd0, window_table[issue_ctx][`IMC_WINDOW_ROW_BYTES]})
+                          - $signed({{3{issue_x0[`IMC_FIRE_X0_BITS-1]}}, issue_x0});
             fill_q <= 0;
+            tile_left_q <= issue_tiles[`IMC_TILES_ROW_TILES] == 16'd1
+                           ? issue_last_rows[POS_BITS-1:0] : ROWS[POS_BITS-1:0];
         end
         if (go && (active_q || v1_q)) begin
             v1_q <= active_q;
@@ -153,30 +175,26 @@ module gather #(
         end else if (go) v2_q <= 1'b0;
         if (active_q && go) begin
             in_image = ky_q >= top_q && ky_q < below_q;
-            x = x_q + {5'd0, pos_q};
-            tile_rows = tile_q + 1'b1 == row_tiles_q ? last_rows_q[POS_BITS-1:0] : ROWS[POS_BITS-1:0];
-            left = run_q - pos_q;
-            more = {{16-POS_BITS{1'b0}}, tile_rows - fill_q};
-            if (more < left) left = more;
             pad1_q <= 1'b1;
             off1_q <= 0;
-            more = LANES[15:0];
-            if (in_image && x < 0) begin
-                if (-x < {5'd0, more}) more = ~x[15:0] + 16'd1;
-            end else if (in_image && x < $signed({5'd0, row_bytes_q})) begin
+            limit = LANES[LANE_BITS:0];
+            if (in_image && at_q < 0) begin
+                if (&at_q[20:LANE_BITS]) limit = {at_q[LANE_BITS-1:0] == 0, ~at_q[LANE_BITS-1:0] + 1'b1};
+            end else if (in_image && end_left_q > 0) begin
                 pad1_q <= 1'b0;
-                off1_q <= x[LANE_BITS-1:0];
-                more = LANES[15:0] - {{16-LANE_BITS{1'b0}}, x[LANE_BITS-1:0]};
-                if (row_bytes_q - x[15:0] < more) more = row_bytes_q - x[15:0];
-                address = {1'b0, row_q} + {1'b0, (x[15:0] >> LANE_BITS) - offset_q};
+                off1_q <= at_q[LANE_BITS-1:0];
+                limit = LANES[LANE_BITS:0] - {1'b0, at_q[LANE_BITS-1:0]};
+                if (end_left_q < $signed({{20-LANE_BITS{1'b0}}, limit})) limit = end_left_q[LANE_BITS:0];
+                address = {1'b0, row_q} + {1'b0, (at_q[15:0] >> LANE_BITS) - offset_q};
                 if (address >= ring_end_q) address = address - {1'b0, size_q};
                 addr1_q <= address[15:0];
             end
-            if (left < more) more = left;
-            run_end = pos_q + more == run_q;
+            run_end = run_left_q <= {{15-LANE_BITS{1'b0}}, limit} && run_left_q <= {{16-POS_BITS{1'b0}}, tile_left_q};
+            tile_full = tile_left_q <= {{POS_BITS-LANE_BITS-1{1'b0}}, limit}
+                        && {{16-POS_BITS{1'b0}}, tile_left_q} <= run_left_q;
+            more = run_end ? run_left_q[LANE_BITS:0] : tile_full ? tile_left_q[LANE_BITS:0] : limit;
             pixel_end = run_end && ky_q + 1'b1 == kernel_rows_q;
-            tile_full = fill_q + more[POS_BITS-1:0] == tile_rows;
-            n1_q <= more[LANE_BITS:0];
+            n1_q <= more;
             pos1_q <= fill_q;
             full1_q <= tile_full;
             start1_q <= fill_q == 0;
@@ -184,8 +202,15 @@ module gather #(
             last1_q <= pixel_end;
             end1_q <= pixels_q == 12'd1;
             final1_q <= pixel_end && pixels_q == 12'd1;
-            pos_q <= run_end ? 16'd0 : pos_q + more;
-            fill_q <= tile_full ? {POS_BITS{1'b0}} : fill_q + more[POS_BITS-1:0];
+            next_x = pixel_end ? x_q + $signed({5'd0, step_q}) : x_q;
+            last_tile = pixel_end ? row_tiles_q == 16'd1 : tile_q + 16'd2 == row_tiles_q;
+            run_left_q <= run_end ? run_q : run_left_q - {{15-LANE_BITS{1'b0}}, more};
+            at_q <= run_end ? next_x : at_q + $signed({{20-LANE_BITS{1'b0}}, more});
+            end_left_q <= run_end ? $signed({5'd0, row_bytes_q}) - next_x
+                                  : end_left_q - $signed({{20-LANE_BITS{1'b0}}, more});
+            fill_q <= tile_full ? {POS_BITS{1'b0}} : fill_q + {{POS_BITS-LANE_BITS-1{1'b0}}, more};
+            tile_left_q <= tile_full ? (last_tile ? last_rows_q[POS_BITS-1:0] : ROWS[POS_BITS-1:0])
+                                     : tile_left_q - {{POS_BITS-LANE_BITS-1{1'b0}}, more};
             if (tile_full) tile_q <= tile_q + 1'b1;
             if (run_end) begin
                 ky_q <= ky_q + 1'b1;
@@ -197,7 +222,7 @@ module gather #(
                 ky_q <= 0;
                 tile_q <= 0;
                 row_q <= head_q;
-                x_q <= x_q + $signed({5'd0, step_q});
+                x_q <= next_x;
                 pixels_q <= pixels_q - 1'b1;
                 active_q <= pixels_q != 12'd1;
             end
@@ -211,12 +236,11 @@ module gather #(
 
     always @(posedge clk) if (merging) begin
         if (v2_q && go) begin
-            chunk = (pad2_q ? {LANES{zero_q}} : mem_data >> {off2_q, 3'd0}) & ~(ONES << {n2_q, 3'd0});
-            if (start2_q) fill_data <= {{ROWS*8{1'b0}}, chunk};
-            else fill_data[{pos2_q, 3'd0} +: WORD] <= chunk;
-            pairs = (chunk & EVEN) + ((chunk >> 8) & EVEN);
-            pairs = pairs * {PAIRS{16'd1}};             // the highest 16 bits are the sum of all pairs
-            tile_sum <= (start2_q && first2_q ? 32'd0 : tile_sum) + {16'd0, pairs[WORD-16 +: 16]};
+            bytes = (pad2_q ? {LANES{zero_q}} : mem_data) & ~(ONES << {n2_q, 3'd0}) << {off2_q, 3'd0};
+            if (start2_q) fill_data <= {{ROWS*8{1'b0}}, bytes >> {off2_q, 3'd0}};
+            else fill_data[{pos2_q, 3'd0} +: WORD] <= bytes >> {off2_q, 3'd0};
+            chunk_sum_q <= byte_sum(bytes);
+            sum_q <= start2_q && first2_q ? 32'd0 : tile_sum;
             tile_valid <= full2_q;
             tile_ctx <= ctx_q;
             tile_first <= first2_q;

@@ -125,15 +125,15 @@ module imc_engine #(
     );
 
     // The ADCs: one group of columns per cycle.
-    wire                    read_bank;
+    wire                    read, read_bank;
     wire [GROUP_BITS-1:0]   read_row;
     wire [WIDTH*2*LANE-1:0] read_data;
     accumulator #(
         .COLUMNS(COLUMNS), .ADCS(ADCS), .WIDTH(WIDTH), .LANE(LANE), .DAC(DAC), .GROUP_BITS(GROUP_BITS)
     ) u_accumulator (
-        .clk(clk), .add(add), .clear(add_clear), .bank(add_bank), .group(add_group), .step(add_step),
+        .clk(clk), .rst(rst), .add(add), .clear(add_clear), .bank(add_bank), .group(add_group), .step(add_step),
         .sums(sums[add_column*(ADCS*LANE) +: ADCS*LANE]),
-        .read_bank(read_bank), .read_row(read_row), .read_data(read_data)
+        .read(read), .read_bank(read_bank), .read_row(read_row), .read_data(read_data)
     );
 
     wire [WORD-1:0]        bytes;
@@ -148,7 +148,7 @@ module imc_engine #(
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
         .pixel_full(pixel_full), .pixel_ctx_0(pixel_ctx_0), .pixel_ctx_1(pixel_ctx_1), .pixel_sum_0(pixel_sum_0),
         .pixel_sum_1(pixel_sum_1), .pixel_end(pixel_end), .pixel_done(pixel_done),
-        .read_bank(read_bank), .read_row(read_row), .read_data(read_data),
+        .read(read), .read_bank(read_bank), .read_row(read_row), .read_data(read_data),
         .mem_en(partial_en), .mem_addr(partial_addr), .mem_data(partial_data),
         .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_words(freed_words),
         .m_data(bytes), .m_bytes(bytes_n), .m_ctx(bytes_ctx), .m_last(bytes_last), .m_valid(bytes_valid),

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // vector_unit - the arithmetic of the dpu: aligns slots, combines them by lane, multiplies, requantises.
 //
-// Why: all operations are one pipeline. Stage 1 aligns the bytes read and combines them into an accumulator (the sum,
-// or the largest); stage 2 subtracts n zero points and multiplies, add a second time for input 1; stage 3 rounds, shifts
-// and clamps (round_clamp), or looks up (lut). What an actor needs is looked up by the context that travels along.
-//
-// Latency: 3 cycles from the slot that completes a chunk to m_valid. Throughput: 1 slot per cycle.
-// While the output waits, all stages wait: `step` is low.
-// Model: pyimc.golden, all nodes but Mvm.
+// All operations are one pipeline: align the bytes read; combine them into an accumulator (the sum, or the largest);
+// subtract n zero points; multiply (two stages of multiplier; add has a second product, for input 1); round and clamp (two
+// stages of round_clamp), or look up (lut). What an actor needs is looked up by the context that travels along.
+// Timing: 7 cycles from the slot that completes a chunk to m_valid, 1 slot per cycle. While the output waits, all stages
+// wait: `step` is low. Python: pyimc.golden, all nodes but Mvm.
 `default_nettype none
 `include "imc_isa.vh"
 
 module vector_unit #(
-    parameter WORD     = 128,
+    parameter WORD = 128,
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4,
-    parameter PARAMS   = 4096
+    parameter PARAMETERS = 4096
 ) (
     input  wire                      clk,
     input  wire                      rst,
@@ -54,19 +52,19 @@ module vector_unit #(
 
     localparam LANES = WORD / 8;
     localparam SUM   = 24;                       // 255 * 255 * 255 < 2**24
-    localparam PB    = $clog2(PARAMS);
+    localparam PB    = $clog2(PARAMETERS);
     localparam LB    = $clog2(LANES);
 
     generate
-        if (PARAMS < 2) begin : gen_bad_params
-            error_vector_unit_PARAMS_must_be_at_least_2 u_error ();
+        if (PARAMETERS < 2) begin : gen_illegal
+            vector_unit_PARAMETERS_must_be_at_least_2 u_error ();
         end
     endgenerate
 
     // Tables.
-    reg [`IMC_ENTRY_BITS-1:0] vector_mem [0:CONTEXTS-1];  // VECTOR
-    reg [`IMC_ENTRY_BITS-1:0] output_mem [0:CONTEXTS-1];    // OUTPUT
-    reg [30:0] multiplier_mem [0:PARAMS-1];      // PARAM_1
+    reg [`IMC_ENTRY_BITS-1:0] vector_mem [0:CONTEXTS-1];   // VECTOR
+    reg [`IMC_ENTRY_BITS-1:0] output_mem [0:CONTEXTS-1];   // OUTPUT
+    reg [30:0] multiplier_mem [0:PARAMETERS-1];       // PARAM_1
 
     wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
     wire cfg_vector     = cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_VECTOR;
@@ -85,32 +83,61 @@ module vector_unit #(
 
     assign step = !m_valid || m_ready;
 
-    // Stage 1: align and combine; the multiplier and the zero points of what is complete.
+    // Stage 1: align. The taps inside the image are counted here, ahead of their sum.
     reg [WORD-1:0]       low_q;                  // first read of two
-    reg [LANES*SUM-1:0]  sum_q;
     reg [15:0]           count_q;                // taps inside the image
-    reg signed [SUM:0]   bias_q;                 // count * zero point
-    reg [30:0]           factor_q;
-    reg                  product_valid_q;        // sum_q is complete
-    reg                  product_more_q;         // adds to product_q
-    reg                  product_emit_q;         // completes it
-    reg [LB:0]           product_bytes_q;
-    reg                  product_last_q;
-    reg [CTX_BITS-1:0]   product_ctx_q;
+    reg                  v1_q, combine1_q, clear1_q, first1_q, max1_q, final1_q, emit1_q, more1_q, last1_q;
+    reg [WORD-1:0]       aligned_q;
+    reg [15:0]           weight1_q;              // zero points in the sum
+    reg [7:0]            zero1_q;
+    reg [15:0]           base1_q, index1_q;      // of the multiplier
+    reg [LB:0]           bytes1_q;
+    reg [CTX_BITS-1:0]   ctx1_q;
 
-    /* verilator lint_off UNUSEDSIGNAL */        // fields that stage 3 reads, parameters above PARAMS
+    /* verilator lint_off UNUSEDSIGNAL */        // fields that the last stages read
     wire [`IMC_ENTRY_BITS-1:0] vector = vector_mem[s_ctx];
-    wire [`IMC_ENTRY_BITS-1:0] out_1 = output_mem[s_ctx];
-    wire [15:0] entry;
+    wire [`IMC_ENTRY_BITS-1:0] out_1  = output_mem[s_ctx];
     /* verilator lint_on UNUSEDSIGNAL */
     wire [2:0]  op     = vector[`IMC_VECTOR_OPERATION];
     wire        add    = op == `IMC_OPERATION_ADD;
     wire        max    = op == `IMC_OPERATION_MAX;
     wire [15:0] count  = (s_first ? 16'd0 : count_q) + {15'd0, s_inside};
-    wire [7:0]  zero   = s_side ? vector[`IMC_VECTOR_ZERO_POINT_1] : vector[`IMC_VECTOR_ZERO_POINT_0];
     wire [15:0] weight = max ? 16'd1 : count;
-    wire [15:0] index  = (add || op == `IMC_OPERATION_CONCAT) ? {15'd0, s_side} : weight;
-    assign entry = out_1[`IMC_OUTPUT_PARAMETERS] + index;
+
+    always @(posedge clk)
+        if (step && s_valid) begin
+            if (s_low)
+                low_q <= mem_data;
+            else begin
+                if (s_high)                      // the offset is not 0
+                    aligned_q <= low_q >> {s_offset, 3'd0} | mem_data << {{LB{1'b0}} - s_offset, 3'd0};
+                else
+                    aligned_q <= mem_data >> {s_offset, 3'd0};
+                count_q <= count;
+            end
+            {combine1_q, clear1_q} <= {!s_low && s_inside, !s_low && !s_inside && s_first};
+            {first1_q, max1_q, final1_q} <= {s_first, max, s_final};
+            if (s_final) begin
+                weight1_q <= weight;
+                zero1_q   <= s_side ? vector[`IMC_VECTOR_ZERO_POINT_1] : vector[`IMC_VECTOR_ZERO_POINT_0];
+                index1_q  <= (add || op == `IMC_OPERATION_CONCAT) ? {15'd0, s_side} : weight;
+                base1_q   <= out_1[`IMC_OUTPUT_PARAMETERS];
+                {more1_q, emit1_q, last1_q, bytes1_q, ctx1_q} <= {add && s_side, s_emit, s_last, s_bytes, s_ctx};
+            end
+        end
+
+    // Stage 2: combine; n zero points, the multiplier's address.
+    reg [LANES*SUM-1:0]  sum_q;
+    reg                  v2_q;                   // sum_q is complete
+    reg signed [SUM:0]   bias2_q;                // weight * zero point
+    reg                  more2_q, more3_q, more4_q;
+    reg                  emit2_q, emit3_q, emit4_q;
+    localparam NOTE = 1 + LB + 1 + CTX_BITS;     // {last, bytes, ctx}: travels with a chunk from here on
+    reg [NOTE-1:0]       note2_q, note3_q, note4_q, note5_q, note6_q;
+    reg [PB-1:0]         entry2_q;
+    /* verilator lint_off UNUSEDSIGNAL */        // parameters above PARAMETERS
+    wire [15:0]          entry = base1_q + index1_q;
+    /* verilator lint_on UNUSEDSIGNAL */
 
     function [LANES*SUM-1:0] combine(
         input [LANES*SUM-1:0] sums, input [WORD-1:0] bytes, input fresh, input largest
@@ -129,74 +156,59 @@ module vector_unit #(
     endfunction
 
     always @(posedge clk)
-        if (step && s_valid) begin : p_combine
-            reg [WORD-1:0] aligned;
-            if (s_low)
-                low_q <= mem_data;
-            if (!s_low && s_inside) begin
-                aligned = (s_high ? low_q : mem_data) >> {s_offset, 3'd0};
-                if (s_high)  // the offset is not 0
-                    aligned = aligned | mem_data << {{LB{1'b0}} - s_offset, 3'd0};
-                sum_q <= combine(sum_q, aligned, s_first, max);
-            end else if (!s_low && s_first)
+        if (step && v1_q) begin
+            if (combine1_q)
+                sum_q <= combine(sum_q, aligned_q, first1_q, max1_q);
+            else if (clear1_q)
                 sum_q <= {LANES*SUM{1'b0}};
-            if (!s_low)
-                count_q <= count;
-            if (s_final) begin
-                bias_q          <= $signed({1'b0, {8'd0, weight} * {16'd0, zero}});
-                factor_q        <= multiplier_mem[entry[PB-1:0]];
-                product_more_q  <= add && s_side;
-                product_emit_q  <= s_emit;
-                product_bytes_q <= s_bytes;
-                product_last_q  <= s_last;
-                product_ctx_q   <= s_ctx;
+            if (final1_q) begin
+                bias2_q  <= $signed({1'b0, {8'd0, weight1_q} * {16'd0, zero1_q}});
+                entry2_q <= entry[PB-1:0];
+                {more2_q, emit2_q, note2_q} <= {more1_q, emit1_q, last1_q, bytes1_q, ctx1_q};
             end
         end
 
-    // Stage 2: (sum - bias) * factor, 25 by 31 bits; add has two of them. The rest of VECTOR and OUTPUT joins here.
-    reg [LANES*64-1:0] product_q;
-    reg                round_valid_q;            // product_q is complete
-    reg [LB:0]         round_bytes_q;
-    reg                round_last_q;
-    reg [CTX_BITS-1:0] round_ctx_q;
+    // Stage 3: sum - bias, and the multiplier. Stages 4 and 5: their product, 25 by 31 bits; add has two of them.
+    reg                    v3_q, v4_q, v5_q;     // v5_q: the product is complete
+    reg [LANES*(SUM+1)-1:0] centred_q;
+    reg [30:0]             factor_q;
 
-    function [LANES*64-1:0] multiply(
-        input [LANES*64-1:0] products, input more,
-        input [LANES*SUM-1:0] sums, input signed [SUM:0] bias, input [30:0] factor
-    );
-        reg signed [63:0] wide;
-        reg signed [63:0] product;
-        reg signed [SUM:0] centred;
+    function [LANES*(SUM+1)-1:0] centre(input [LANES*SUM-1:0] sums, input signed [SUM:0] bias);
         integer i;
-        begin
-            wide = {33'd0, factor};
-            for (i = 0; i < LANES; i = i + 1) begin
-                centred = $signed({1'b0, sums[i*SUM +: SUM]}) - bias;
-                product = {{63-SUM{centred[SUM]}}, centred};
-                product = product * wide;
-                if (more)
-                    product = product + $signed(products[i*64 +: 64]);
-                multiply[i*64 +: 64] = product;
-            end
-        end
+        for (i = 0; i < LANES; i = i + 1)
+            centre[i*(SUM+1) +: SUM+1] = {1'b0, sums[i*SUM +: SUM]} - bias;
     endfunction
 
     always @(posedge clk)
-        if (step && product_valid_q) begin
-            product_q <= multiply(product_q, product_more_q, sum_q, bias_q, factor_q);
-            if (product_emit_q) begin
-                round_bytes_q <= product_bytes_q;
-                round_last_q  <= product_last_q;
-                round_ctx_q   <= product_ctx_q;
+        if (step && (v2_q || v3_q || v4_q)) begin
+            if (v2_q) begin
+                centred_q <= centre(sum_q, bias2_q);
+                factor_q <= multiplier_mem[entry2_q];
+                {more3_q, emit3_q, note3_q} <= {more2_q, emit2_q, note2_q};
             end
+            if (v3_q)
+                {more4_q, emit4_q, note4_q} <= {more3_q, emit3_q, note3_q};
+            if (v4_q)
+                note5_q <= note4_q;
         end
 
-    // Stage 3: round, shift, clamp; or what stands in the table, at the product: lut multiplies the byte by 1.
-    /* verilator lint_off UNUSEDSIGNAL */        // fields that stage 1 reads
-    wire [`IMC_ENTRY_BITS-1:0] vector_3 = vector_mem[round_ctx_q];
-    wire [`IMC_ENTRY_BITS-1:0] out_3 = output_mem[round_ctx_q];
+    wire [LANES*64-1:0] product;
+    multiplier #(.LANES(LANES), .BITS(SUM + 1)) u_multiplier (
+        .clk(clk), .first(step && v3_q), .value(centred_q), .factor({LANES{factor_q}}),
+        .second(step && v4_q), .more(more4_q), .product(product)
+    );
+
+    // Stages 6 and 7: round, shift, clamp; or what stands in the table, at the product: lut multiplies the byte by 1.
+    reg                v6_q, look_up6_q;
+    wire [CTX_BITS-1:0] ctx_4 = note4_q[CTX_BITS-1:0];
+    wire [CTX_BITS-1:0] ctx_5 = note5_q[CTX_BITS-1:0];
+    wire [CTX_BITS-1:0] ctx_6 = note6_q[CTX_BITS-1:0];
+    /* verilator lint_off UNUSEDSIGNAL */        // fields that the first stages read
+    wire [`IMC_ENTRY_BITS-1:0] vector_4 = vector_mem[ctx_4];
+    wire [`IMC_ENTRY_BITS-1:0] out_6    = output_mem[ctx_6];
     /* verilator lint_on UNUSEDSIGNAL */
-    wire        look_up  = vector_3[`IMC_VECTOR_OPERATION] == `IMC_OPERATION_LUT;
+    reg         look_up5_q;
+    reg [5:0]   shift5_q;
 
     wire [WORD-1:0] rounded;
     wire [WORD-1:0] found;
@@ -205,55 +217,44 @@ module vector_unit #(
     assign m_data = found_q ? found : rounded;
 
     round_clamp #(.LANES(LANES)) u_round_clamp (
-        .clk        (clk),
-        .en         (step && round_valid_q && !look_up),
-        .product    (product_q),
-        .shift      ({LANES{vector_3[`IMC_VECTOR_SHIFT]}}),
-        .zero_point (out_3[`IMC_OUTPUT_ZERO_POINT]),
-        .low        (out_3[`IMC_OUTPUT_LOW]),
-        .high       (out_3[`IMC_OUTPUT_HIGH]),
-        .data       (rounded)
+        .clk(clk), .first(step && v5_q && !look_up5_q), .product(product), .shift({LANES{shift5_q}}),
+        .second(step && v6_q && !look_up6_q), .zero_point(out_6[`IMC_OUTPUT_ZERO_POINT]),
+        .low(out_6[`IMC_OUTPUT_LOW]), .high(out_6[`IMC_OUTPUT_HIGH]), .data(rounded)
     );
 
-    wire [LANES*8-1:0] bytes_3;
+    wire [LANES*8-1:0] bytes_5;
     genvar lane;
     generate
         for (lane = 0; lane < LANES; lane = lane + 1) begin : gen_byte
-            assign bytes_3[lane*8 +: 8] = product_q[lane*64 +: 8];
+            assign bytes_5[lane*8 +: 8] = product[lane*64 +: 8];
         end
     endgenerate
 
     lut #(.LANES(LANES), .TABLE_BITS(CTX_BITS)) u_lut (
-        .clk   (clk),
-        .wen   (cfg_valid && cfg_space == `IMC_SPACE_LUT),
-        .waddr ({cfg_addr[`IMC_LUT_ADDRESS_CONTEXT_AT +: CTX_BITS], cfg_addr[`IMC_LUT_ADDRESS_EIGHT]}),
-        .wdata (cfg_data),
-        .en    (step && round_valid_q && look_up),
-        .select (round_ctx_q),
-        .index (bytes_3),
-        .data  (found)
+        .clk(clk), .wen(cfg_valid && cfg_space == `IMC_SPACE_LUT),
+        .waddr({cfg_addr[`IMC_LUT_ADDRESS_CONTEXT_AT +: CTX_BITS], cfg_addr[`IMC_LUT_ADDRESS_EIGHT]}), .wdata(cfg_data),
+        .first(step && v5_q && look_up5_q), .select(ctx_5), .index(bytes_5),
+        .second(step && v6_q && look_up6_q), .data(found)
     );
 
-    assign busy = s_valid || product_valid_q || round_valid_q || m_valid;
+    assign busy = s_valid || v1_q || v2_q || v3_q || v4_q || v5_q || v6_q || m_valid;
 
     wire moves = (step && busy) || rst;
 
     always @(posedge clk)
         if (moves) begin
-            product_valid_q <= s_valid && s_final;
-            round_valid_q   <= product_valid_q && product_emit_q;
-            m_valid         <= round_valid_q;
-            if (round_valid_q) begin
-                m_bytes <= round_bytes_q;
-                m_last  <= round_last_q;
-                m_ctx   <= round_ctx_q;
-                found_q <= look_up;
-            end
-            if (rst) begin
-                product_valid_q <= 1'b0;
-                round_valid_q   <= 1'b0;
-                m_valid         <= 1'b0;
-            end
+            {v1_q, v2_q, v3_q} <= {s_valid, v1_q && final1_q, v2_q};
+            {v4_q, v5_q, v6_q, m_valid} <= {v3_q, v4_q && emit4_q, v5_q, v6_q};
+            if (v4_q)
+                {look_up5_q, shift5_q} <= {
+                    vector_4[`IMC_VECTOR_OPERATION] == `IMC_OPERATION_LUT, vector_4[`IMC_VECTOR_SHIFT]
+                };
+            if (v5_q)
+                {look_up6_q, note6_q} <= {look_up5_q, note5_q};
+            if (v6_q)
+                {found_q, m_last, m_bytes, m_ctx} <= {look_up6_q, note6_q};
+            if (rst)
+                {v1_q, v2_q, v3_q, v4_q, v5_q, v6_q, m_valid} <= 7'd0;
         end
 
 endmodule

@@ -125,7 +125,7 @@ def finish(s: Table, u: int, now: int) -> None:
     """The last conversion of a tile."""
     if s[u + P_CONVERT_LAST]:
         bank = s[u + P_BANK]
-        s[u + P_FULL_FROM_0 + bank] = now + 1
+        s[u + P_FULL_FROM_0 + bank] = now + 2  # the drain looks its tables up in between
         s[u + P_EMPTY_FROM_0 + bank] = NEVER
         s[u + P_PIXEL_0 + bank] = s[u + P_CONVERT_CTX] << CTX_AT | s[u + P_CONVERT_PIXEL_END] * MARK_LAST
         s[u + P_BANK] = 1 - bank

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From results to packets, cycle by cycle while there are any: drain or vector pipeline, packer, egress.
 
-What cannot be sent stops everything before it in the same cycle, so this part is one component.
+What cannot be sent stops everything before it in the same cycle, so this part is one component. Both engines end in
+P_STAGE_8; the drain begins at P_STAGE_3, the memory's output, the vector engine at P_STAGE_1, the slot.
 """
 
 # ruff: noqa: F403, F405
@@ -64,42 +65,48 @@ def read(s: Table, u: int, pixel: int, now: int) -> int:
 
 
 @hot
+def release(s: Table, u: int, now: int) -> None:
+    """The last columns of a bank, the one read before, leave its memory."""
+    bank = 1 - s[u + P_READ_BANK]
+    s[u + P_STAGE_3] &= ~MARK_PIXEL
+    s[u + P_EMPTY_FROM_0 + bank] = now + 1
+    if s[u + P_BLOCKED]:
+        s[u + P_BLOCKED] = 0
+        set_timer(s, u, T_TAKE, now + 1)
+
+
+@hot
 def drain(s: Table, u: int, taken: bool, now: int) -> None:
     """One cycle of rtl/drain.v; `taken`: the packer takes what is offered."""
-    if s[u + P_STAGE_3] and not taken:
+    if s[u + P_STAGE_8] and not taken:
         return
     bank = s[u + P_READ_BANK]
+    if s[u + P_STAGE_3] & MARK_PIXEL:
+        release(s, u, now)
     item = 0
-    if s[u + P_FULL_FROM_0 + bank] > now:
-        if not (s[u + P_STAGE_1] or s[u + P_STAGE_2] or s[u + P_STAGE_3]):
-            return
-    else:
+    if s[u + P_FULL_FROM_0 + bank] <= now:
         item = read(s, u, s[u + P_PIXEL_0 + bank], now)
         if item and s[u + P_COLUMN] == 0:
+            item |= MARK_PIXEL
             s[u + P_READ_BANK] = 1 - bank
             s[u + P_FULL_FROM_0 + bank] = NEVER
-            s[u + P_EMPTY_FROM_0 + bank] = now + 1
-            if s[u + P_BLOCKED]:
-                s[u + P_BLOCKED] = 0
-                set_timer(s, u, T_TAKE, now + 1)
-    s[u + P_STAGE_3] = s[u + P_STAGE_2]
-    s[u + P_STAGE_2] = s[u + P_STAGE_1]
-    s[u + P_STAGE_1] = item
+    for stage in range(P_STAGE_8, P_STAGE_3, -1):
+        s[u + stage] = s[u + stage - 1]
+    s[u + P_STAGE_3] = item
 
 
 @hot
 def compute(s: Table, u: int, taken: bool, now: int) -> None:
     """One cycle of rtl/vector_fetch.v and rtl/vector_unit.v."""
-    if s[u + P_STAGE_3] and not taken:
+    if s[u + P_STAGE_8] and not taken:
         return
-    s[u + P_STAGE_3] = s[u + P_STAGE_2]
-    s[u + P_STAGE_2] = s[u + P_STAGE_1]
-    s[u + P_STAGE_1] = s[u + P_SLOT_STAGE]
-    s[u + P_SLOT_STAGE] = 0
+    for stage in range(P_STAGE_8, P_STAGE_1, -1):
+        s[u + stage] = s[u + stage - 1]
+    s[u + P_STAGE_1] = 0
     if s[u + P_FETCH] and s[u + P_FETCH_FROM] <= now:
         s[u + P_SLOTS_LEFT] -= 1
         if s[u + P_SLOTS_LEFT] == 0:
-            s[u + P_SLOT_STAGE] = vector.advance(s, u)
+            s[u + P_STAGE_1] = vector.advance(s, u)
             if not s[u + P_FETCH]:
                 done(s, u, now)
 
@@ -160,7 +167,7 @@ def fill(s: Table, u: int, word: int, now: int) -> None:
 @hot
 def step(s: Table, u: int, now: int) -> bool:
     """One cycle; False if nothing is left to do until the engine has something."""
-    packed, item = s[u + P_PACKED], s[u + P_STAGE_3]
+    packed, item = s[u + P_PACKED], s[u + P_STAGE_8]
     room = not packed or not s[u + P_PACKET_0 + s[u + P_FILL_BANK]]
     if s[u + P_SEND_STATE] or s[u + P_PACKET_0] or s[u + P_PACKET_1]:
         send(s, u, now)
@@ -181,7 +188,9 @@ def step(s: Table, u: int, now: int) -> bool:
 @hot
 def stays(s: Table, u: int, now: int) -> bool:
     """Something happens in the next cycle. A vector fetch alone in the pipeline sleeps until its chunk's last slot."""
-    moving = s[u + P_STAGE_1] | s[u + P_STAGE_2] | s[u + P_STAGE_3] | s[u + P_SLOT_STAGE]
+    moving = 0
+    for stage in range(P_STAGE_1, P_STAGE_8 + 1):
+        moving |= s[u + stage]
     rest = s[u + P_PACKED] | s[u + P_FLUSH] | s[u + P_SEND_STATE] | s[u + P_PACKET_0] | s[u + P_PACKET_1]
     if s[u + P_KIND] == IMC:
         return (moving | rest) != 0 or s[u + P_FULL_FROM_0 + s[u + P_READ_BANK]] != NEVER

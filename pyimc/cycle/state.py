@@ -67,16 +67,17 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     P_FULL_FROM_0, P_FULL_FROM_1, P_EMPTY_FROM_0, P_EMPTY_FROM_1, P_PIXEL_0, P_PIXEL_1,
     # drain: columns on their way, partial sums that it has read, and the packer
     P_READ_BANK, P_COLUMN, P_WORDS_READ, P_FREED, P_FREED_FROM, P_FREED_CTX,
-    P_STAGE_1, P_STAGE_2, P_STAGE_3, P_PACKED, P_FILL, P_FLUSH, P_FLUSH_CTX,
+    P_STAGE_1, P_STAGE_2, P_STAGE_3, P_STAGE_4, P_STAGE_5, P_STAGE_6, P_STAGE_7, P_STAGE_8,
+    P_PACKED, P_FILL, P_FLUSH, P_FLUSH_CTX,
     # vector engine: a firing and the chunks on their way
-    P_FETCH, P_FETCH_FROM, P_SLOTS_LEFT, P_CHUNK, P_CHUNK_BYTES, P_SLOT_STAGE, P_REPEATS, P_SIDE, P_RUN, P_OTHER_RUN,
+    P_FETCH, P_FETCH_FROM, P_SLOTS_LEFT, P_CHUNK, P_CHUNK_BYTES, P_REPEATS, P_SIDE, P_RUN, P_OTHER_RUN,
     P_OTHER_X,
     # egress
     P_FILL_BANK, P_FILLED, P_PACKET_0, P_PACKET_1,
     P_SEND_STATE, P_SEND_BANK, P_DESTINATION, P_FLIT, P_LEFT, P_OUT_LISTED,
     # timers: cycle and next timer in the same bucket, for each kind
     P_TIMERS,
-) = range(95)  # fmt: skip
+) = range(99)  # fmt: skip
 UNIT_COLUMNS = 128
 P_OFFERED = P_STAGE_3  # what the packer is offered
 IMC, DPU = 0, 1
@@ -84,8 +85,9 @@ SEND_IDLE, SEND_HEAD, SEND_PAYLOAD = range(3)
 T_FINISH, T_TAKE, T_DONE, T_FETCH = range(0, 8, 2)
 WHEEL = 1 << 12
 
-# A word or chunk on its way through an engine, and a full packet buffer; 0 is none: size, end of firing, context.
-SIZE_MASK, MARK_LAST, CTX_AT = 0xFFFF, 1 << 16, 20
+# A word or chunk on its way through an engine, and a full packet buffer; 0 is none: size, end of firing, end of pixel
+# (in the drain's first stage only), context.
+SIZE_MASK, MARK_LAST, MARK_PIXEL, CTX_AT = 0xFFFF, 1 << 16, 1 << 17, 20
 
 # ----------------------------------------------------------------------------------------------------------- actors
 (

@@ -16,7 +16,6 @@ _PARAMETERS = {
     "WORD": "128", "CONTEXTS": "16", "CTX_BITS": "4", "PARAMETERS": "4096", "ROWS": "256", "COLS": "256",
     "PLANES": "40", "ADCS": "32", "DAC": "1", "COLUMNS": "1024",
 }  # fmt: skip
-_ALIASES = {"PARAMS": "PARAMETERS"}
 _INSTRUCTION = "`IMC_INSTRUCTION_BITS-1:0"
 _PORTS: dict[str, tuple[str, str]] = {
     "clk": ("input", ""), "rst": ("input", ""), "node": ("input", "7:0"),
@@ -95,7 +94,7 @@ def _branch(engine: Engine) -> Iterator[str]:
     assert {*ports} <= _PORTS.keys(), f"{engine.rtl}: the shell has no {', '.join({*ports} - _PORTS.keys())}"
     yield f"if (KIND == {digit(engine)}) begin : gen_{engine.kind}"
     yield f"            {engine.rtl.stem} #("
-    yield ",\n".join(f"                .{name}({_ALIASES.get(name, name)})" for name in parameters)
+    yield ",\n".join(f"                .{name}({name})" for name in parameters)
     yield "            ) u_engine ("
     yield ",\n".join(f"                .{name}({name})" for name in _PORTS if name in ports)
     yield "            );"

@@ -25,6 +25,7 @@
         assert (f_count == (full_q ? DEPTH[FB-1:0] : f_span));
         assert (empty_q == (f_count == 0) && full_q == (f_count == DEPTH[FB-1:0]));
         if (full_q) assert (wr_q == rd_q);
+        if (!empty_q) assert (m_data == mem[rd_q]);
         if (f_push) assert (f_count < DEPTH[FB-1:0]);
         if (f_pop) assert (f_count != 0);
     end

@@ -5,13 +5,15 @@
 
 The chip of an architecture is elaborated once to learn the parameters of its parts. Then every module runs alone, at
 full size, what is below it black-boxed, so that area belongs to the module that has it. Memories of more than 1024 bits
-stay memories, as they would become SRAM macros, and are reported in bits; smaller tables become flip-flops. The rest is
-mapped by ABC to the Nangate 45 nm open cell library, typical corner (sim/toolchain/bootstrap.py unpacks it from a
-package), buffered and sized. The path is the longest one of gates between flip-flops, memories and ports of the module,
-and REGISTER_NS for a flip-flop's clock-to-output and setup; there is no wire load.
+with registered reads stay memories, as they would become SRAM macros, and are reported in bits. Other tables become
+flip-flops; one of more than 4096 bits is a fault. The rest is mapped by ABC to the Nangate 45 nm open cell library,
+typical corner (sim/toolchain/bootstrap.py unpacks it from a package), buffered and sized. The path is the longest of
+gates between flip-flops, memories and ports of the module, and REGISTER_NS for a flip-flop's clock-to-output and setup;
+there is no wire load.
 
 The array stands for an analogue circuit: only its ports are read. Exit code 1 if Yosys stops or warns, infers a latch
-(`check` warns of loops, undriven and doubly driven wires), or if a file relies on initial values; 2 if Yosys or the
+(`check` warns of loops, undriven and doubly driven wires), if a large table is read without a register, or if a file
+relies on initial values; 2 if Yosys or the
 library is missing. A loop through several modules shows only in `make lint` (UNOPTFLAT).
 Result: `build/synth.md`, `build/synth.json`, logs in `build/synth/`; all modules at `default` go to docs/results.md.
 """
@@ -40,12 +42,13 @@ RTL = ROOT / "rtl"
 BUILD = ROOT / "build"
 BLACK_BOX = "imc_array"
 CELLS = ROOT / ".venv" / "cells" / "NangateOpenCellLibrary_typical.lib"
-TABLE_BITS = 1024  # the largest memory that becomes flip-flops
+TABLE_BITS = 1024  # the largest memory that becomes flip-flops in any case,
+ASYNCHRONOUS_BITS = 4096  # and the largest one that may, as its reads are not registered
 REGISTER_NS = 0.12  # DFF_X1: clock to output 0.08 under a light load, setup 0.04
 DRIVER = "BUF_X1"  # of every input
 LOAD_FF = 4  # at every output: a few gates
-MAPPING = (  # ABC: structural choices, delay-optimal mapping, fanout of at most 16, sizing
-    "strash; ifraig; dch; map -B 0.9; topo; buffer -c -N 16; topo; upsize -D 1000; dnsize -D 1000; stime -p"
+MAPPING = (  # ABC: delay-optimal mapping, fanout of at most 16, sizing for 1.35 ns
+    "strash; map -B 0.9; topo; buffer -c -N 16; topo; upsize -D 1350; dnsize -D 1350; stime -p"
 )
 
 Parameters = Mapping[str, int]
@@ -139,7 +142,9 @@ def synthesise(module: str, parameters: Parameters, *, folder: Path, rtl: Path =
         "blackbox @below",
         f"synth -top {module} -run begin:fine",
         "opt -fast -full",
-        f"select -set kept {_large_memories()}",
+        "select -set asynchronous t:$mem_v2 r:RD_CLK_ENABLE=0 %i",
+        f"select -set kept {_large_memories()} @asynchronous %d",
+        f"tee -q -o {place}.asynchronous dump @asynchronous",
         "memory_map t:$mem_v2 @kept %d",
         "opt -full",
         "techmap",
@@ -167,18 +172,19 @@ def synthesise(module: str, parameters: Parameters, *, folder: Path, rtl: Path =
     statistics = place.with_suffix(".stat").read_text()
     flip_flops = sum(int(count) for count in re.findall(r"^ +DFF\w+ +(\d+)$", statistics, re.M))
     area = re.search(r"Chip area for .*: ([\d.]+)", statistics)
-    dump = place.with_suffix(".memories").read_text()
-    sizes, widths = (
-        [int(value) for value in re.findall(rf"parameter (?:signed )?\\{field} (\d+)$", dump, re.M)]
-        for field in ("SIZE", "WIDTH")
-    )
+    kept = _memories(place.with_suffix(".memories"))
+    faults += [
+        f"{bits} bits are read without a register"
+        for bits in _memories(place.with_suffix(".asynchronous"))
+        if bits > ASYNCHRONOUS_BITS
+    ]
     paths = re.findall(r"ABC: .* Delay = +([\d.]+) ps", log)
     return Report(
         module,
         dict(parameters),
         area=round(float(area[1])) if area else 0,
         flip_flops=flip_flops,
-        memory_bits=sum(size * width for size, width in zip(sizes, widths, strict=True)),
+        memory_bits=sum(kept),
         path_ns=round(float(paths[-1]) / 1000 + REGISTER_NS, 2) if paths else 0.0,
         seconds=round(time.monotonic() - start, 1),
         faults=tuple(faults),
@@ -197,6 +203,16 @@ def table(reports: Sequence[Report]) -> str:
         row = [f"`{report.module}`", text, *(f"{number:,}" for number in numbers), f"{report.path_ns:.2f}"]
         lines.append("| " + " | ".join(["**FAULTS** " + row[0] if report.faults else row[0], *row[1:]]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _memories(dump: Path) -> list[int]:
+    """Bits of every memory in a dump."""
+    text = dump.read_text()
+    sizes, widths = (
+        [int(value) for value in re.findall(rf"parameter (?:signed )?\\{field} (\d+)$", text, re.M)]
+        for field in ("SIZE", "WIDTH")
+    )
+    return [size * width for size, width in zip(sizes, widths, strict=True)]
 
 
 def _large_memories() -> str:

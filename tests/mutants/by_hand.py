@@ -32,9 +32,9 @@ class Fault:
 
 
 FAULTS = (
-    Fault("rtl/accumulator.v", "clear ? {PART{1'b0}} :", "1'b0 ? {PART{1'b0}} :",
+    Fault("rtl/accumulator.v", "clear_q ? {PART{1'b0}} :", "1'b0 ? {PART{1'b0}} :",
           "the first row tile adds to the last pixel's sums"),
-    Fault("rtl/drain.v", "{sum[24:0], 7'd0}", "{sum[23:0], 8'd0}",
+    Fault("rtl/drain.v", "pixel_sum_0[24:0], 7'd0}", "pixel_sum_0[24:0], 7'd0} << 1",
           "256 instead of 128 times the input sum is taken off"),
     Fault("rtl/gather.v", "off1_q <= x[LANE_BITS-1:0]", "off1_q <= 0", "the byte offset within a word is forgotten"),
     Fault("rtl/sequencer.v", "&& scan_slot_room < scan_produce", "&& 1'b0", "fires without room"),

@@ -26,7 +26,9 @@ def test_concat_of_whole_words_takes_a_cycle_a_word() -> None:
 
 def test_concat_of_odd_channels() -> None:
     """Pixels of 5 + 3 bytes: the second 5 straddle; a word is complete with every pixel."""
-    assert timeline(Walk(OPERATIONS["CONCAT"], 5, 3, 10), 8, pixels=2) == Timeline(5, (2 + 5, 5 + 5))
+    assert timeline(Walk(OPERATIONS["CONCAT"], 5, 3, 10), 8, pixels=2) == Timeline(
+        5, (2 + LATENCY_CYCLES, 5 + LATENCY_CYCLES)
+    )
 
 
 def test_resize_reads_a_pixel_for_every_output() -> None:

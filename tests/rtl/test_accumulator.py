@@ -30,8 +30,11 @@ class Model:
         self.width, self.lane = int(dut.WIDTH.value), int(dut.LANE.value)
         self.dac_bits = int(dut.DAC.value)
         self.banks: list[list[int | None]] = [[None] * self.columns for _ in range(2)]
+        self.asked: tuple[int, int] | None = None  # the row that was read in the cycle before
+        self.added_to = 0  # the bank of the last `add`
 
     def add(self, clear: bool, bank: int, group: int, step: int, sums: list[int]) -> None:
+        self.added_to = bank
         for n, value in enumerate(sums):
             column = group * self.adcs + n
             old = 0 if clear else self.banks[bank][column]
@@ -58,33 +61,41 @@ class Model:
 async def add(
     dut: Any, model: Model, rng: random.Random, bank: int, group: int, step: int, clear: bool, sums: list[int]
 ) -> None:
-    """One cycle of conversion, and a read of any row before it."""
+    """One cycle of conversion, and mostly a read of the other bank, if its last `add` is two cycles ago."""
     dut.add.value, dut.clear.value, dut.bank.value = 1, clear, bank
     dut.group.value, dut.step.value = group, step
     dut.sums.value = sum(value << n * model.lane for n, value in enumerate(sums))
-    read_bank, read_row = rng.randrange(2), rng.randrange(model.columns // model.width)
-    dut.read_bank.value, dut.read_row.value = read_bank, read_row
-    await RisingEdge(dut.clk)
-    model.check(str(dut.read_data.value), read_bank, read_row)
+    read = bank == model.added_to and rng.random() < 0.8
+    await cycle(dut, model, (1 - bank, rng.randrange(model.columns // model.width)) if read else None)
     model.add(clear, bank, group, step, sums)
     dut.add.value = 0
 
 
+async def cycle(dut: Any, model: Model, row: tuple[int, int] | None) -> int:
+    """One cycle that reads a row; checks the one that was read in the cycle before, and returns its defined columns."""
+    dut.read.value = row is not None
+    if row is not None:
+        dut.read_bank.value, dut.read_row.value = row
+    await RisingEdge(dut.clk)
+    defined = model.check(str(dut.read_data.value), *model.asked) if model.asked else 0
+    model.asked = row
+    return defined
+
+
 async def begin(dut: Any) -> Model:
-    dut.add.value = 0
+    dut.add.value = dut.read.value = 0
+    dut.rst.value = 1
     Clock(dut.clk, 10, unit="ns", impl="gpi").start()
     await cycles(dut, 2)
+    dut.rst.value = 0
     return Model(dut)
 
 
 async def check_all(dut: Any, model: Model) -> None:
-    defined = 0
-    for bank in range(2):
-        for row in range(model.columns // model.width):
-            dut.read_bank.value, dut.read_row.value = bank, row
-            await RisingEdge(dut.clk)
-            defined += model.check(str(dut.read_data.value), bank, row)
-    assert defined == 2 * model.columns
+    await cycle(dut, model, None)
+    rows = [(bank, row) for bank in range(2) for row in range(model.columns // model.width)]
+    defined = [await cycle(dut, model, row) for row in [*rows, None]]
+    assert sum(defined) == 2 * model.columns
 
 
 @cocotb.test
@@ -93,20 +104,33 @@ async def random_adds(dut: Any) -> None:
     rng = seeded("random_adds")
     model = await begin(dut)
     corners = Corners(
-        "clear", "add", "both banks", "last group", "idle", *(["late step"] if model.dac_bits < 8 else [])
+        "clear",
+        "add",
+        "same group again",
+        "both banks",
+        "last group",
+        "idle",
+        *(["late step"] if model.dac_bits < 8 else []),
     )
     banks = set()
+    group = before = 0
+    rested = True
     for _ in range(CYCLES):
-        bank, group = rng.randrange(2), rng.randrange(model.columns // model.adcs)
+        bank = rng.randrange(2) if rng.random() < 0.3 else model.added_to
+        group = group if rng.random() < 0.3 else rng.randrange(model.columns // model.adcs)
         step = rng.randrange(8 // model.dac_bits)
         fresh = model.banks[bank][group * model.adcs] is None
         clear = fresh or rng.random() < 0.1
+        again = bank == model.added_to and group == before and not fresh
+        corners.hit("same group again", again and not clear and not rested)
+        before, rested = group, False
         sums = [rng.choice((0, (1 << model.lane) - 1, rng.getrandbits(model.lane))) for _ in range(model.adcs)]
         await add(dut, model, rng, bank, group, step, clear, sums)
         if rng.random() < 0.1:
             dut.sums.value = rng.getrandbits(model.adcs * model.lane)
-            await RisingEdge(dut.clk)
+            await cycle(dut, model, None)
             corners.hit("idle")
+            rested = True
         banks.add(bank)
         corners.hit("clear", clear and not fresh)
         corners.hit("add", not clear)
@@ -131,9 +155,8 @@ async def no_carry_into_the_neighbour(dut: Any) -> None:
         await add(dut, model, rng, 0, 0, step, n == 0, sums)
     assert model.dac_bits > 2 or times < 1100, "the lane was not filled"
     await add(dut, model, rng, 1, 0, 0, True, sums)
-    dut.read_bank.value, dut.read_row.value = 0, 0
-    await RisingEdge(dut.clk)
-    assert model.check(str(dut.read_data.value), 0, 0) == model.adcs
+    await cycle(dut, model, (0, 0))
+    assert await cycle(dut, model, None) == model.adcs
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"adcs{shape['ADCS']}-width{shape['WIDTH']}")
@@ -142,7 +165,12 @@ def test_accumulator(shape: dict[str, int]) -> None:
 
 
 def test_illegal_parameters_are_refused() -> None:
-    error = "accumulator_ADCS_must_be_2_or_more_and_divide_WIDTH_and_WIDTH_divide_COLUMNS"
-    for shape in ({"ADCS": 1}, {"ADCS": 12, "WIDTH": 16}, {"WIDTH": 32, "COLUMNS": 48}):
+    error = "accumulator_WIDTH_must_be_a_power_of_two_times_ADCS_of_2_or_more_and_divide_COLUMNS"
+    for shape in (
+        {"ADCS": 1},
+        {"ADCS": 12, "WIDTH": 16},
+        {"WIDTH": 32, "COLUMNS": 48},
+        {"WIDTH": 48, "ADCS": 16, "COLUMNS": 96},
+    ):
         assert_refused("accumulator", shape, error)
     assert_refused("accumulator", {"LANE": 15}, "accumulator_LANE_must_be_16_or_more")

@@ -19,9 +19,9 @@ from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
 from tests.rtl.vector_layer import MODES, PARAMS_PER_ACTOR, Actor, Firing, Node
 
 SHAPES = [
-    {"WORD": 64, "CONTEXTS": 3, "CTX_BITS": 2, "PARAMS": 75},
-    {"WORD": 128, "CONTEXTS": 16, "CTX_BITS": 4, "PARAMS": 512},
-    {"WORD": 256, "CONTEXTS": 1, "CTX_BITS": 1, "PARAMS": 33},
+    {"WORD": 64, "CONTEXTS": 3, "CTX_BITS": 2, "PARAMETERS": 75},
+    {"WORD": 128, "CONTEXTS": 16, "CTX_BITS": 4, "PARAMETERS": 512},
+    {"WORD": 256, "CONTEXTS": 1, "CTX_BITS": 1, "PARAMETERS": 33},
 ]
 ROUNDS = 150
 CORNERS = (
@@ -150,7 +150,7 @@ def make_actors(dut: Any, rng: random.Random, corners: Corners) -> list[Actor]:
     modes = rng.sample((*MODES, "lut"), k=3)
     corners.hit("two tables", modes.count("lut") > 1)
     chosen = rng.sample(range(contexts), min(3, contexts))
-    params = int(dut.PARAMS.value)
+    params = int(dut.PARAMETERS.value)
     return [
         Actor(ctx, len(dut.m_data) // 8, params - (n + 1) * PARAMS_PER_ACTOR, rng, corners, modes[n])
         for n, ctx in enumerate(chosen)
@@ -247,7 +247,7 @@ async def smallest_add(dut: Any) -> None:
     assert bench.sink.beats() == [(words[2], 0, 1)]
     check_cycles(bench, [firing])
     assert bench.done_at[0] - bench.accepted_at[0] == 2
-    assert bench.sink.received_at[0][0] - bench.accepted_at[0] == 7
+    assert bench.sink.received_at[0][0] - bench.accepted_at[0] == 11
 
 
 @cocotb.test
@@ -385,4 +385,4 @@ def test_illegal_parameters_are_refused() -> None:
     for shape in ({"CONTEXTS": 17}, {"CONTEXTS": 0}, {"CTX_BITS": 15}):
         assert_refused("dpu_engine", shape, "error_vector_fetch_CONTEXTS_must_fit_CTX_BITS_of_1_to_14")
     assert_refused("lut", {"LANES": 0}, "error_lut_LANES_and_TABLE_BITS_must_be_at_least_1")
-    assert_refused("dpu_engine", {"PARAMS": 1}, "error_vector_unit_PARAMS_must_be_at_least_2")
+    assert_refused("dpu_engine", {"PARAMETERS": 1}, "vector_unit_PARAMETERS_must_be_at_least_2")

@@ -116,5 +116,5 @@ def test_lint(width: int, depth: int) -> None:
 
 
 def test_illegal_parameters_are_refused() -> None:
-    assert_refused("fifo", {"DEPTH": 1}, "error_fifo_DEPTH_must_be_at_least_2")
-    assert_refused("fifo", {"WIDTH": 0}, "error_fifo_WIDTH_must_be_at_least_1")
+    assert_refused("fifo", {"DEPTH": 1}, "fifo_DEPTH_must_be_at_least_2")
+    assert_refused("fifo", {"WIDTH": 0}, "fifo_WIDTH_must_be_at_least_1")

@@ -32,7 +32,7 @@ def small(module: str, folder: Path, **parameters: int) -> Report:
 def test_round_clamp_is_lanes_bytes_of_registers(tmp_path: Path) -> None:
     one, two = (small("round_clamp", tmp_path, LANES=lanes) for lanes in (1, 2))
     assert not one.faults and not two.faults
-    assert (one.flip_flops, two.flip_flops) == (8, 16)
+    assert (one.flip_flops, two.flip_flops) == (8 + 12, 16 + 24)  # the result, and what the second stage rounds
     assert 200 < one.area < two.area
     assert one.memory_bits == 0 and one.path_ns > 0.3
 
