@@ -124,7 +124,6 @@ module drain #(
     wire                   leaves_0, leaves_1;            // its last columns are in the memory's output
     wire                   learn_0 = pixel_full[0] && !known_0_q && !leaves_0;
     wire                   learn_1 = pixel_full[1] && !known_1_q && !leaves_1;
-    wire                   forget;                        // the last columns of the bank are read
 
     // ---------------------------------------------------------------------------------- the columns being read
     reg                    bank_q;
@@ -144,7 +143,7 @@ module drain #(
     wire [15:0]            param_row = (out[`IMC_OUTPUT_PARAMETERS] >> LANE_BITS) + word;
     wire [15:0]            row = word / PER_ROW[15:0];
     wire [15:0]            place = word % PER_ROW[15:0];
-    assign forget = read && last_word;
+    wire                   forget = read && last_word;
     assign read_bank = bank_q;
     assign read_row = row[GROUP_BITS-1:0];
 
@@ -173,10 +172,7 @@ module drain #(
                 freed_words <= words_q + 16'd1;
             end
         end
-        if (rst) begin
-            freed_valid <= 1'b0;
-            words_q <= 16'd0;
-        end
+        if (rst) {freed_valid, words_q} <= 17'd0;
     end
 
     wire stirs = pixel_full != 2'b00 || rst;
@@ -195,12 +191,7 @@ module drain #(
             if (bank_q) known_1_q <= 1'b0;
             else known_0_q <= 1'b0;
         end
-        if (rst) begin
-            bank_q <= 1'b0;
-            quarter_q <= 18'd0;
-            known_0_q <= 1'b0;
-            known_1_q <= 1'b0;
-        end
+        if (rst) {bank_q, quarter_q, known_0_q, known_1_q} <= 21'd0;
     end
 
     // ------------------------------------------------------------------------------------------------ pipeline
@@ -278,10 +269,7 @@ module drain #(
             {m_last, raw_q, quarter6_q, m_bytes, m_ctx} <= note_q[4*NOTE + PARAM_BITS +: NOTE - PARAM_BITS];
             if (raw_5) raw6_q <= raw5_q;
         end
-        if (rst) begin
-            v_q <= 5'd0;
-            m_valid <= 1'b0;
-        end
+        if (rst) {v_q, m_valid} <= 6'd0;
     end
     // verilator lint_on BLKSEQ
 
