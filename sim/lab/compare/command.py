@@ -22,6 +22,7 @@ from pyimc.arch import Arch, load_arch
 from pyimc.errors import CapacityError, ConfigError, MismatchError, UnsupportedOperator
 from pyimc.network import Network
 from sim.lab.compare.case import Case
+from sim.lab.compare.page import write_page
 from sim.lab.compare.plots import write_plots
 from sim.lab.compare.report import print_rows, write_report
 from sim.lab.compare.rows import Row, rows
@@ -81,8 +82,21 @@ def compare(matrix: Matrix, folder: Path, jobs: int, console: Console) -> list[R
     print_rows(found, console)
     write_report(found, folder)
     plots = write_plots(found, folder)
-    console.print(" ".join(str(path) for path in (folder / "compare.md", folder / "compare.csv", *plots)))
+    page = write_page(found, folder, f"Comparison of {', '.join(matrix.models or BUILTIN)}", [_command(matrix)])
+    console.print(" ".join(str(path) for path in (page, folder / "compare.md", folder / "compare.csv", *plots)))
     return found
+
+
+def _command(matrix: Matrix) -> str:
+    """The command line that asks for a matrix."""
+    words = ["pyimc compare"]
+    for flag, values in (("model", matrix.models), ("strategy", matrix.strategies), ("arch", matrix.archs)):
+        words += [f"--{flag} {value}" for value in values]
+    words += [f"--pus {','.join(map(str, matrix.pus))}"] if matrix.pus else []
+    words += [f"--option {name}={value}" for name, value in matrix.options.items()]
+    words += [f"--seeds {matrix.seeds} --images {matrix.images}"]
+    words += [f"--rtl {matrix.rtl} --sim {matrix.sim}"] if matrix.rtl else []
+    return " ".join(words)
 
 
 def _cases(matrix: Matrix, console: Console) -> Iterator[Case]:
