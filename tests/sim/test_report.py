@@ -113,8 +113,9 @@ def test_a_failed_run_says_so_and_why(run: Path, workspace: Path) -> None:
     weights = next((folder / "program").glob("pu_*/weights.bin"))
     assert pyimc("corrupt", folder / "program", weights.relative_to(folder / "program"), 6).code == 0
     said = pyimc("rerun", folder)
+    (written,) = re.findall(r"^\S+report\.html$", said.out, re.M)
     assert said.code == 1
-    with opened(folder / "report.html") as (page, errors):
+    with opened(Path(written)) as (page, errors):
         text = page.inner_text("main")
         assert "FAIL" in text and "values differ; the first: node" in text and not errors
 

@@ -186,7 +186,7 @@ def test_both_levels_write_the_same_trace(workspace: Path) -> None:
     assert contents["otherData"]["model"] == "digits"
     again = timeline(load(theirs / "program"), simulate(load(theirs / "program"), 3, events=100_000))
     assert contents == json.loads(json.dumps(traces.trace(again)))
-    assert pyimc("rerun", theirs, "--level", "cycle").code == 0
+    assert pyimc("sim", "--model", "digits", "--arch", "tiny", "--images", 3, "--level", "cycle").code == 0
     assert not (theirs / "trace.json.gz").exists(), "what is there is of this run"
 
 
