@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import networkx as nx
+
+Link = tuple[int, int]
+"""From a node to its neighbour."""
+
 LOCAL, NORTH, EAST, SOUTH, WEST = range(5)
 """Router ports; north is towards y = 0."""
 
@@ -43,3 +51,22 @@ def hops(mesh_x: int, source: int, destination: int) -> int:
 def latency_cycles(mesh_x: int, source: int, destination: int) -> int:
     """Cycles from the edge that takes a flit from the source to the edge at which it can leave, when nothing blocks."""
     return hops(mesh_x, source, destination) + 1
+
+
+def waiting_cycle(routes: Iterable[Sequence[int]]) -> list[Link]:
+    """Links that packets on some routes can hold and wait for in a circle; empty if the routes cannot deadlock.
+
+    A packet that holds a link waits for the next one on its route. Wormhole routing is free of deadlock if these
+    dependencies have no cycle (W. J. Dally and C. L. Seitz, "Deadlock-Free Message Routing in Multiprocessor
+    Interconnection Networks", IEEE Trans. Computers C-36 (1987)).
+
+    Args:
+        routes: Nodes on the way of every packet, both ends included.
+    """
+    dependencies = nx.DiGraph()
+    for nodes in routes:
+        dependencies.add_edges_from(pairwise(pairwise(nodes)))
+    try:
+        return [held for held, _ in nx.find_cycle(dependencies)]
+    except nx.NetworkXNoCycle:
+        return []

@@ -16,6 +16,7 @@ from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import EncodingError, ScheduleError
 from pyimc.program import HOST, Channel, Program
+from pyimc.routing import route, waiting_cycle
 
 IMAGES = 3
 
@@ -98,6 +99,7 @@ def check_program(program: Program) -> None:
     """
     faults = _ring_faults(program.arch, program.channels)
     faults += _table_faults(program)
+    faults += _route_faults(program)
     steps: Steps = {}
     for actor in program.actors:
         try:
@@ -109,6 +111,18 @@ def check_program(program: Program) -> None:
     rows = {channel.name: program.arch.words(kind.row_bytes) for channel in program.host_sources()}
     steps[HOST] = _host_steps(kind.height, rows)
     _refuse(program.network.name, _token_faults(program.channels, steps))
+
+
+def _route_faults(program: Program) -> list[str]:
+    """Packets go from producers to consumers, credits back, on meshes of their own."""
+    hosts = {actor.name: actor.node for actor in program.actors} | {HOST: program.arch.host}
+    ends = {(hosts[channel.producer], channel.node) for channel in program.channels}
+    faults = []
+    for what, pairs in (("data", ends), ("credit", {(target, source) for source, target in ends})):
+        cycle = waiting_cycle(route(program.arch.mesh.columns, *pair) for pair in sorted(pairs))
+        if cycle:
+            faults.append(f"{what} packets can wait for each other in a circle of links {cycle}")
+    return faults
 
 
 def _refuse(name: str, faults: list[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mapping.actors import validate
 from mapping.actors.buffers import allocate, size_edges
 from mapping.actors.graph import Graph, build_graph
 from mapping.actors.validate import check_placement, check_program, check_schedule
@@ -178,3 +179,13 @@ def test_tables_are_refused(space: str, message: str) -> None:
     lost = tuple(entry for entry in image.tables if entry[:2] != (isa.SPACES[space], first))
     with pytest.raises(ScheduleError, match=message):
         check_program(replace(program, pus={**program.pus, 2: replace(image, tables=lost)}))
+
+
+def test_routes_that_can_deadlock_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mesh of 3 x 2 with every packet once round the left square."""
+    program = compile_network(residual(), ARCH)
+    check_program(program)
+    around = [0, 1, 4, 3, 0, 1]
+    monkeypatch.setattr(validate, "route", lambda columns, source, target: around)
+    with pytest.raises(ScheduleError, match=r"data packets can wait for each other in a circle of links .*; credit"):
+        check_program(program)
