@@ -187,6 +187,13 @@ def _parser() -> argparse.ArgumentParser:
     fitting.add_argument("rows", type=Path, nargs="?", default=SILICON, help="a .yaml file (default: measured chips)")
     fitting.set_defaults(command=lambda parsed: print("\n".join(fit_lines(parsed.rows))))
 
+    packing = commands.add_parser("pack", help="pack a model's weights into few crossbar planes, in several ways")
+    packing.add_argument("--model", default="resnet18", help="as for sim")
+    packing.add_argument("--arch", help="as for sim")
+    packing.add_argument("--macros", default="", metavar="RxCxNxP", help="rows, columns, macros and their planes")
+    packing.add_argument("--output", type=Path, help="a .json file for the windows of every layer")
+    packing.set_defaults(command=_pack)
+
     studying = commands.add_parser("study", help="measure what cutting layers, pipelining and buffers bring")
     studying.add_argument("studies", nargs="*", metavar="study", help="split, dataflow, buffers (default: all)")
     studying.add_argument("--jobs", type=_positive, default=2, help="processes")
@@ -361,6 +368,13 @@ def _regress(parsed: argparse.Namespace) -> None:
         console.print("PASS")
     else:
         accept(parsed.manifest, parsed.baselines, parsed.accept, quick=parsed.quick, jobs=parsed.jobs, console=console)
+
+
+def _pack(parsed: argparse.Namespace) -> None:
+    from sim.lab.packing import report  # ONNX, as above
+
+    for line in report(parsed.model, parsed.arch, parsed.macros, parsed.output):
+        print(line, flush=True)
 
 
 def _study(parsed: argparse.Namespace) -> None:

@@ -1,0 +1,1 @@
+"""Packing of the weights of many layers into few crossbar planes."""
