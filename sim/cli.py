@@ -20,12 +20,12 @@ from pyimc import program_file
 from pyimc.arch import load_arch
 from pyimc.assembler import assemble, disassemble
 from pyimc.energy.costs import COSTS
-from pyimc.energy.fit import SILICON
 from pyimc.errors import ConfigError, EncodingError, ImcError
 from pyimc.steady import MANY_IMAGES
 from sim.lab.benchmark import benchmark
-from sim.lab.energy import fit_lines
+from sim.lab.energy import add_energy
 from sim.lab.growth import growth
+from sim.lab.packing import add_pack
 from sim.run.chain import doubt
 from sim.run.flow import Request, rerun, simulate
 from sim.run.folder import BUILD, Identity, given
@@ -180,19 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     growing = commands.add_parser("growth", help="measure how time and memory grow with the network and the chip")
     growing.set_defaults(command=lambda parsed: growth())
 
-    costing = commands.add_parser("energy", help="parameters of a table of costs").add_subparsers(
-        required=True, metavar="what"
-    )
-    fitting = costing.add_parser("fit", help="fit parameters to measured rows by least squares and print the residuals")
-    fitting.add_argument("rows", type=Path, nargs="?", default=SILICON, help="a .yaml file (default: measured chips)")
-    fitting.set_defaults(command=lambda parsed: print("\n".join(fit_lines(parsed.rows))))
-
-    packing = commands.add_parser("pack", help="pack a model's weights into few crossbar planes, in several ways")
-    packing.add_argument("--model", default="resnet18", help="as for sim")
-    packing.add_argument("--arch", help="as for sim")
-    packing.add_argument("--macros", default="", metavar="RxCxNxP", help="rows, columns, macros and their planes")
-    packing.add_argument("--output", type=Path, help="a .json file for the windows of every layer")
-    packing.set_defaults(command=_pack)
+    add_energy(commands)
+    add_pack(commands)
 
     studying = commands.add_parser("study", help="measure what cutting layers, pipelining and buffers bring")
     studying.add_argument("studies", nargs="*", metavar="study", help="split, dataflow, buffers (default: all)")
@@ -368,13 +357,6 @@ def _regress(parsed: argparse.Namespace) -> None:
         console.print("PASS")
     else:
         accept(parsed.manifest, parsed.baselines, parsed.accept, quick=parsed.quick, jobs=parsed.jobs, console=console)
-
-
-def _pack(parsed: argparse.Namespace) -> None:
-    from sim.lab.packing import report  # ONNX, as above
-
-    for line in report(parsed.model, parsed.arch, parsed.macros, parsed.output):
-        print(line, flush=True)
 
 
 def _study(parsed: argparse.Namespace) -> None:

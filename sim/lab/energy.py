@@ -3,10 +3,25 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pyimc.energy.fit import Fit, fit, load_rows
+from pyimc.energy.fit import SILICON, Fit, fit, load_rows
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[Any]
+
+
+def add_energy(commands: Commands) -> None:
+    """Declares `pyimc energy`."""
+    what = commands.add_parser("energy", help="parameters of a table of costs").add_subparsers(
+        required=True, metavar="what"
+    )
+    fitting = what.add_parser("fit", help="fit parameters to measured rows by least squares and print the residuals")
+    fitting.add_argument("rows", type=Path, nargs="?", default=SILICON, help="a .yaml file (default: measured chips)")
+    fitting.set_defaults(command=lambda parsed: print("\n".join(fit_lines(parsed.rows))))
 
 
 def fit_lines(path: Path) -> Iterator[str]:

@@ -3,19 +3,36 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mapping.models import load_model, model_arch
-from mapping.packing.columns import pack
-from mapping.packing.compare import Line, lines
-from mapping.packing.shapes import layers_of
-from mapping.packing.tiles import Macros
-from mapping.packing.windows import Windows
 from pyimc.arch import load_arch
 from pyimc.errors import ConfigError
+
+if TYPE_CHECKING:  # they would import ONNX and ortools
+    from mapping.packing.compare import Line
+    from mapping.packing.windows import Windows
+
+    Commands = argparse._SubParsersAction[Any]
+
+
+def add_pack(commands: Commands) -> None:
+    """Declares `pyimc pack`."""
+    packing = commands.add_parser("pack", help="pack a model's weights into few crossbar planes, in several ways")
+    packing.add_argument("--model", default="resnet18", help="as for sim")
+    packing.add_argument("--arch", help="as for sim")
+    packing.add_argument("--macros", default="", metavar="RxCxNxP", help="rows, columns, macros and their planes")
+    packing.add_argument("--output", type=Path, help="a .json file for the windows of every layer")
+    packing.set_defaults(command=_print)
+
+
+def _print(parsed: argparse.Namespace) -> None:
+    for line in report(parsed.model, parsed.arch, parsed.macros, parsed.output):
+        print(line, flush=True)
 
 
 def report(model: str, arch: str | None, sizes: str, output: Path | None) -> Iterator[str]:
@@ -31,11 +48,17 @@ def report(model: str, arch: str | None, sizes: str, output: Path | None) -> Ite
         ConfigError: Sizes that are not understood.
         CapacityError: The layers do not fit the planes, even folded.
     """
+    from mapping.models import load_model, model_arch
+    from mapping.packing.columns import pack
+    from mapping.packing.compare import lines
+    from mapping.packing.shapes import layers_of
+    from mapping.packing.tiles import Macros
+
     chip = load_arch(arch or model_arch(model))
     macros = Macros(chip.crossbar.rows, chip.crossbar.columns, len(chip.imcs), chip.crossbar.planes)
     group = chip.crossbar.adcs
     if sizes:
-        macros, group = _macros(sizes), 1
+        macros, group = Macros(*_sizes(sizes)), 1
     layers = layers_of(load_model(model))
     packed = pack(layers, macros, exact=True)
     yield (
@@ -57,11 +80,12 @@ def report(model: str, arch: str | None, sizes: str, output: Path | None) -> Ite
     )
 
 
-def _macros(sizes: str) -> Macros:
+def _sizes(sizes: str) -> tuple[int, int, int, int]:
     parts = sizes.split("x")
     if len(parts) != 4 or not all(part.isdecimal() and int(part) for part in parts):
         raise ConfigError(f"--macros {sizes}: write it as ROWSxCOLUMNSxMACROSxPLANES, such as 256x16x4x8; 1 or more")
-    return Macros(*map(int, parts))
+    rows, columns, macros, planes = map(int, parts)
+    return rows, columns, macros, planes
 
 
 def _line(line: Line) -> str:
