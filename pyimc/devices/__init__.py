@@ -1,0 +1,1 @@
+"""What real cells, wires and converters do to exact integers: models with published coefficients, integers out."""

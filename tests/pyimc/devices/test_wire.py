@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IR drop, noise, converters and sliced MVMs against published integers and independent solutions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyimc.devices.adc import Adc, adc_for, calibrated
+from pyimc.devices.noise import MOST, SIGMA, deviation
+from pyimc.devices.slices import Crossbar, differential_mvm, offset_mvm
+from pyimc.devices.wire import column_conductance, shares
+from pyimc.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("cell", "ohm", "left", "limit"),
+    [
+        (75, 0.1, [0.9896, 0.9605, 0.8623, 0.6310], 27348.7),
+        (75, 1, [0.9068, 0.7224, 0.4386, 0.2245], 8622.8),
+        (12.5, 1, [0.9829, 0.9362, 0.7931, 0.5227], 3529.3),
+        (2.5, 1, [0.9965, 0.9864, 0.9485, 0.8264], 1579.9),
+    ],
+)
+def test_uniform_columns(cell: float, ohm: float, left: list[float], limit: float) -> None:
+    found = [column_conductance(np.full(rows, cell), ohm) / (rows * cell) for rows in (64, 128, 256, 512)]
+    assert np.array(found) == pytest.approx(left, abs=6e-5)
+    assert column_conductance(np.full(100_000, cell), ohm) == pytest.approx(limit, abs=0.06)
+
+
+@given(
+    st.lists(st.floats(0, 100), min_size=1, max_size=20).filter(lambda cells: sum(cells) > 1e-3), st.floats(0.01, 100)
+)
+def test_column_is_the_ladder(cells: list[float], ohm: float) -> None:
+    """Nodal analysis of the column as a matrix: rows at one volt, the output at zero."""
+    size, wire = len(cells), 1e6 / ohm
+    matrix = np.diag(np.array(cells))
+    for node in range(size):
+        matrix[node, node] += wire
+        if node + 1 < size:
+            matrix[node, node + 1] -= wire
+            matrix[node + 1, node] -= wire
+            matrix[node + 1, node + 1] += wire
+    potential = np.linalg.solve(matrix, np.array(cells))
+    assert column_conductance(np.array(cells), ohm) == pytest.approx(potential[-1] * wire, rel=1e-6)
+    assert shares(np.array(cells), ohm) == pytest.approx(1 - potential, rel=1e-6, abs=1e-9)
+
+
+def test_no_resistance_no_drop() -> None:
+    cells = np.array([[3.0, 0.0], [4.0, 5.0]])
+    assert column_conductance(cells, 0).tolist() == [7, 5]
+    assert shares(cells, 0).tolist() == [[1, 1], [1, 1]]
+    with pytest.raises(ConfigError, match="segment_ohm is -1"):
+        shares(cells, -1)
+
+
+PUBLISHED = Crossbar(rows=32, splits=(1, 3, 4), low_ua=5, high_ua=30, adc_bits=20, read_v=-0.4, segment_ohm=0.001)
+
+
+@pytest.mark.parametrize(
+    ("x", "start", "expected"),
+    [((120, 55), (1, 1, -1), (10241, 121, -1386)), ((0, 10), (0, 0, 0), (-320, 0, 10))],
+)
+def test_offset_mapping(x: tuple[int, int], start: tuple[int, int, int], expected: tuple[int, int, int]) -> None:
+    """The integers of analog-cim-sim's test of I_UINT_W_OFFS."""
+    weights = np.array([[100, -32], [1, 0], [-12, 1]])
+    assert tuple(offset_mvm(PUBLISHED, weights, np.array(x), np.array(start))) == expected
+
+
+def test_differential_mapping() -> None:
+    """The integers of analog-cim-sim's test of I_DIFF_W_DIFF."""
+    crossbar = Crossbar(32, (1, 3, 4), 5, 30, 20, -0.4, 0.01)
+    weights = np.array([[100, -32], [1, 0], [12, 1]])
+    assert tuple(differential_mvm(crossbar, weights, np.array((-120, 55)), np.array((1, 1, -1)))) == (
+        -13759, -119, -1386,
+    )  # fmt: skip
+
+
+def test_few_bits_are_not_enough() -> None:
+    """The same MVM through ADCs of 4 bits is wrong, so the check can fail."""
+    coarse = Crossbar(32, (1, 3, 4), 5, 30, 4, -0.4, 0.001)
+    weights = np.array([[100, -32], [1, 0], [-12, 1]])
+    assert tuple(offset_mvm(coarse, weights, np.array((120, 55)), np.zeros(3, np.int64))) != (10240, 120, -1385)
+
+
+@pytest.mark.parametrize("bits", range(1, 13))
+@pytest.mark.parametrize("largest", [1, 7, 255, 32640, 65280, 1 << 20])
+def test_codes_are_nearest(bits: int, largest: int) -> None:
+    adc = adc_for(bits, largest)
+    sums = np.unique(np.linspace(0, 2 * largest, 4001).astype(np.int64))
+    codes, top = adc.codes(sums), (1 << bits) - 1
+    assert np.array_equal(codes[sums >= largest], np.full(np.sum(sums >= largest), top)), "clipped"
+    exact = np.minimum(top, sums * top / largest)
+    assert np.abs(codes - exact).max() <= 0.5 + 1e-4
+    inside = sums[sums <= largest]
+    assert np.abs(adc.values(adc.codes(inside)) - inside).max() <= largest / top / 2 + 1
+
+
+def test_three_lines() -> None:
+    adc = Adc(bits=4, multiplier=3, shift=2)
+    assert adc.codes(np.array([0, 1, 2, 19, 20, 21, 1000])).tolist() == [0, 1, 2, 14, 15, 15, 15]
+
+
+def test_calibration_clips_what_is_rare() -> None:
+    rng = np.random.default_rng(1)
+    sums = np.abs(rng.normal(0, 1000, 100_000)).astype(np.int64)
+    sums[0] = 60_000
+    best, widest = calibrated(5, sums), adc_for(5, 60_000)
+
+    def error(adc: Adc) -> float:
+        return float(np.square(adc.values(adc.codes(sums)) - sums).mean())
+
+    assert error(best) < error(widest) / 3
+    assert calibrated(8, np.zeros(3, np.int64)).codes(np.zeros(1, np.int64)).tolist() == [0]
+
+
+@pytest.mark.parametrize(("bits", "largest", "says"), [(0, 9, "adc.bits is 0"), (8, 0, "adc.range is 0")])
+def test_impossible_adc_is_refused(bits: int, largest: int, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        adc_for(bits, largest)
+
+
+def test_noise_is_a_bell_without_memory() -> None:
+    drawn = deviation(7, 3, np.arange(2000)[:, None], np.arange(256))
+    assert abs(drawn).max() <= MOST
+    assert abs(drawn.mean()) < 4 * SIGMA / drawn.size**0.5
+    assert drawn.std() == pytest.approx(SIGMA, rel=0.005)
+    assert np.mean(np.abs(drawn) > 2 * SIGMA) == pytest.approx(0.0455, abs=0.003)
+    for axis in (0, 1):
+        shifted = np.roll(drawn, 1, axis)
+        assert abs(np.corrcoef(drawn.ravel(), shifted.ravel())[0, 1]) < 0.006
+    for other in (deviation(8, 3, 0, np.arange(256)), deviation(7, 4, 0, np.arange(256))):
+        assert abs(np.corrcoef(drawn[0], other)[0, 1]) < 0.25
