@@ -31,7 +31,7 @@ SIMULATOR  = $(if $(findstring verilator,$(call flag,SIM,)),verilator-sim,iveril
 SIMULATORS = iverilog $(if $(filter x86_64,$(shell uname -m)),verilator-sim)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim validate compare equality test fast mutants prove regress regress-accept lint format synth bench growth study isa lock clean distclean
+.PHONY: help setup sim validate compare equality test fast fidelity mutants prove regress regress-accept lint format synth bench growth study isa lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ test: ## all tests, on JOBS=2 cores (K=expression picks some)
 fast: ## the tests that take seconds each; the slow ones are left out
 	$(SETUP) $(SIMULATORS) verilator yosys
 	@$(PYTEST) -m 'not slow'
+
+fidelity: ## take N=500 random float models to the golden model; each is near what was given, or refused
+	$(SETUP)
+	@$(BIN)/python -m tests.fidelity --count $(or $(N),500)
 
 mutants: ## break the RTL and see the tests fail: five places by hand, and N= drawn by SEED= (K=gather: of that file)
 	$(SETUP) iverilog
