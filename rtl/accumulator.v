@@ -11,7 +11,7 @@
 `default_nettype none
 
 module accumulator #(
-    parameter COLUMNS = 1024,          // output channels of the widest layer
+    parameter ACCUMULATORS = 1024,          // output channels of the widest layer
     parameter ADCS = 32,
     parameter WIDTH = 32,              // columns of a row: the larger of ADCS and the word's bytes
     parameter LANE = 16,
@@ -32,13 +32,13 @@ module accumulator #(
     output wire [WIDTH*2*LANE-1:0] read_data
 );
     localparam PARTS = WIDTH / ADCS;           // groups of a row
-    localparam ROWS = COLUMNS / WIDTH;
+    localparam ROWS = ACCUMULATORS / WIDTH;
     localparam PART = ADCS * 2 * LANE;         // bits of a group
     localparam HALF = ADCS * LANE;             // bits of its even columns
 
     generate
-        if (ADCS < 2 || WIDTH % ADCS != 0 || (PARTS & (PARTS - 1)) != 0 || COLUMNS % WIDTH != 0) begin : gen_illegal
-            accumulator_WIDTH_must_be_a_power_of_two_times_ADCS_of_2_or_more_and_divide_COLUMNS u_error ();
+        if (ADCS < 2 || WIDTH % ADCS != 0 || (PARTS & (PARTS - 1)) != 0 || ACCUMULATORS % WIDTH != 0) begin : gen_illegal
+            accumulator_WIDTH_must_be_a_power_of_two_times_ADCS_of_2_or_more_and_divide_ACCUMULATORS u_error ();
         end
         if (LANE < 16) begin : gen_lane
             accumulator_LANE_must_be_16_or_more u_error ();

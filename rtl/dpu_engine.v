@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // dpu_engine - the digital vector engine of a PU: what layers without weights do.
 //
-// Why: layers without weights run here while the crossbars convolve; the shell around it is that of imc_engine.
+// Layers without weights run here while the crossbars convolve; the shell around it is that of imc_engine.
 //
 //     issue -> vector_fetch -> slots -> vector_unit -> chunks -> packer -> m_*
 //                  | mem_addr    mem_data ^
@@ -9,7 +9,7 @@
 // Timing of a firing accepted in cycle 0 (no back-pressure): memory slots in cycles 1..slots, `done` in cycle slots,
 // the next firing accepted from slots + 1 on; the last word leaves in cycle slots + 9 (+ 1 if its bytes straddle, see
 // packer). slots: see vector_fetch. While a word cannot leave, everything waits; nothing else costs a cycle.
-// Model: values pyimc.golden (all but Mvm), cycles pyimc.timing_dpu.
+// Python: values pyimc.golden (all but Mvm), cycles pyimc.timing_dpu.
 `default_nettype none
 `include "imc_isa.vh"
 

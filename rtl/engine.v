@@ -23,7 +23,7 @@ module engine #(
     parameter PLANES = 40,
     parameter ADCS = 32,
     parameter DAC = 1,
-    parameter COLUMNS = 1024
+    parameter ACCUMULATORS = 1024
 ) (
     input  wire                             clk,
     input  wire                             rst,
@@ -74,7 +74,7 @@ module engine #(
                 .PLANES(PLANES),
                 .ADCS(ADCS),
                 .DAC(DAC),
-                .COLUMNS(COLUMNS)
+                .ACCUMULATORS(ACCUMULATORS)
             ) u_engine (
                 .clk(clk),
                 .rst(rst),

@@ -5,10 +5,10 @@
 // sees the other's handshake combinationally. The words are in a memory with a registered read, as an SRAM macro has:
 // in every cycle it reads the word that is at the output in the next; a word that is written just then passes it by.
 //
-// Latency: a word written at clock edge t is on m_data from edge t on (it can be taken at edge t+1): 1 cycle.
+// Timing: a word written at clock edge t is on m_data from edge t on (it can be taken at edge t+1): 1 cycle.
 // Throughput: 1 word per cycle as long as it is neither full nor empty.
 // A full fifo accepts a word in the cycle after one was taken, not in the same one.
-// Model: collections.deque, tests/rtl/test_fifo.py.
+// Python: collections.deque, tests/rtl/test_fifo.py.
 `default_nettype none
 
 module fifo #(

@@ -20,7 +20,7 @@ module imc_engine #(
     parameter PLANES = 40,
     parameter ADCS = 32,
     parameter DAC = 1,
-    parameter COLUMNS = 1024
+    parameter ACCUMULATORS = 1024
 ) (
     input  wire                clk,
     input  wire                rst,
@@ -66,14 +66,14 @@ module imc_engine #(
     localparam LANE_MIN = 8 + $clog2(ROWS) + (DAC == 1 ? 0 : DAC);
     localparam LANE = LANE_MIN < 16 ? 16 : LANE_MIN;
     localparam WIDTH = ADCS > LANES ? ADCS : LANES;
-    localparam GROUP_BITS = $clog2(COLUMNS / ADCS) > 0 ? $clog2(COLUMNS / ADCS) : 1;
+    localparam GROUP_BITS = $clog2(ACCUMULATORS / ADCS) > 0 ? $clog2(ACCUMULATORS / ADCS) : 1;
 
     generate
         if (DAC != 1 && DAC != 2 && DAC != 4 && DAC != 8) begin : gen_dac
             imc_engine_DAC_must_be_1_2_4_or_8_bits u_error ();
         end
-        if (COLS > COLUMNS || COLS % LANES != 0) begin : gen_cols
-            imc_engine_COLS_must_be_at_most_COLUMNS_and_a_multiple_of_the_word_bytes u_error ();
+        if (COLS > ACCUMULATORS || COLS % LANES != 0) begin : gen_cols
+            imc_engine_COLS_must_be_at_most_ACCUMULATORS_and_a_multiple_of_the_word_bytes u_error ();
         end
     endgenerate
 
@@ -129,7 +129,7 @@ module imc_engine #(
     wire [GROUP_BITS-1:0]   read_row;
     wire [WIDTH*2*LANE-1:0] read_data;
     accumulator #(
-        .COLUMNS(COLUMNS), .ADCS(ADCS), .WIDTH(WIDTH), .LANE(LANE), .DAC(DAC), .GROUP_BITS(GROUP_BITS)
+        .ACCUMULATORS(ACCUMULATORS), .ADCS(ADCS), .WIDTH(WIDTH), .LANE(LANE), .DAC(DAC), .GROUP_BITS(GROUP_BITS)
     ) u_accumulator (
         .clk(clk), .rst(rst), .add(add), .clear(add_clear), .bank(add_bank), .group(add_group), .step(add_step),
         .sums(sums[add_column*(ADCS*LANE) +: ADCS*LANE]),

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // mesh - MESH_X x MESH_Y routers with one stream in and one stream out per node; node n = y*MESH_X + x is lane n.
 //
-// Why: it carries packets between the nodes of the chip; see router.v for packets and cycle rules. Ready of a node's
+// It carries packets between the nodes of the chip; see router.v for packets and cycle rules. Ready of a node's
 // stream is a register, valid never waits for ready, packets of one (source, destination) pair stay in order.
-// Latency: a flit taken from the source at edge t can be taken by the destination at edge t + hops + 1 at the
+// Timing: a flit taken from the source at edge t can be taken by the destination at edge t + hops + 1 at the
 // earliest, hops = |dx| + |dy|; so also from a node to itself (t + 1).
 // Throughput: 1 flit per cycle and link.
-// Model: MeshModel in tests/rtl/router_model.py, equal in every cycle; hops: pyimc/routing.py.
+// Python: MeshModel in tests/rtl/router_model.py, equal in every cycle; hops: pyimc/routing.py.
 //
 // Style: parts of a vector are driven from `always @*`, not `assign`: Icarus joins partial continuous assignments bit
 // by bit (25 us for 2560 bits, at each change). Whoever drives s_data in parts should do the same.
 `default_nettype none
 
 module mesh #(
-    parameter WIDTH      = 128,
-    parameter NODE_AT    = 0,             // where a packet's first flit names its destination
+    parameter WIDTH = 128,
+    parameter NODE_AT = 0,             // where a packet's first flit names its destination
     parameter FIFO_DEPTH = 4,
-    parameter MESH_X     = 5,
-    parameter MESH_Y     = 4
+    parameter MESH_X = 5,
+    parameter MESH_Y = 4
 ) (
     input  wire                           clk,
     input  wire                           rst,
@@ -40,8 +40,8 @@ module mesh #(
     localparam NODES = MESH_X * MESH_Y;
 
     generate
-        if (MESH_X < 1 || MESH_Y < 1) begin : gen_bad_mesh
-            error_mesh_MESH_X_and_MESH_Y_must_be_at_least_1 u_error ();
+        if (MESH_X < 1 || MESH_Y < 1) begin : gen_mesh
+            mesh_MESH_X_and_MESH_Y_must_be_at_least_1 u_error ();
         end
     endgenerate
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // packer - packs runs of 1..LANES bytes densely into words; LANES = WORD / 8.
 //
-// Why: an engine produces the bytes of a pixel in chunks that need not fill a word, while the words on the network are
+// An engine produces the bytes of a pixel in chunks that need not fill a word, while the words on the network are
 // dense. `s_last` ends a firing: what is left goes out as a last word, padded with zero bytes.
 //
-// Latency: 1 cycle from the beat that completes a word. Throughput: 1 beat per cycle; a last beat that fills a word
+// Timing: 1 cycle from the beat that completes a word. Throughput: 1 beat per cycle; a last beat that fills a word
 // and leaves bytes over takes one cycle more (the flush). s_ready depends on m_ready in the same cycle.
-// Model: `pack` in tests/rtl/test_packer.py.
+// Python: `pack` in tests/rtl/test_packer.py.
 `default_nettype none
 
 module packer #(
-    parameter WORD     = 128,
+    parameter WORD = 128,
     parameter CTX_BITS = 4
 ) (
     input  wire                    clk,
@@ -36,11 +36,11 @@ module packer #(
     localparam BB    = $clog2(LANES);
 
     generate
-        if (WORD < 16 || (WORD & (WORD - 1)) != 0) begin : gen_bad_word
-            error_packer_WORD_must_be_a_power_of_two_from_16_up u_error ();
+        if (WORD < 16 || (WORD & (WORD - 1)) != 0) begin : gen_word
+            packer_WORD_must_be_a_power_of_two_from_16_up u_error ();
         end
-        if (CTX_BITS < 1) begin : gen_bad_ctx
-            error_packer_CTX_BITS_must_be_at_least_1 u_error ();
+        if (CTX_BITS < 1) begin : gen_ctx
+            packer_CTX_BITS_must_be_at_least_1 u_error ();
         end
     endgenerate
 

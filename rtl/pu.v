@@ -26,7 +26,7 @@ module pu #(
     parameter PLANES = 40,
     parameter ADCS = 32,
     parameter DAC = 1,
-    parameter COLUMNS = 1024
+    parameter ACCUMULATORS = 1024
 ) (
     input  wire            clk,
     input  wire            rst,
@@ -128,7 +128,7 @@ module pu #(
     endgenerate
     engine #(
         .KIND(KIND), .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ROWS(ROWS),
-        .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .COLUMNS(COLUMNS)
+        .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ACCUMULATORS(ACCUMULATORS)
     ) u_engine (
         .clk(clk), .rst(rst), .node(node),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),

@@ -3,16 +3,16 @@
 //
 // Ports: 0 local, 1 north (y-1), 2 east (x+1), 3 south (y+1), 4 west (x-1). The 8 bits from NODE_AT of a packet's first flit
 // are the destination node, y*MESH_X + x; `last` ends the packet. A node outside the mesh leaves here, at port 0.
-// Why: XY order cannot deadlock, and link ready is a register (fifo not full): no path crosses two routers.
+// XY order cannot deadlock, and link ready is a register (fifo not full): no path crosses two routers.
 //
 // Cycle rules, for each output o (input i requests o: the oldest flit in its fifo belongs to a packet for o):
 //   sel[o]     = locked[o] ? owner[o] : the first input of owner[o]+1, +2, +3, +4, +5 (mod 5) that requests o
 //   m_valid[o] = sel[o] requests o;  the flit moves when m_ready[o] too
 //   at the edge, if m_valid[o]: owner[o] <= sel[o]; locked[o] <= !(m_ready[o] && m_last[o]).  Reset: owner 4, unlocked
 //   s_ready[i] = fifo i held fewer than FIFO_DEPTH flits after the last edge
-// Latency: 1 cycle: written at edge t, on the output from then on, in the next router at edge t+1 if not blocked.
+// Timing: 1 cycle: written at edge t, on the output from then on, in the next router at edge t+1 if not blocked.
 // Throughput: 1 flit per cycle and link, no bubble between flits nor packets.
-// Model: RouterModel in tests/rtl/router_model.py, equal in every cycle.
+// Python: RouterModel in tests/rtl/router_model.py, equal in every cycle.
 //
 // Style: simulation speed decides this form. Icarus 11, 5x4 mesh, 128 bits, thousand cycles per second:
 //                                             idle   0.9 flits/cycle   5.8 flits/cycle (entering the mesh)
@@ -25,11 +25,11 @@
 `default_nettype none
 
 module router #(
-    parameter WIDTH      = 128,
-    parameter NODE_AT    = 0,
+    parameter WIDTH = 128,
+    parameter NODE_AT = 0,
     parameter FIFO_DEPTH = 4,
-    parameter MESH_X     = 5,
-    parameter MESH_Y     = 4
+    parameter MESH_X = 5,
+    parameter MESH_Y = 4
 ) (
     input  wire             clk,
     input  wire             rst,
@@ -60,14 +60,14 @@ module router #(
     localparam NODES = MESH_X * MESH_Y;
 
     generate
-        if (WIDTH < NODE_AT + 8) begin : gen_bad_width
-            error_router_WIDTH_must_be_at_least_8 u_error ();
+        if (WIDTH < NODE_AT + 8) begin : gen_width
+            router_WIDTH_must_be_at_least_8 u_error ();
         end
-        if (FIFO_DEPTH < 2) begin : gen_bad_depth
-            error_router_FIFO_DEPTH_must_be_at_least_2 u_error ();
+        if (FIFO_DEPTH < 2) begin : gen_depth
+            router_FIFO_DEPTH_must_be_at_least_2 u_error ();
         end
-        if (MESH_X < 1 || MESH_Y < 1 || NODES > 256) begin : gen_bad_mesh
-            error_router_MESH_X_times_MESH_Y_must_be_1_to_256 u_error ();
+        if (MESH_X < 1 || MESH_Y < 1 || NODES > 256) begin : gen_mesh
+            router_MESH_X_times_MESH_Y_must_be_1_to_256 u_error ();
         end
     endgenerate
 

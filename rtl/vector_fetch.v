@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // vector_fetch - walks the windows of one firing of the dpu and reads them from memory, one slot a cycle.
 //
-// Why: it turns every kind of firing into one stream of slots for the vector unit. A slot is one memory read, or a
+// It turns every kind of firing into one stream of slots for the vector unit. A slot is one memory read, or a
 // kernel column outside the image. For each pixel, chunk of LANES channels, kernel row inside the image and kernel
 // column: 1 slot, or 2 when the chunk's bytes straddle two words. Add has a kernel of 2 columns, which are its
 // inputs. Concat takes turns: its pixel is `run` bytes of input 0, then WINDOW.step bytes of input 1.
 //
 // Timing: issued in cycle 0, slots in cycles 1..slots, `done` with the last of them, issue_ready again in slots + 1.
 // Cycles in which `step` is low (back-pressure) do not count. A slot's mem_data arrives with its m_* fields.
-// Model: pyimc.timing_dpu.
+// Python: pyimc.timing_dpu.
 `default_nettype none
 `include "imc_isa.vh"
 
 module vector_fetch #(
-    parameter WORD     = 128,
+    parameter WORD = 128,
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4
 ) (
@@ -64,11 +64,11 @@ module vector_fetch #(
     localparam [15:0] LANES_16 = LANES[15:0];
 
     generate
-        if (WORD < 64 || (WORD & (WORD - 1)) != 0) begin : gen_bad_word
-            error_vector_fetch_WORD_must_be_a_power_of_two_from_64_up u_error ();
+        if (WORD < 64 || (WORD & (WORD - 1)) != 0) begin : gen_word
+            vector_fetch_WORD_must_be_a_power_of_two_from_64_up u_error ();
         end
-        if (CONTEXTS < 1 || CTX_BITS < 1 || CTX_BITS > 14 || CONTEXTS > (1 << CTX_BITS)) begin : gen_bad_contexts
-            error_vector_fetch_CONTEXTS_must_fit_CTX_BITS_of_1_to_14 u_error ();
+        if (CONTEXTS < 1 || CTX_BITS < 1 || CTX_BITS > 14 || CONTEXTS > (1 << CTX_BITS)) begin : gen_contexts
+            vector_fetch_CONTEXTS_must_fit_CTX_BITS_of_1_to_14 u_error ();
         end
     endgenerate
 

@@ -14,7 +14,7 @@ READS_LATE = 8
 """In a kind's digit: what comes to port 1 has a memory of its own, and the engine says when it has read it."""
 _PARAMETERS = {
     "WORD": "128", "CONTEXTS": "16", "CTX_BITS": "4", "PARAMETERS": "4096", "ROWS": "256", "COLS": "256",
-    "PLANES": "40", "ADCS": "32", "DAC": "1", "COLUMNS": "1024",
+    "PLANES": "40", "ADCS": "32", "DAC": "1", "ACCUMULATORS": "1024",
 }  # fmt: skip
 _INSTRUCTION = "`IMC_INSTRUCTION_BITS-1:0"
 _PORTS: dict[str, tuple[str, str]] = {

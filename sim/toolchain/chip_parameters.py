@@ -29,7 +29,7 @@ def chip_parameters(arch: Arch) -> dict[str, int]:
         "PLANES": arch.crossbar.planes,
         "ADCS": arch.crossbar.adcs,
         "DAC": arch.crossbar.dac_bits,
-        "COLUMNS": arch.output_columns,
+        "ACCUMULATORS": arch.output_columns,
         "HOST_WORDS": arch.host_words,
     }
 

@@ -55,7 +55,7 @@ def architecture(parameters: dict[str, int]) -> Arch:
         "contexts": parameters["CONTEXTS"],
         "destinations": 1,
         "parameters": parameters["PARAMETERS"],
-        "output_columns": parameters["COLUMNS"],
+        "output_columns": parameters["ACCUMULATORS"],
         "crossbar": {
             "rows": parameters["ROWS"],
             "columns": parameters["COLS"],

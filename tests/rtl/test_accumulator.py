@@ -14,10 +14,10 @@ from tests.rtl.bench import Corners, cycles, seeded
 from tests.rtl.runner import assert_refused, simulate
 
 SHAPES = [
-    {"COLUMNS": 64, "ADCS": 4, "WIDTH": 8, "LANE": 17, "DAC": 4, "GROUP_BITS": 4},
-    {"COLUMNS": 32, "ADCS": 16, "WIDTH": 16, "LANE": 16, "DAC": 1, "GROUP_BITS": 1},
-    {"COLUMNS": 16, "ADCS": 16, "WIDTH": 16, "LANE": 20, "DAC": 8, "GROUP_BITS": 1},
-    {"COLUMNS": 48, "ADCS": 2, "WIDTH": 16, "LANE": 16, "DAC": 2, "GROUP_BITS": 5},
+    {"ACCUMULATORS": 64, "ADCS": 4, "WIDTH": 8, "LANE": 17, "DAC": 4, "GROUP_BITS": 4},
+    {"ACCUMULATORS": 32, "ADCS": 16, "WIDTH": 16, "LANE": 16, "DAC": 1, "GROUP_BITS": 1},
+    {"ACCUMULATORS": 16, "ADCS": 16, "WIDTH": 16, "LANE": 20, "DAC": 8, "GROUP_BITS": 1},
+    {"ACCUMULATORS": 48, "ADCS": 2, "WIDTH": 16, "LANE": 16, "DAC": 2, "GROUP_BITS": 5},
 ]
 CYCLES = 2000
 
@@ -26,7 +26,7 @@ class Model:
     """Two banks of columns; None is what was never cleared."""
 
     def __init__(self, dut: Any) -> None:
-        self.columns, self.adcs = int(dut.COLUMNS.value), int(dut.ADCS.value)
+        self.columns, self.adcs = int(dut.ACCUMULATORS.value), int(dut.ADCS.value)
         self.width, self.lane = int(dut.WIDTH.value), int(dut.LANE.value)
         self.dac_bits = int(dut.DAC.value)
         self.banks: list[list[int | None]] = [[None] * self.columns for _ in range(2)]
@@ -165,12 +165,12 @@ def test_accumulator(shape: dict[str, int]) -> None:
 
 
 def test_illegal_parameters_are_refused() -> None:
-    error = "accumulator_WIDTH_must_be_a_power_of_two_times_ADCS_of_2_or_more_and_divide_COLUMNS"
+    error = "accumulator_WIDTH_must_be_a_power_of_two_times_ADCS_of_2_or_more_and_divide_ACCUMULATORS"
     for shape in (
         {"ADCS": 1},
         {"ADCS": 12, "WIDTH": 16},
-        {"WIDTH": 32, "COLUMNS": 48},
-        {"WIDTH": 48, "ADCS": 16, "COLUMNS": 96},
+        {"WIDTH": 32, "ACCUMULATORS": 48},
+        {"WIDTH": 48, "ADCS": 16, "ACCUMULATORS": 96},
     ):
         assert_refused("accumulator", shape, error)
     assert_refused("accumulator", {"LANE": 15}, "accumulator_LANE_must_be_16_or_more")

@@ -381,8 +381,8 @@ def test_lint(shape: dict[str, int]) -> None:
 
 def test_illegal_parameters_are_refused() -> None:
     for word in (32, 96):
-        assert_refused("dpu_engine", {"WORD": word}, "error_vector_fetch_WORD_must_be_a_power_of_two_from_64_up")
+        assert_refused("dpu_engine", {"WORD": word}, "vector_fetch_WORD_must_be_a_power_of_two_from_64_up")
     for shape in ({"CONTEXTS": 17}, {"CONTEXTS": 0}, {"CTX_BITS": 15}):
-        assert_refused("dpu_engine", shape, "error_vector_fetch_CONTEXTS_must_fit_CTX_BITS_of_1_to_14")
-    assert_refused("lut", {"LANES": 0}, "error_lut_LANES_and_TABLE_BITS_must_be_at_least_1")
+        assert_refused("dpu_engine", shape, "vector_fetch_CONTEXTS_must_fit_CTX_BITS_of_1_to_14")
+    assert_refused("lut", {"LANES": 0}, "lut_LANES_and_TABLE_BITS_must_be_at_least_1")
     assert_refused("dpu_engine", {"PARAMETERS": 1}, "vector_unit_PARAMETERS_must_be_at_least_2")

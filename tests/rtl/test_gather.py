@@ -65,7 +65,14 @@ def make_actors(dut: Any, rng: random.Random, corners: Corners) -> list[Actor]:
     """One random actor in each of up to three contexts; of windows of up to 8 tiles."""
     contexts, rows = int(dut.CONTEXTS.value), int(dut.ROWS.value)
     arch = architecture(
-        {"WORD": len(dut.mem_data), "CONTEXTS": contexts, "PARAMETERS": 64, "COLUMNS": 64, "ROWS": rows, "COLS": 32}
+        {
+            "WORD": len(dut.mem_data),
+            "CONTEXTS": contexts,
+            "PARAMETERS": 64,
+            "ACCUMULATORS": 64,
+            "ROWS": rows,
+            "COLS": 32,
+        }
         | {"PLANES": 1, "ADCS": 4, "DAC": 1}
     )
     chosen = rng.sample(range(contexts), min(3, contexts))

@@ -18,13 +18,13 @@ from tests.rtl.imc_layer import GEOMETRY_CORNERS, Actor, Firing, FiringBench, ar
 from tests.rtl.runner import assert_refused, simulate
 
 SHAPES = [
-    {"WORD": 64, "CONTEXTS": 3, "CTX_BITS": 2, "PARAMETERS": 256, "COLUMNS": 64}
+    {"WORD": 64, "CONTEXTS": 3, "CTX_BITS": 2, "PARAMETERS": 256, "ACCUMULATORS": 64}
     | {"ROWS": 32, "COLS": 16, "PLANES": 48, "ADCS": 4, "DAC": 4},
-    {"WORD": 64, "CONTEXTS": 5, "CTX_BITS": 3, "PARAMETERS": 256, "COLUMNS": 64}
+    {"WORD": 64, "CONTEXTS": 5, "CTX_BITS": 3, "PARAMETERS": 256, "ACCUMULATORS": 64}
     | {"ROWS": 16, "COLS": 32, "PLANES": 48, "ADCS": 16, "DAC": 1},
-    {"WORD": 128, "CONTEXTS": 16, "CTX_BITS": 4, "PARAMETERS": 256, "COLUMNS": 64}
+    {"WORD": 128, "CONTEXTS": 16, "CTX_BITS": 4, "PARAMETERS": 256, "ACCUMULATORS": 64}
     | {"ROWS": 32, "COLS": 64, "PLANES": 24, "ADCS": 64, "DAC": 8},
-    {"WORD": 128, "CONTEXTS": 2, "CTX_BITS": 1, "PARAMETERS": 256, "COLUMNS": 64}
+    {"WORD": 128, "CONTEXTS": 2, "CTX_BITS": 1, "PARAMETERS": 256, "ACCUMULATORS": 64}
     | {"ROWS": 64, "COLS": 16, "PLANES": 48, "ADCS": 16, "DAC": 2},
 ]
 ACTORS = 3
@@ -94,7 +94,7 @@ def make_actors(
         channels: Most output channels, one of these.
         size: Most bytes of a window.
     """
-    names = ("CONTEXTS", "PARAMETERS", "COLUMNS", "ROWS", "COLS", "PLANES", "ADCS", "DAC")
+    names = ("CONTEXTS", "PARAMETERS", "ACCUMULATORS", "ROWS", "COLS", "PLANES", "ADCS", "DAC")
     arch = architecture({name: int(getattr(dut, name).value) for name in names} | {"WORD": len(dut.m_data)})
     actors: list[Actor] = []
     plane, parameter, partial_base = rng.randint(0, 2), 0, rng.randint(0, 9)
@@ -198,7 +198,7 @@ async def corners_of_layers(dut: Any) -> None:
 
 def possible(dut: Any) -> list[str]:
     """Corners that only some parameters have."""
-    columns, most, steps = int(dut.COLS.value), int(dut.COLUMNS.value), 8 // int(dut.DAC.value)
+    columns, most, steps = int(dut.COLS.value), int(dut.ACCUMULATORS.value), 8 // int(dut.DAC.value)
     found = ["several column tiles"] if most > columns else []
     found += ["gather bound"] if steps < 8 else []
     found += ["conversion bound", "gathered during conversion"] if steps > 1 else []
@@ -256,7 +256,7 @@ async def drain_waits_for_the_flush(dut: Any) -> None:
     bench = EngineBench(dut, rng)
     actors: list[Actor] = []
     while not any(actor.firings[0].pixels > 4 and actor.layer.channels % actor.arch.lanes > 4 for actor in actors):
-        actors = make_actors(dut, rng, Corners(), channels=(int(dut.COLUMNS.value) - 1,), size=1)
+        actors = make_actors(dut, rng, Corners(), channels=(int(dut.ACCUMULATORS.value) - 1,), size=1)
     await configure(bench, actors)
     timing = Pipeline(engine_of(actors[0].arch))
     await run(bench, timing, [rng.choice(actors).fire() for _ in range(40)], "none", "none")
@@ -314,6 +314,6 @@ def test_imc_engine(shape: dict[str, int]) -> None:
 def test_illegal_parameters_are_refused() -> None:
     for dac in (0, 3, 16):
         assert_refused("imc_engine", {"DAC": dac}, "imc_engine_DAC_must_be_1_2_4_or_8_bits")
-    error = "imc_engine_COLS_must_be_at_most_COLUMNS_and_a_multiple_of_the_word_bytes"
-    for shape in ({"COLS": 256, "COLUMNS": 128}, {"WORD": 128, "COLS": 40, "ADCS": 4}):
+    error = "imc_engine_COLS_must_be_at_most_ACCUMULATORS_and_a_multiple_of_the_word_bytes"
+    for shape in ({"COLS": 256, "ACCUMULATORS": 128}, {"WORD": 128, "COLS": 40, "ADCS": 4}):
         assert_refused("imc_engine", shape, error)

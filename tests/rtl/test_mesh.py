@@ -156,9 +156,9 @@ def test_lint(shape: str) -> None:
 
 
 def test_illegal_parameters_are_refused() -> None:
-    assert_refused("mesh", {"WIDTH": 7}, "error_router_WIDTH_must_be_at_least_8")
-    assert_refused("mesh", {"MESH_X": 20, "MESH_Y": 13}, "error_router_MESH_X_times_MESH_Y_must_be_1_to_256")
-    assert_refused("mesh", {"MESH_X": 0}, "error_mesh_MESH_X_and_MESH_Y_must_be_at_least_1")
+    assert_refused("mesh", {"WIDTH": 7}, "router_WIDTH_must_be_at_least_8")
+    assert_refused("mesh", {"MESH_X": 20, "MESH_Y": 13}, "router_MESH_X_times_MESH_Y_must_be_1_to_256")
+    assert_refused("mesh", {"MESH_X": 0}, "mesh_MESH_X_and_MESH_Y_must_be_at_least_1")
 
 
 def test_routes_go_x_first() -> None:

@@ -173,5 +173,5 @@ def test_lint(word: int, ctx_bits: int) -> None:
 
 
 def test_illegal_parameters_are_refused() -> None:
-    assert_refused("packer", {"WORD": 96}, "error_packer_WORD_must_be_a_power_of_two_from_16_up")
-    assert_refused("packer", {"CTX_BITS": 0}, "error_packer_CTX_BITS_must_be_at_least_1")
+    assert_refused("packer", {"WORD": 96}, "packer_WORD_must_be_a_power_of_two_from_16_up")
+    assert_refused("packer", {"CTX_BITS": 0}, "packer_CTX_BITS_must_be_at_least_1")

@@ -14,7 +14,7 @@ from tests.rtl.runner import simulate
 
 SHAPE = {
     "KIND": 8, "WORD": 64, "CONTEXTS": 2, "DESTINATIONS": 2, "INSTRUCTIONS": 4, "MEMORY": 16, "PARTIALS": 16,
-    "PARAMETERS": 8, "PACKET": 4, "ROWS": 8, "COLS": 8, "PLANES": 1, "ADCS": 8, "COLUMNS": 8,
+    "PARAMETERS": 8, "PACKET": 4, "ROWS": 8, "COLS": 8, "PLANES": 1, "ADCS": 8, "ACCUMULATORS": 8,
 }  # fmt: skip
 SIZE = 3
 RINGS = (2, 5)

@@ -259,9 +259,9 @@ def test_lint(shape: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     ("parameter", "value", "error"),
     [
-        ("WIDTH", 7, "error_router_WIDTH_must_be_at_least_8"),
-        ("FIFO_DEPTH", 1, "error_router_FIFO_DEPTH_must_be_at_least_2"),
-        ("MESH_Y", 52, "error_router_MESH_X_times_MESH_Y_must_be_1_to_256"),
+        ("WIDTH", 7, "router_WIDTH_must_be_at_least_8"),
+        ("FIFO_DEPTH", 1, "router_FIFO_DEPTH_must_be_at_least_2"),
+        ("MESH_Y", 52, "router_MESH_X_times_MESH_Y_must_be_1_to_256"),
     ],
 )
 def test_illegal_parameters_are_refused(parameter: str, value: int, error: str) -> None:
