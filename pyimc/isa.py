@@ -6,6 +6,7 @@ checks that both are current. Encoders, decoders and the assembler (`pyimc.assem
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyimc.errors import EncodingError
@@ -17,7 +18,9 @@ NODE_BITS = 8
 
 # --------------------------------------------------------------------------------------------------- instructions
 
-INSTRUCTION_BITS = 128
+PORTS = 2
+"""Input channels of an actor, at most: a FIRE has room for three."""
+INSTRUCTION_BITS = 192
 INSTRUCTION_ENTRIES = INSTRUCTION_BITS // ENTRY_BITS
 OPCODE = Field("opcode", 4, "", "which instruction this is")
 
@@ -25,15 +28,19 @@ OPCODE_LAYOUT = Layout("INSTRUCTION", INSTRUCTION_BITS, "What all instructions s
 
 FIRE = Layout(
     "FIRE", INSTRUCTION_BITS,
-    "Fires the actor once, on one run of output pixels of one output row, as soon as input channel 0 holds `need` "
-    "words, channel 1 (if the actor has one) `take` words, and every destination has room for `produce` words.",
+    "Fires the actor once, on one run of output pixels of one output row, as soon as each of its input channels holds "
+    "the words that it needs and every destination has room for `produce` words.",
     (
         OPCODE,
-        Field("need", 16, "words", "words that input channel 0 must hold"),
-        Field("free", 16, "words", "words released from the head of channel 0 when the firing has read them"),
+        *(
+            field
+            for port in range(PORTS)
+            for field in (
+                Field(f"need_{port}", 16, "words", f"words that input channel {port} must hold"),
+                Field(f"free_{port}", 16, "words", f"words released from the head of channel {port} once they are read"),
+            )
+        ),
         Field("produce", 16, "words", "words sent to each destination, reserved before the firing starts"),
-        Field("take", 16, "words", "words that channel 1 must hold; all of them are released when they have been read "
-                                   "(imc: as many as its output pixels have accumulators)"),
         Field("offset", 16, "words", "from the start of the first kernel row inside the image to the head of channel 0: "
               "words of that row that were released before, or, negative, words in front of it", signed=True),
         Field("pixels", 12, "pixels", "output pixels of the run (element-wise operators: words)"),
@@ -60,6 +67,18 @@ HALT = Layout("HALT", INSTRUCTION_BITS, "The actor stops and never fires again."
 
 INSTRUCTIONS: dict[int, Layout] = {0: HALT, 1: FIRE, 2: LOOP}
 OPCODES: dict[str, int] = {layout.name: code for code, layout in INSTRUCTIONS.items()}
+
+
+def fire(need: Sequence[int], free: Sequence[int], **values: int) -> int:
+    """Encodes a FIRE, given the words of each input channel; raises EncodingError."""
+    uses = {f"need_{port}": words for port, words in enumerate(need)}
+    uses |= {f"free_{port}": words for port, words in enumerate(free)}
+    return instruction("FIRE", **uses, **values)
+
+
+def port_uses(values: dict[str, int]) -> list[tuple[int, int]]:
+    """What a decoded FIRE needs and frees of every channel."""
+    return [(values[f"need_{port}"], values[f"free_{port}"]) for port in range(PORTS)]
 
 
 def instruction(name: str, **values: int) -> int:
@@ -110,6 +129,12 @@ def head(kind: str, **values: int) -> int:
     return HEADS[kind].encode(kind=KINDS[kind], **values)
 
 
+def opcode(word: int) -> str:
+    """The name of an instruction; its number if there is none."""
+    code = OPCODE_LAYOUT.decode(word)["opcode"]
+    return INSTRUCTIONS[code].name if code in INSTRUCTIONS else str(code)
+
+
 def decode_head(flit: int) -> dict[str, int]:
     """The fields of a packet's head, by its kind."""
     kinds = {number: kind for kind, number in KINDS.items()}
@@ -143,7 +168,7 @@ SPACE_TEXT = {
     "WEIGHT": "imc: one whole link word of offset-binary weights per entry, whole rows in order, of the plane chosen",
     "COUNTER": "read only: COUNTER_0, COUNTER_1, COUNTER_2",
     "ACTOR": "read only: ACTOR_0 and ACTOR_1 of every actor: ACTOR_ADDRESS",
-    "STATUS": "read only: entry context: what the actor waits for",
+    "STATUS": "read only: STATUS of every actor, then PORT_STATUS of its ports: STATUS_ADDRESS",
     "LUT": "dpu: the tables of lut, eight bytes an entry, the first one lowest: LUT_ADDRESS",
 }
 ENTRIES = {  # what is at which entry: of a space, or of an actor in it
@@ -152,19 +177,24 @@ ENTRIES = {  # what is at which entry: of a space, or of an actor in it
     "PARAMETER": {"PARAM_0": 0, "PARAM_1": 1},
     "COUNTER": {"COUNTER_0": 0, "COUNTER_1": 1, "COUNTER_2": 2},
     "ACTOR": {"ACTOR_0": 0, "ACTOR_1": 1},
+    "STATUS": {"STATUS": 0, "PORT_STATUS": 1},
 }
 
 
-def _address(name: str, text: str, **fields: int) -> Layout:
-    """An entry number of a space, made of parts; the last takes the rest of the bits."""
+PORT_BITS = max(1, (PORTS - 1).bit_length())
+
+
+def _address(name: str, text: str, bits: int = 16, **fields: int) -> Layout:
+    """An entry number of a space, made of parts."""
     parts = [Field(part, bits, "", "") for part, bits in fields.items()]
-    return Layout(f"{name}_ADDRESS", 16, text, tuple(parts))
+    return Layout(f"{name}_ADDRESS", bits, text, tuple(parts))
 
 
-INSTRUCTION_ADDRESS = _address("INSTRUCTION", "An instruction's address and which of its parts.", part=1, pc=12)
-CHANNEL_ADDRESS = _address("CHANNEL", "An input channel, here and in DATA packets.", port=1, context=6)
+INSTRUCTION_ADDRESS = _address("INSTRUCTION", "An instruction's address and which of its parts.", part=2, pc=12)
+CHANNEL_ADDRESS = _address("CHANNEL", "An input channel, here and in DATA packets.", 8, port=PORT_BITS, context=6)
 ENGINE_ADDRESS = _address("ENGINE", "An actor and the entry of its description.", entry=3, context=6)
 PARAMETER_ADDRESS = _address("PARAMETER", "A channel and PARAM_0 or PARAM_1.", entry=1, channel=15)
+STATUS_ADDRESS = _address("STATUS", "An actor, and STATUS or PORT_STATUS of a port.", entry=PORT_BITS + 1, context=6)
 ACTOR_ADDRESS = _address("ACTOR", "An actor and ACTOR_0 or ACTOR_1.", entry=1, context=6)
 LUT_ADDRESS = _address("LUT", "An actor and which eight bytes of its table.", eight=5, context=6)
 
@@ -176,19 +206,22 @@ CONTEXT = Layout(
     (
         Field("start", 16, "address", "its first instruction"),
         Field("active", 1, "", "the context is used"),
-        Field("ports", 2, "channels", "input channels in use (1 or 2)"),
+        Field("ports", 3, "channels", "input channels in use"),
         Field("destinations", 8, "", "destinations in use"),
     ),
 )
 CHANNEL = Layout(
-    "CHANNEL", ENTRY_BITS, "One input channel: a ring of words in the activation memory; port 1 of an imc: partial memory.",
+    "CHANNEL", ENTRY_BITS, "One input channel: a ring of words in a memory of the PU.",
     (
         Field("base", 16, "word", "first word of the ring"),
         Field("size", 16, "words", "length of the ring: the producer's initial credit"),
         Field("node", 8, "node", "where its credits go back to"),
         Field("slot", 8, "", "the producer's destination slot"),
+        Field("memory", 2, "", "where the ring is: 0 activation memory, 1 partial memory (imc)"),
+        Field("late", 1, "", "the engine says when words may be given back; else with `done`, all that a firing frees"),
     ),
 )
+MEMORIES = {"activation": 0, "partial": 1}
 DESTINATION = Layout(
     "DESTINATION", ENTRY_BITS, "One destination of an actor.",
     (
@@ -283,10 +316,11 @@ STATUS = Layout(
         Field("ready", 1, "", "it can fire: the engine is taken"),
         Field("room_wait", 1, "", "inputs are there, room is missing"),
         Field("pc", 12, "address", "next instruction"),
-        Field("fill_0", 16, "words", "words in channel 0"),
-        Field("fill_1", 16, "words", "words in channel 1"),
-        Field("need", 16, "words", "words needed"),
     ),
+)
+PORT_STATUS = Layout(
+    "PORT_STATUS", ENTRY_BITS, "What an actor has of an input channel, and what it wants.",
+    (Field("fill", 16, "words", "in the channel"), Field("need", 16, "words", "of the instruction that waits")),
 )
 COUNTERS = tuple(
     Layout(name, ENTRY_BITS, f"COUNTER: {text}", tuple(Field(field, 32, unit, "") for field in fields))
@@ -306,88 +340,21 @@ ACTOR_1 = Layout(
 )
 PACKETS = (HEAD, DATA, TABLE, CREDIT)
 ADDRESSES = (
-    INSTRUCTION_ADDRESS, CHANNEL_ADDRESS, ENGINE_ADDRESS, PARAMETER_ADDRESS, ACTOR_ADDRESS, LUT_ADDRESS,
+    INSTRUCTION_ADDRESS, CHANNEL_ADDRESS, ENGINE_ADDRESS, PARAMETER_ADDRESS, ACTOR_ADDRESS, STATUS_ADDRESS,
+    LUT_ADDRESS,
 )
 TABLES = (
     CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, OUTPUT, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
-    STATUS,
+    STATUS, PORT_STATUS,
 )
 LAYOUTS = (OPCODE_LAYOUT, FIRE, LOOP, HALT, *PACKETS, *ADDRESSES, *TABLES)
-
-# ---------------------------------------------------------------------------------------------------- generated files
-
-
-def _entry_bits(space: str) -> int:
-    """How wide the numbers in ENTRIES are: an actor's entries are a part of the address."""
-    fields = {layout.name: layout.fields for layout in ADDRESSES}.get(f"{space}_ADDRESS", ())
-    return next((field.bits for field in fields if field.name == "entry"), 16)
-
-
-def verilog_header() -> str:
-    """The text of rtl/imc_isa.vh.
-
-    Of every field three macros: `IMC_<LAYOUT>_<FIELD>`, its bit range, `..._AT`, its lowest bit, `..._BITS`, its width.
-    """
-    lines = [
-        "// SPDX-License-Identifier: Apache-2.0",
-        "// imc_isa.vh - bit ranges of instructions, packets and tables. Generated by `python -m pyimc.isa`: do not edit.",
-        "`ifndef IMC_ISA_VH", "`define IMC_ISA_VH", "", f"`define IMC_ENTRY_BITS {ENTRY_BITS}",
-    ]
-    lines += [f"`define IMC_OP_{layout.name} 4'd{code}" for code, layout in sorted(INSTRUCTIONS.items())]
-    lines += [f"`define IMC_KIND_{name} 4'd{code}" for name, code in KINDS.items()]
-    lines += [f"`define IMC_SPACE_{name} 4'd{code}" for name, code in SPACES.items()]
-    lines += [f"`define IMC_OPERATION_{name} 3'd{code}" for name, code in OPERATIONS.items()]
-    for space, names in ENTRIES.items():
-        bits = _entry_bits(space)
-        lines += [f"`define IMC_ENTRY_{name} {bits}'d{number}" for name, number in names.items()]
-    for layout in LAYOUTS:
-        lines.append("")
-        lines.append(f"`define IMC_{layout.name}_BITS {layout.bits}")
-        for field, low in layout.positions():
-            name = f"IMC_{layout.name}_{field.name.upper()}"
-            lines.append(f"`define {name} {low + field.bits - 1}:{low}")
-            lines.append(f"`define {name}_AT {low}")
-            lines.append(f"`define {name}_BITS {field.bits}")
-    return "\n".join([*lines, "", "`endif", ""])
-
-
-def _table(layout: Layout) -> list[str]:
-    lines = [f"### {layout.name} ({layout.bits} bits)", "", layout.text, "", "| bits | field | unit | meaning |",
-             "|---|---|---|---|"]
-    for field, low in layout.positions():
-        sign = "signed; " if field.signed else ""
-        lines.append(f"| {low + field.bits - 1}:{low} | `{field.name}` | {field.unit or '-'} | {sign}{field.text} |")
-    return [*lines, ""]
-
-
-def reference() -> str:
-    """The text of docs/isa.md."""
-    lines = ["# Instruction set, packets and tables", "",
-             "Generated from `pyimc/isa.py` by `python -m pyimc.isa`; a test checks that it is current. "
-             "Bits that no field names are 0.", "", "## Instructions", ""]
-    for code, layout in sorted(INSTRUCTIONS.items()):
-        lines += [f"Opcode {code}:", "", *_table(layout)]
-    lines += ["## Packets", "", *(line for layout in PACKETS for line in _table(layout)), "## Spaces of a PU", "",
-              "WRITE and READ packets address a PU's tables by space and entry. An entry is the low 64 bits of a payload "
-              "word (WEIGHT: the whole word).", "", "| number | space | entries |", "|---|---|---|"]
-    lines += [f"| {code} | {name} | {SPACE_TEXT[name]} |" for name, code in SPACES.items()]
-    for space, names in ENTRIES.items():
-        numbers = ", ".join(f"{name} {number}" for name, number in names.items())
-        lines += ["", f"Entries of {space}: {numbers}."]
-    lines += ["", "## Entry numbers", ""]
-    for layout in ADDRESSES:
-        lines += _table(layout)
-    lines += ["## Tables", ""]
-    for layout in TABLES:
-        lines += _table(layout)
-    return "\n".join(lines).rstrip() + "\n"
 
 
 def main() -> None:
     """Writes the generated files of this checkout."""
-    root = Path(__file__).resolve().parent.parent
-    (root / "rtl" / "imc_isa.vh").write_text(verilog_header())
-    (root / "docs" / "isa.md").write_text(reference())
+    from pyimc.isa_files import write  # which reads the tables above
+
+    write(Path(__file__).resolve().parent.parent)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimc import isa
 from pyimc.program import Program
 from pyimc.steady import Steady, steady_state
 
@@ -144,4 +145,4 @@ def named_events(program: Program, table: EventTable) -> list[Event]:
 
 def event_divisors(program: Program) -> tuple[int, ...]:
     """By kind: an event's value is context * divisor + number."""
-    return (1, 1, 2, program.arch.destinations, 1)
+    return (1, 1, 1 << isa.PORT_BITS, program.arch.destinations, 1)

@@ -11,6 +11,7 @@ Numbering:
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ HOST_SLOTS = 8  # of rtl/host_port.v
 WEIGHT_ZERO = 128  # a stored byte is weight + 128
 
 Kind = str
+Memory = Literal["activation", "partial"]
 TableWrite = tuple[int, int, int]  # space, entry, 64-bit value
 
 
@@ -65,7 +67,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One edge: a ring of words in the activation memory of its consumer (the result buffer, for the host).
+    """One edge: a ring of words in a memory of its consumer (the result buffer, for the host).
 
     Attributes:
         name: Unique, `tensor->consumer.port`.
@@ -76,6 +78,7 @@ class Channel:
         node: Node id of the consumer.
         base: First word of the ring.
         size: Length of the ring in words.
+        memory: Which memory of its consumer's processing unit the ring is in.
     """
 
     name: str
@@ -86,6 +89,12 @@ class Channel:
     node: int
     base: int
     size: int
+    memory: Memory = "activation"
+
+    @property
+    def late(self) -> bool:
+        """Its words are given back when the engine has read them, which is after the firing's `done`."""
+        return self.memory == "partial"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,12 +26,9 @@ module dpu_engine #(
     output wire                issue_ready,
     input  wire [CTX_BITS-1:0] issue_ctx,
     input  wire [`IMC_INSTRUCTION_BITS-1:0] issue_instr,
-    input  wire [15:0]         issue_head_0,   // word addresses of input 0: its oldest word,
-    input  wire [15:0]         issue_base_0,   // the start of its ring,
-    input  wire [15:0]         issue_size_0,   // the ring's length
-    input  wire [15:0]         issue_head_1,
-    input  wire [15:0]         issue_base_1,
-    input  wire [15:0]         issue_size_1,
+    input  wire [`IMC_PORTS*16-1:0] issue_heads,   // word addresses of every input: its oldest word,
+    input  wire [`IMC_PORTS*16-1:0] issue_bases,   // the start of its ring,
+    input  wire [`IMC_PORTS*16-1:0] issue_sizes,   // the ring's length
     output wire                done,           // pulse: the last read of the firing is made in this cycle
 
     output wire                mem_en,         // mem_data is valid in the next cycle and holds until the next mem_en
@@ -57,6 +54,7 @@ module dpu_engine #(
     localparam LB = $clog2(WORD / 8);
 
     wire                step;
+    wire                unused = &{1'b0, issue_heads, issue_bases, issue_sizes};  // of actors with two inputs at most
 
     wire                slot_valid;
     wire [CTX_BITS-1:0] slot_ctx;
@@ -87,8 +85,8 @@ module dpu_engine #(
         .clk(clk), .rst(rst), .step(step),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
         .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
-        .issue_head_0(issue_head_0), .issue_base_0(issue_base_0), .issue_size_0(issue_size_0),
-        .issue_head_1(issue_head_1), .issue_base_1(issue_base_1), .issue_size_1(issue_size_1),
+        .issue_head_0(issue_heads[0 +: 16]), .issue_base_0(issue_bases[0 +: 16]), .issue_size_0(issue_sizes[0 +: 16]),
+        .issue_head_1(issue_heads[16 +: 16]), .issue_base_1(issue_bases[16 +: 16]), .issue_size_1(issue_sizes[16 +: 16]),
         .done(done), .mem_en(mem_en), .mem_addr(mem_addr),
         .m_valid(slot_valid), .m_ctx(slot_ctx), .m_inside(slot_inside), .m_low(slot_low), .m_high(slot_high),
         .m_offset(slot_offset), .m_side(slot_side), .m_first(slot_first), .m_final(slot_final), .m_emit(slot_emit),

@@ -4,7 +4,7 @@
 // It reads a full accumulator bank one word of columns at a time, adds each column's bias, takes off 128 times the
 // sum of the inputs (weights are stored as w + 128), multiplies by the column's multiplier, and hands the product
 // to round_clamp and the packer. Of a layer that is cut into parts, it may add the accumulators of the part before,
-// from the ring of port 1 (`partial_in`), and hand its own on as they are (`partial_out`), a quarter of a word of
+// from its ring in the partial memory (`partial_in`), and hand its own on as they are (`partial_out`), a quarter of a word of
 // columns at a time: their 32-bit accumulators are one word. What a firing has read of that ring is free then.
 // Timing: a bank is read from the second cycle of `pixel_full` on (in the first its actor's tables are looked up), one
 // word or quarter per cycle, which takes 6 cycles to the packer: memories, sum, two of multiplier, two of round_clamp.
@@ -53,6 +53,7 @@ module drain #(
     output reg                     freed_valid,
     input  wire                    freed_ready,
     output reg  [CTX_BITS-1:0]     freed_ctx,
+    output reg  [`IMC_CHANNEL_ADDRESS_PORT_BITS-1:0] freed_port,
     output reg  [15:0]             freed_words,
     // bytes for the packer
     output wire [WORD-1:0]         m_data,
@@ -93,6 +94,7 @@ module drain #(
     reg [15:0]         ring_base    [0:CONTEXTS-1];
     reg [15:0]         ring_size    [0:CONTEXTS-1];
     reg [15:0]         ring_head    [0:CONTEXTS-1];
+    reg [`IMC_CHANNEL_ADDRESS_PORT_BITS-1:0] ring_port [0:CONTEXTS-1];
     reg [LANES*32-1:0] bias         [0:PARAM_ROWS-1];
     reg [LANES*6-1:0]  shift        [0:PARAM_ROWS-1];
     reg [LANES*31-1:0] multiplier   [0:PARAM_ROWS-1];
@@ -100,7 +102,8 @@ module drain #(
     wire [PARAM_BITS-1:0] cfg_row = cfg_addr[`IMC_PARAMETER_ADDRESS_CHANNEL_AT+LANE_BITS +: PARAM_BITS];
     wire [LANE_BITS-1:0]  cfg_lane = cfg_addr[`IMC_PARAMETER_ADDRESS_CHANNEL_AT +: LANE_BITS];
     wire [CTX_BITS-1:0]   cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
-    wire                  cfg_ring = cfg_valid && cfg_space == `IMC_SPACE_CHANNEL && cfg_addr[`IMC_CHANNEL_ADDRESS_PORT];
+    wire                  cfg_ring = cfg_valid && cfg_space == `IMC_SPACE_CHANNEL
+                                     && cfg_data[`IMC_CHANNEL_MEMORY] == `IMC_MEMORY_PARTIAL;
     wire [CTX_BITS-1:0]   cfg_ring_ctx = cfg_addr[`IMC_CHANNEL_ADDRESS_CONTEXT_AT +: CTX_BITS];
     always @(posedge clk) if (cfg_valid) begin
         if (cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_COLUMNS) begin
@@ -158,6 +161,7 @@ module drain #(
             ring_base[cfg_ring_ctx] <= cfg_data[`IMC_CHANNEL_BASE];
             ring_size[cfg_ring_ctx] <= cfg_data[`IMC_CHANNEL_SIZE];
             ring_head[cfg_ring_ctx] <= cfg_data[`IMC_CHANNEL_BASE];
+            ring_port[cfg_ring_ctx] <= cfg_addr[`IMC_CHANNEL_ADDRESS_PORT];
         end else ring_head[ctx] <= head_next == ring_end ? ring_base[ctx] : head_next[15:0];
     end
 
@@ -169,6 +173,7 @@ module drain #(
             if (frees) begin
                 freed_valid <= 1'b1;
                 freed_ctx <= ctx;
+                freed_port <= ring_port[ctx];
                 freed_words <= words_q + 16'd1;
             end
         end

@@ -2,8 +2,8 @@
 // engine - the engine of a PU, whichever kind it is. Generated from the engines' own files by pyimc/engines/rtl.py.
 //
 // One list of ports towards the shell; an engine has those that it needs, outputs of the others are 0. KIND is the
-// digit of the kind in the parameter KINDS of chip.v: its number, and 8 more if what comes to port 1 has a memory of
-// its own and the engine says (`freed_*`) when it has read it.
+// digit of the kind in the parameter KINDS of chip.v: its number, and 8 more if its PU has a second memory, of which the
+// engine says (`freed_*`) what it has read.
 //
 //   8  imc: imc_engine.v
 //   1  dpu: dpu_engine.v
@@ -25,42 +25,40 @@ module engine #(
     parameter DAC = 1,
     parameter ACCUMULATORS = 1024
 ) (
-    input  wire                             clk,
-    input  wire                             rst,
-    input  wire [7:0]                       node,
-    input  wire                             cfg_valid,
-    input  wire [3:0]                       cfg_space,
-    input  wire [15:0]                      cfg_addr,
-    input  wire [WORD-1:0]                  cfg_data,
-    input  wire                             issue_valid,
-    output wire                             issue_ready,
-    input  wire [CTX_BITS-1:0]              issue_ctx,
-    input  wire [`IMC_INSTRUCTION_BITS-1:0] issue_instr,
-    input  wire [15:0]                      issue_head_0,
-    input  wire [15:0]                      issue_base_0,
-    input  wire [15:0]                      issue_size_0,
-    input  wire [15:0]                      issue_head_1,
-    input  wire [15:0]                      issue_base_1,
-    input  wire [15:0]                      issue_size_1,
-    output wire                             done,
-    output wire                             mem_en,
-    output wire [15:0]                      mem_addr,
-    input  wire [WORD-1:0]                  mem_data,
-    output wire                             partial_en,
-    output wire [15:0]                      partial_addr,
-    input  wire [WORD-1:0]                  partial_data,
-    output wire                             freed_valid,
-    input  wire                             freed_ready,
-    output wire [CTX_BITS-1:0]              freed_ctx,
-    output wire [15:0]                      freed_words,
-    output wire [WORD-1:0]                  m_data,
-    output wire [CTX_BITS-1:0]              m_ctx,
-    output wire                             m_last,
-    output wire                             m_valid,
-    input  wire                             m_ready,
-    output wire                             busy,
-    output wire                             converting,
-    output wire [CTX_BITS-1:0]              convert_ctx
+    input  wire                                      clk,
+    input  wire                                      rst,
+    input  wire [7:0]                                node,
+    input  wire                                      cfg_valid,
+    input  wire [3:0]                                cfg_space,
+    input  wire [15:0]                               cfg_addr,
+    input  wire [WORD-1:0]                           cfg_data,
+    input  wire                                      issue_valid,
+    output wire                                      issue_ready,
+    input  wire [CTX_BITS-1:0]                       issue_ctx,
+    input  wire [`IMC_INSTRUCTION_BITS-1:0]          issue_instr,
+    input  wire [`IMC_PORTS*16-1:0]                  issue_heads,
+    input  wire [`IMC_PORTS*16-1:0]                  issue_bases,
+    input  wire [`IMC_PORTS*16-1:0]                  issue_sizes,
+    output wire                                      done,
+    output wire                                      mem_en,
+    output wire [15:0]                               mem_addr,
+    input  wire [WORD-1:0]                           mem_data,
+    output wire                                      partial_en,
+    output wire [15:0]                               partial_addr,
+    input  wire [WORD-1:0]                           partial_data,
+    output wire                                      freed_valid,
+    input  wire                                      freed_ready,
+    output wire [CTX_BITS-1:0]                       freed_ctx,
+    output wire [`IMC_CHANNEL_ADDRESS_PORT_BITS-1:0] freed_port,
+    output wire [15:0]                               freed_words,
+    output wire [WORD-1:0]                           m_data,
+    output wire [CTX_BITS-1:0]                       m_ctx,
+    output wire                                      m_last,
+    output wire                                      m_valid,
+    input  wire                                      m_ready,
+    output wire                                      busy,
+    output wire                                      converting,
+    output wire [CTX_BITS-1:0]                       convert_ctx
 );
     generate
         if (KIND == 8) begin : gen_imc
@@ -87,9 +85,9 @@ module engine #(
                 .issue_ready(issue_ready),
                 .issue_ctx(issue_ctx),
                 .issue_instr(issue_instr),
-                .issue_head_0(issue_head_0),
-                .issue_base_0(issue_base_0),
-                .issue_size_0(issue_size_0),
+                .issue_heads(issue_heads),
+                .issue_bases(issue_bases),
+                .issue_sizes(issue_sizes),
                 .done(done),
                 .mem_en(mem_en),
                 .mem_addr(mem_addr),
@@ -100,6 +98,7 @@ module engine #(
                 .freed_valid(freed_valid),
                 .freed_ready(freed_ready),
                 .freed_ctx(freed_ctx),
+                .freed_port(freed_port),
                 .freed_words(freed_words),
                 .m_data(m_data),
                 .m_ctx(m_ctx),
@@ -110,7 +109,6 @@ module engine #(
                 .converting(converting),
                 .convert_ctx(convert_ctx)
             );
-            wire unused = &{1'b0, issue_head_1, issue_base_1, issue_size_1};
         end else if (KIND == 1) begin : gen_dpu
             dpu_engine #(
                 .WORD(WORD),
@@ -128,12 +126,9 @@ module engine #(
                 .issue_ready(issue_ready),
                 .issue_ctx(issue_ctx),
                 .issue_instr(issue_instr),
-                .issue_head_0(issue_head_0),
-                .issue_base_0(issue_base_0),
-                .issue_size_0(issue_size_0),
-                .issue_head_1(issue_head_1),
-                .issue_base_1(issue_base_1),
-                .issue_size_1(issue_size_1),
+                .issue_heads(issue_heads),
+                .issue_bases(issue_bases),
+                .issue_sizes(issue_sizes),
                 .done(done),
                 .mem_en(mem_en),
                 .mem_addr(mem_addr),
@@ -149,6 +144,7 @@ module engine #(
             assign partial_addr = 16'd0;
             assign freed_valid = 1'b0;
             assign freed_ctx = {CTX_BITS{1'b0}};
+            assign freed_port = {`IMC_CHANNEL_ADDRESS_PORT_BITS{1'b0}};
             assign freed_words = 16'd0;
             assign converting = 1'b0;
             assign convert_ctx = {CTX_BITS{1'b0}};

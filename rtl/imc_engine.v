@@ -35,9 +35,9 @@ module imc_engine #(
     output wire                issue_ready,
     input  wire [CTX_BITS-1:0] issue_ctx,
     input  wire [`IMC_INSTRUCTION_BITS-1:0] issue_instr,
-    input  wire [15:0]         issue_head_0,
-    input  wire [15:0]         issue_base_0,
-    input  wire [15:0]         issue_size_0,
+    input  wire [`IMC_PORTS*16-1:0] issue_heads,
+    input  wire [`IMC_PORTS*16-1:0] issue_bases,
+    input  wire [`IMC_PORTS*16-1:0] issue_sizes,
     output wire                done,
     // activation memory
     output wire                mem_en,
@@ -50,6 +50,7 @@ module imc_engine #(
     output wire                freed_valid,
     input  wire                freed_ready,
     output wire [CTX_BITS-1:0] freed_ctx,
+    output wire [`IMC_CHANNEL_ADDRESS_PORT_BITS-1:0] freed_port,
     output wire [15:0]         freed_words,
     // output words
     output wire [WORD-1:0]     m_data,
@@ -85,7 +86,7 @@ module imc_engine #(
         .clk(clk), .rst(rst),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
         .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
-        .issue_head(issue_head_0), .issue_base(issue_base_0), .issue_size(issue_size_0), .done(done),
+        .issue_head(issue_heads[0 +: 16]), .issue_base(issue_bases[0 +: 16]), .issue_size(issue_sizes[0 +: 16]), .done(done),
         .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
         .tile_x(tile_x), .tile_ctx(tile_ctx), .tile_first(tile_first), .tile_last(tile_last), .tile_end(tile_end),
         .tile_sum(tile_sum), .tile_valid(tile_valid), .tile_ready(tile_ready)
@@ -150,7 +151,7 @@ module imc_engine #(
         .pixel_sum_1(pixel_sum_1), .pixel_end(pixel_end), .pixel_done(pixel_done),
         .read(read), .read_bank(read_bank), .read_row(read_row), .read_data(read_data),
         .mem_en(partial_en), .mem_addr(partial_addr), .mem_data(partial_data),
-        .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_words(freed_words),
+        .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_port(freed_port), .freed_words(freed_words),
         .m_data(bytes), .m_bytes(bytes_n), .m_ctx(bytes_ctx), .m_last(bytes_last), .m_valid(bytes_valid),
         .m_ready(bytes_ready), .busy(drain_busy)
     );
@@ -161,6 +162,7 @@ module imc_engine #(
         .m_data(m_data), .m_ctx(m_ctx), .m_last(m_last), .m_valid(m_valid), .m_ready(m_ready), .busy(packer_busy)
     );
 
+    wire unused = &{1'b0, issue_heads, issue_bases, issue_sizes};  // the drain keeps the place in its rings itself
     assign converting = convert_busy;
     assign busy = !issue_ready || tile_valid || convert_busy || pixel_full != 2'b00 || drain_busy || packer_busy;
 endmodule

@@ -2,7 +2,7 @@
 // ingress - what the network brings to a PU: activations, table writes and read requests.
 //
 // DATA words go to the tail of their channel's ring; room was reserved by the sender, so they are always taken.
-// `mem_port` is the channel's port, as a crossbar PU has a memory for each. WRITE words go to the PU's tables. A READ is
+// `mem_select` says in which memory the ring is. WRITE words go to the PU's tables. A READ is
 // answered with a REPLY packet to its sender, and the link waits meanwhile. Timing: one flit per cycle; a DATA packet
 // counts as arrived one cycle after its last word; a REPLY takes one cycle per flit.
 `default_nettype none
@@ -26,7 +26,7 @@ module ingress #(
     // memories
     output wire            mem_wen,
     output wire [15:0]     mem_waddr,
-    output wire            mem_port,
+    output wire [`IMC_CHANNEL_MEMORY_BITS-1:0] mem_select,
     // packet complete
     output reg             arrive_valid,
     output reg  [7:0]      arrive_channel,
@@ -45,22 +45,25 @@ module ingress #(
     output wire            m_reply_valid,
     input  wire            m_reply_ready
 );
-    localparam CH_BITS = CTX_BITS + 1;
+    localparam PORT_BITS = `IMC_CHANNEL_ADDRESS_PORT_BITS;
+    localparam CH_BITS = CTX_BITS + PORT_BITS;
+    localparam CHANNELS = CONTEXTS << PORT_BITS;
     localparam [2:0] ST_HEAD = 3'd0, ST_DATA = 3'd1, ST_WRITE = 3'd2, ST_REPLY_HEAD = 3'd3, ST_REPLY = 3'd4;
 
     generate
         if (WORD < `IMC_ENTRY_BITS) begin : gen_word
             ingress_WORD_must_be_at_least_64 u_error ();
         end
-        if (CONTEXTS < 1 || CTX_BITS < 1 || CTX_BITS > 7 || CONTEXTS > (1 << CTX_BITS)) begin : gen_contexts
-            ingress_CONTEXTS_must_fit_CTX_BITS_of_1_to_7 u_error ();
+        if (CONTEXTS < 1 || CTX_BITS < 1 || CTX_BITS > 6 || CONTEXTS > (1 << CTX_BITS)) begin : gen_contexts
+            ingress_CONTEXTS_must_fit_CTX_BITS_of_1_to_6 u_error ();
         end
     endgenerate
 
     reg [2:0]         state_q;
-    reg [15:0]        base [0:2*CONTEXTS-1];
-    reg [15:0]        size [0:2*CONTEXTS-1];
-    reg [15:0]        tail [0:2*CONTEXTS-1];
+    reg [15:0]        base [0:CHANNELS-1];
+    reg [15:0]        size [0:CHANNELS-1];
+    reg [15:0]        tail [0:CHANNELS-1];
+    reg [`IMC_CHANNEL_MEMORY_BITS-1:0] memory [0:CHANNELS-1];
     reg [CH_BITS-1:0] channel_q;
     reg [15:0]        tail_q;
     reg [7:0]         words_q;
@@ -72,7 +75,7 @@ module ingress #(
 
     assign mem_wen = take && state_q == ST_DATA;
     assign mem_waddr = tail_q;
-    assign mem_port = channel_q[0];
+    assign mem_select = memory[channel_q];
     wire [16:0] ring_end = {1'b0, base[channel_q]} + {1'b0, size[channel_q]};
     wire [15:0] tail_next = {1'b0, tail_q} + 17'd1 == ring_end ? base[channel_q] : tail_q + 16'd1;
 
@@ -141,6 +144,7 @@ module ingress #(
                     base[cfg_channel] <= s_data[`IMC_CHANNEL_BASE];
                     size[cfg_channel] <= s_data[`IMC_CHANNEL_SIZE];
                     tail[cfg_channel] <= s_data[`IMC_CHANNEL_BASE];
+                    memory[cfg_channel] <= s_data[`IMC_CHANNEL_MEMORY];
                 end
                 if (s_last) state_q <= ST_HEAD;
             end

@@ -5,8 +5,8 @@
 //                      tables v                       ^ issue
 //   credit network ------> sequencer -----------------+---------------> credit network
 //
-// KIND says which engine: see engine.v. One that reads port 1 late has a second memory for it: a crossbar's drain reads
-// the accumulators that it brings while the gather reads port 0. The rest is the same.
+// KIND says which engine: see engine.v. One may have a second memory: a crossbar's drain reads the accumulators that come
+// into it while the gather reads the first. The rest is the same.
 // Timing: see the parts. Python: pyimc.program for the tables, pyimc.golden for the values.
 `default_nettype none
 `include "imc_isa.vh"
@@ -50,20 +50,21 @@ module pu #(
     input  wire            m_credit_ready,
     output wire            busy
 );
-    localparam READS_LATE = KIND[3] ? 1 : 0;
+    localparam PARTIAL_MEMORY = KIND[3] ? 1 : 0;
     localparam CTX_BITS = $clog2(CONTEXTS) > 0 ? $clog2(CONTEXTS) : 1;
 
     // ------------------------------------------------------------------------------------------------ ingress
-    wire            mem_wen, mem_port, arrive_valid, cfg_valid, reply_last, reply_valid, reply_ready;
+    wire            mem_wen, arrive_valid, cfg_valid, reply_last, reply_valid, reply_ready;
     wire [15:0]     mem_waddr, cfg_addr, read_addr;
     wire [7:0]      arrive_channel, arrive_words;
     wire [3:0]      cfg_space, read_space;
+    wire [`IMC_CHANNEL_MEMORY_BITS-1:0] mem_select;
     wire [`IMC_ENTRY_BITS-1:0] read_data;
     wire [WORD-1:0] reply_data;
     ingress #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS)) u_ingress (
         .clk(clk), .rst(rst), .node(node),
         .s_data(s_data), .s_last(s_last), .s_valid(s_valid), .s_ready(s_ready),
-        .mem_wen(mem_wen), .mem_waddr(mem_waddr), .mem_port(mem_port),
+        .mem_wen(mem_wen), .mem_waddr(mem_waddr), .mem_select(mem_select),
         .arrive_valid(arrive_valid), .arrive_channel(arrive_channel), .arrive_words(arrive_words),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr),
         .read_space(read_space), .read_addr(read_addr), .read_data(read_data),
@@ -74,9 +75,8 @@ module pu #(
     wire            mem_en;
     wire [15:0]     mem_addr;
     wire [WORD-1:0] mem_data;
-    wire            to_partial = READS_LATE != 0 && mem_port;
     ram #(.WIDTH(WORD), .DEPTH(MEMORY)) u_memory (
-        .clk(clk), .wen(mem_wen && !to_partial), .waddr(mem_waddr), .wdata(s_data),
+        .clk(clk), .wen(mem_wen && mem_select == `IMC_MEMORY_ACTIVATION), .waddr(mem_waddr), .wdata(s_data),
         .ren(mem_en), .raddr(mem_addr), .rdata(mem_data)
     );
 
@@ -84,15 +84,15 @@ module pu #(
     wire                issue_valid, issue_ready, done, room_waiting, fired;
     wire [CTX_BITS-1:0] issue_ctx;
     wire [`IMC_INSTRUCTION_BITS-1:0] issue_instr;
-    wire [15:0]         head_0, base_0, size_0, head_1, base_1, size_1;
+    wire [`IMC_PORTS*16-1:0] heads, bases, sizes;
     wire [CONTEXTS-1:0] active;
     wire [`IMC_ENTRY_BITS-1:0] status;
     wire                freed_valid, freed_ready;
     wire [CTX_BITS-1:0] freed_ctx;
+    wire [`IMC_CHANNEL_ADDRESS_PORT_BITS-1:0] freed_port;
     wire [15:0]         freed_words;
     sequencer #(
-        .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .DESTINATIONS(DESTINATIONS), .INSTRUCTIONS(INSTRUCTIONS),
-        .READS_LATE(READS_LATE)
+        .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .DESTINATIONS(DESTINATIONS), .INSTRUCTIONS(INSTRUCTIONS)
     ) u_sequencer (
         .clk(clk), .rst(rst), .run(run),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data[`IMC_ENTRY_BITS-1:0]),
@@ -100,11 +100,11 @@ module pu #(
         .s_credit_valid(s_credit_valid), .s_credit_data(s_credit_data),
         .m_credit_valid(m_credit_valid), .m_credit_data(m_credit_data), .m_credit_ready(m_credit_ready),
         .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
-        .issue_head_0(head_0), .issue_base_0(base_0), .issue_size_0(size_0),
-        .issue_head_1(head_1), .issue_base_1(base_1), .issue_size_1(size_1), .done(done),
-        .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_words(freed_words),
+        .issue_heads(heads), .issue_bases(bases), .issue_sizes(sizes), .done(done),
+        .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_port(freed_port),
+        .freed_words(freed_words),
         .active(active), .room_waiting(room_waiting), .fired(fired),
-        .status_ctx(read_addr[CTX_BITS-1:0]), .status(status)
+        .status_addr(read_addr), .status(status)
     );
 
     // ------------------------------------------------------------------------------------------------- engine
@@ -116,9 +116,9 @@ module pu #(
     wire [15:0]         partial_addr;
     wire [WORD-1:0]     partial_data;
     generate
-        if (READS_LATE != 0) begin : gen_partials
+        if (PARTIAL_MEMORY != 0) begin : gen_partials
             ram #(.WIDTH(WORD), .DEPTH(PARTIALS)) u_partials (
-                .clk(clk), .wen(mem_wen && to_partial), .waddr(mem_waddr), .wdata(s_data),
+                .clk(clk), .wen(mem_wen && mem_select == `IMC_MEMORY_PARTIAL), .waddr(mem_waddr), .wdata(s_data),
                 .ren(partial_en), .raddr(partial_addr), .rdata(partial_data)
             );
         end else begin : gen_one_memory
@@ -133,11 +133,11 @@ module pu #(
         .clk(clk), .rst(rst), .node(node),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),
         .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
-        .issue_head_0(head_0), .issue_base_0(base_0), .issue_size_0(size_0),
-        .issue_head_1(head_1), .issue_base_1(base_1), .issue_size_1(size_1),
+        .issue_heads(heads), .issue_bases(bases), .issue_sizes(sizes),
         .done(done), .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
         .partial_en(partial_en), .partial_addr(partial_addr), .partial_data(partial_data),
-        .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_words(freed_words),
+        .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_port(freed_port),
+        .freed_words(freed_words),
         .m_data(word_data), .m_ctx(word_ctx), .m_last(word_last), .m_valid(word_valid), .m_ready(word_ready),
         .busy(engine_busy), .converting(converting), .convert_ctx(convert_ctx)
     );

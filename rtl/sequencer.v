@@ -3,10 +3,10 @@
 //
 // Every context (actor) holds one fetched FIRE. It is looked at again only when something that it waits for has
 // changed (a packet arrived, a credit came back, an instruction was fetched), so an idle PU does nothing.
-// A FIRE can fire when channel 0 holds `need` words, channel 1 `take`, and each destination has room for `produce`;
+// A FIRE can fire when every input channel holds what it needs and each destination has room for `produce`;
 // nothing takes that away again, so a context found ready stays ready until it is issued.
-// What a firing frees of channel 0 is offered as a credit after `done`, then what it takes of channel 1. Where the
-// engine reads channel 1 later (READS_LATE), it says itself what may be given back (`freed_*`), between the others.
+// What a firing frees is offered as credits after `done`, one channel after the other. Where the engine reads a channel
+// later (`late` in its entry), it says itself what may be given back (`freed_*`), between the others.
 // Timing: fetch as fetch.v says, one context looked at per cycle, lowest index first; when the engine's
 //         front is free and any context is ready, the lowest one is issued in the next cycle (1 cycle).
 //         Counters of arrived and consumed words run modulo 2^16; a ring is shorter than that.
@@ -19,8 +19,7 @@ module sequencer #(
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4,
     parameter DESTINATIONS = 4,
-    parameter INSTRUCTIONS = 256,
-    parameter READS_LATE = 0
+    parameter INSTRUCTIONS = 256
 ) (
     input  wire                clk,
     input  wire                rst,
@@ -45,28 +44,28 @@ module sequencer #(
     input  wire                issue_ready,
     output reg  [CTX_BITS-1:0] issue_ctx,
     output reg  [`IMC_INSTRUCTION_BITS-1:0] issue_instr,
-    output reg  [15:0]         issue_head_0,
-    output reg  [15:0]         issue_base_0,
-    output reg  [15:0]         issue_size_0,
-    output reg  [15:0]         issue_head_1,
-    output reg  [15:0]         issue_base_1,
-    output reg  [15:0]         issue_size_1,
+    output reg  [`IMC_PORTS*16-1:0] issue_heads,      // of every input channel: its oldest word,
+    output reg  [`IMC_PORTS*16-1:0] issue_bases,      // its ring
+    output reg  [`IMC_PORTS*16-1:0] issue_sizes,
     input  wire                done,
-    // words of channel 1 that have been read since (READS_LATE)
+    // words of a late channel that have been read since
     input  wire                freed_valid,
     output wire                freed_ready,
     input  wire [CTX_BITS-1:0] freed_ctx,
+    input  wire [`IMC_CHANNEL_ADDRESS_PORT_BITS-1:0] freed_port,
     input  wire [15:0]         freed_words,
     // what the counters see
     output wire [CONTEXTS-1:0] active,
     output wire                room_waiting,
     output reg                 fired,
     // READ of STATUS
-    input  wire [CTX_BITS-1:0] status_ctx,
+    input  wire [15:0]         status_addr,
     output reg  [`IMC_ENTRY_BITS-1:0] status
 );
-    localparam CHANNELS = 2 * CONTEXTS;
-    localparam CH_BITS = CTX_BITS + 1;
+    localparam PORTS = `IMC_PORTS;
+    localparam PORT_BITS = `IMC_CHANNEL_ADDRESS_PORT_BITS;
+    localparam CHANNELS = CONTEXTS << PORT_BITS;
+    localparam CH_BITS = CTX_BITS + PORT_BITS;
     localparam SLOTS = CONTEXTS * DESTINATIONS;
     localparam SLOT_BITS = $clog2(SLOTS) > 0 ? $clog2(SLOTS) : 1;
     localparam DEST_BITS = $clog2(DESTINATIONS);
@@ -82,7 +81,7 @@ module sequencer #(
 
     // ------------------------------------------------------------------------------------------ state per actor
     reg [`IMC_INSTRUCTION_BITS-1:0] instr [0:CONTEXTS-1];
-    reg                 two_ports   [0:CONTEXTS-1];
+    reg [`IMC_CONTEXT_PORTS_BITS-1:0] ports [0:CONTEXTS-1];
     reg [7:0]           destinations[0:CONTEXTS-1];
     reg [`IMC_ENTRY_BITS-1:0] channel [0:CHANNELS-1];
     reg [15:0]          head        [0:CHANNELS-1];
@@ -94,7 +93,7 @@ module sequencer #(
     reg [CONTEXTS-1:0] armed_q, dirty_q, ready_q, room_wait_q;
     assign room_waiting = |room_wait_q;
 
-    integer i;
+    integer i, p;
 
     function [15:0] advance(input [15:0] from, input [15:0] by, input [15:0] base, input [15:0] size);
         reg [16:0] sum;
@@ -131,29 +130,32 @@ module sequencer #(
     wire [CTX_BITS-1:0] scan_ctx;
     lowest_one #(.WIDTH(CONTEXTS), .BITS(CTX_BITS)) u_scan (.mask(dirty_q), .index(scan_ctx));
     reg                 scan_inputs, scan_room;
-    reg [15:0]          scan_need, scan_take, scan_produce, scan_slot_room;
+    reg [15:0]          scan_fill, scan_produce, scan_slot_room;
     reg [SLOT_BITS-1:0] slot;
 
     // ---------------------------------------------------------------------------------------------------- issue
-    wire                credits_done = !credit_q || (credit_ready && (second_q || take_q == 0));
+    wire                credits_done = credit_q == 0 || (credit_ready && credits_left == 0);
     wire                select = run && ready_q != 0 && issue_ready && !issue_valid && credits_done;
     wire [CTX_BITS-1:0] select_ctx;
     lowest_one #(.WIDTH(CONTEXTS), .BITS(CTX_BITS)) u_select (.mask(ready_q), .index(select_ctx));
-    wire [CH_BITS-1:0]  select_0 = {select_ctx, 1'b0};
-    wire [CH_BITS-1:0]  select_1 = {select_ctx, 1'b1};
-    reg [15:0]          free, take, produce;
+    reg [15:0]          free, produce;
+    reg [CH_BITS-1:0]   at;
 
     // Credits of the firing that has just read its inputs, else of what was read late; what is offered stands.
-    reg                 credit_q, second_q, late_q;
+    reg [PORTS-1:0]     credit_q;                       // channels whose credit has not left
+    reg                 late_q;
     reg [CTX_BITS-1:0]  credit_ctx_q;
-    reg [15:0]          free_q, take_q;
-    wire                late = READS_LATE != 0 && (late_q || !credit_q);
+    reg [PORTS*16-1:0]  frees_q;
+    wire [PORTS-1:0]    credits_left = credit_q & (credit_q - 1'b1);
+    wire [PORT_BITS-1:0] credit_port;
+    lowest_one #(.WIDTH(PORTS), .BITS(PORT_BITS)) u_credit (.mask(credit_q), .index(credit_port));
+    wire                late = late_q || credit_q == 0;
     wire                credit_ready = m_credit_ready && !late;
     assign              freed_ready = m_credit_ready && late;
-    assign              m_credit_valid = credit_q || (late && freed_valid);
-    wire [CH_BITS-1:0]  credit_channel = late ? {freed_ctx, 1'b1} : {credit_ctx_q, second_q};
+    assign              m_credit_valid = credit_q != 0 || freed_valid;
+    wire [CH_BITS-1:0]  credit_channel = late ? {freed_ctx, freed_port} : {credit_ctx_q, credit_port};
     wire [`IMC_ENTRY_BITS-1:0] credit_entry = channel[credit_channel];
-    wire [15:0]         credit_words = late ? freed_words : second_q ? take_q : free_q;
+    wire [15:0]         credit_words = late ? freed_words : frees_q[credit_port*16 +: 16];
     always @* begin
         m_credit_data = 0;
         m_credit_data[`IMC_CREDIT_NODE] = credit_entry[`IMC_CHANNEL_NODE];
@@ -169,21 +171,22 @@ module sequencer #(
     wire [SLOT_BITS-1:0] in_slot = s_credit_data[`IMC_CREDIT_SLOT_AT +: SLOT_BITS];
     wire [7:0]           in_ctx = s_credit_data[`IMC_CREDIT_SLOT] >> DEST_BITS;
 
-    wire [CH_BITS-1:0] status_0 = {status_ctx, 1'b0};
-    wire [CH_BITS-1:0] status_1 = {status_ctx, 1'b1};
-    wire [15:0]        status_fill_0 = arrived[status_0] - consumed[status_0];
-    wire [15:0]        status_fill_1 = arrived[status_1] - consumed[status_1];
-    wire [15:0]        status_need = instr[status_ctx][`IMC_FIRE_NEED];
+    wire [CTX_BITS-1:0]  status_ctx = status_addr[`IMC_STATUS_ADDRESS_CONTEXT_AT +: CTX_BITS];
+    wire [PORT_BITS:0]   status_entry = status_addr[`IMC_STATUS_ADDRESS_ENTRY];
+    wire [PORT_BITS:0]   status_port = status_entry - `IMC_ENTRY_PORT_STATUS;
+    wire [CH_BITS-1:0]   status_channel = {status_ctx, status_port[PORT_BITS-1:0]};
     always @* begin
         status = 0;
-        status[`IMC_STATUS_ACTIVE] = active[status_ctx];
-        status[`IMC_STATUS_FETCHED] = armed_q[status_ctx];
-        status[`IMC_STATUS_READY] = ready_q[status_ctx];
-        status[`IMC_STATUS_ROOM_WAIT] = room_wait_q[status_ctx];
-        status[`IMC_STATUS_PC] = status_pc;
-        status[`IMC_STATUS_FILL_0] = status_fill_0;
-        status[`IMC_STATUS_FILL_1] = status_fill_1;
-        status[`IMC_STATUS_NEED] = status_need;
+        if (status_entry == `IMC_ENTRY_STATUS) begin
+            status[`IMC_STATUS_ACTIVE] = active[status_ctx];
+            status[`IMC_STATUS_FETCHED] = armed_q[status_ctx];
+            status[`IMC_STATUS_READY] = ready_q[status_ctx];
+            status[`IMC_STATUS_ROOM_WAIT] = room_wait_q[status_ctx];
+            status[`IMC_STATUS_PC] = status_pc;
+        end else begin
+            status[`IMC_PORT_STATUS_FILL] = arrived[status_channel] - consumed[status_channel];
+            status[`IMC_PORT_STATUS_NEED] = instr[status_ctx][`IMC_FIRE_NEED_OF(status_port) +: 16];
+        end
     end
 
     // ---------------------------------------------------------------- word counters: each has a single writer
@@ -205,12 +208,13 @@ module sequencer #(
     always @(posedge clk) if (awake) begin
         fired <= 1'b0;
         if (scan) begin
-            scan_need = instr[scan_ctx][`IMC_FIRE_NEED];
-            scan_take = instr[scan_ctx][`IMC_FIRE_TAKE];
             scan_produce = instr[scan_ctx][`IMC_FIRE_PRODUCE];
-            scan_inputs = arrived[{scan_ctx, 1'b0}] - consumed[{scan_ctx, 1'b0}] >= scan_need;
-            if (two_ports[scan_ctx])
-                scan_inputs = scan_inputs && arrived[{scan_ctx, 1'b1}] - consumed[{scan_ctx, 1'b1}] >= scan_take;
+            scan_inputs = 1'b1;
+            for (p = 0; p < PORTS; p = p + 1) begin
+                at = {scan_ctx, p[PORT_BITS-1:0]};
+                scan_fill = arrived[at] - consumed[at];
+                if (p < ports[scan_ctx] && scan_fill < instr[scan_ctx][`IMC_FIRE_NEED_OF(p) +: 16]) scan_inputs = 1'b0;
+            end
             scan_room = 1'b1;
             for (i = 0; i < DESTINATIONS; i = i + 1) begin
                 slot = first_slot(scan_ctx) + i[SLOT_BITS-1:0];
@@ -223,7 +227,7 @@ module sequencer #(
                 room_wait_q[scan_ctx] <= scan_inputs && !scan_room;
             end
         end
-        if (arrive_valid) dirty_q[in_channel[CH_BITS-1:1]] <= 1'b1;
+        if (arrive_valid) dirty_q[in_channel[CH_BITS-1:PORT_BITS]] <= 1'b1;
         if (s_credit_valid) dirty_q[in_ctx[CTX_BITS-1:0]] <= 1'b1;
         if (fire_valid) begin
             instr[fire_ctx] <= fire_instr;
@@ -231,25 +235,20 @@ module sequencer #(
             dirty_q[fire_ctx] <= 1'b1;
         end
         if (select) begin
-            free = instr[select_ctx][`IMC_FIRE_FREE];
-            take = instr[select_ctx][`IMC_FIRE_TAKE];
             produce = instr[select_ctx][`IMC_FIRE_PRODUCE];
             issue_valid <= 1'b1;
             issue_ctx <= select_ctx;
             issue_instr <= instr[select_ctx];
-            issue_head_0 <= head[select_0];
-            issue_base_0 <= channel[select_0][`IMC_CHANNEL_BASE];
-            issue_size_0 <= channel[select_0][`IMC_CHANNEL_SIZE];
-            issue_head_1 <= head[select_1];
-            issue_base_1 <= channel[select_1][`IMC_CHANNEL_BASE];
-            issue_size_1 <= channel[select_1][`IMC_CHANNEL_SIZE];
-            consumed[select_0] <= consumed[select_0] + free;
-            head[select_0] <= advance(head[select_0], free, channel[select_0][`IMC_CHANNEL_BASE],
-                                      channel[select_0][`IMC_CHANNEL_SIZE]);
-            if (two_ports[select_ctx]) begin
-                consumed[select_1] <= consumed[select_1] + take;
-                head[select_1] <= advance(head[select_1], take, channel[select_1][`IMC_CHANNEL_BASE],
-                                          channel[select_1][`IMC_CHANNEL_SIZE]);
+            for (p = 0; p < PORTS; p = p + 1) begin
+                at = {select_ctx, p[PORT_BITS-1:0]};
+                free = instr[select_ctx][`IMC_FIRE_FREE_OF(p) +: 16];
+                issue_heads[p*16 +: 16] <= head[at];
+                issue_bases[p*16 +: 16] <= channel[at][`IMC_CHANNEL_BASE];
+                issue_sizes[p*16 +: 16] <= channel[at][`IMC_CHANNEL_SIZE];
+                if (p < ports[select_ctx]) begin
+                    consumed[at] <= consumed[at] + free;
+                    head[at] <= advance(head[at], free, channel[at][`IMC_CHANNEL_BASE], channel[at][`IMC_CHANNEL_SIZE]);
+                end
             end
             for (i = 0; i < DESTINATIONS; i = i + 1) begin
                 slot = first_slot(select_ctx) + i[SLOT_BITS-1:0];
@@ -261,19 +260,17 @@ module sequencer #(
         end
         if (issue_valid && issue_ready) issue_valid <= 1'b0;
         if (done) begin
-            take = two_ports[issue_ctx] && READS_LATE == 0 ? issue_instr[`IMC_FIRE_TAKE] : 16'd0;
-            credit_q <= issue_instr[`IMC_FIRE_FREE] != 0 || take != 0;
-            second_q <= issue_instr[`IMC_FIRE_FREE] == 0;
+            for (p = 0; p < PORTS; p = p + 1) begin
+                at = {issue_ctx, p[PORT_BITS-1:0]};
+                free = issue_instr[`IMC_FIRE_FREE_OF(p) +: 16];
+                credit_q[p] <= p < ports[issue_ctx] && !channel[at][`IMC_CHANNEL_LATE] && free != 0;
+                frees_q[p*16 +: 16] <= free;
+            end
             credit_ctx_q <= issue_ctx;
-            free_q <= issue_instr[`IMC_FIRE_FREE];
-            take_q <= take;
-        end else if (credit_q && credit_ready) begin
-            credit_q <= take_q != 0 && !second_q;
-            second_q <= 1'b1;
-        end
+        end else if (credit_q != 0 && credit_ready) credit_q <= credits_left;
         late_q <= late && freed_valid && !m_credit_ready;
         if (cfg_valid && cfg_space == `IMC_SPACE_CONTEXT) begin
-            two_ports[cfg_ctx] <= cfg_data[`IMC_CONTEXT_PORTS] == 2'd2;
+            ports[cfg_ctx] <= cfg_data[`IMC_CONTEXT_PORTS];
             destinations[cfg_ctx] <= cfg_data[`IMC_CONTEXT_DESTINATIONS];
         end
         if (cfg_valid && cfg_space == `IMC_SPACE_CHANNEL) begin
@@ -288,7 +285,7 @@ module sequencer #(
             ready_q <= 0;
             room_wait_q <= 0;
             issue_valid <= 1'b0;
-            credit_q <= 1'b0;
+            credit_q <= 0;
             late_q <= 1'b0;
             fired <= 1'b0;
         end

@@ -1,7 +1,7 @@
 """Executes a Program without time: what the chip computes from its images alone.
 
 Only streams, tables, parameters and weights are read, never the compiler's own records. Actors fire in random order
-as soon as the firing rule allows; rings are bytes in a memory, those of port 1 of a crossbar PU in another; bytes
+as soon as the firing rule allows; rings are bytes in a memory, each in the memory that its entry names; bytes
 behind the end of a row are garbage.
 """
 
@@ -29,7 +29,7 @@ class Unit:
 
     tables: dict[int, dict[int, int]]
     weights: Bytes
-    memories: tuple[Bytes, Bytes]  # by port
+    memories: dict[int, Bytes]  # by their number in CHANNEL
     head: dict[int, int] = field(default_factory=dict)
     fill: dict[int, int] = field(default_factory=dict)
     room: dict[int, int] = field(default_factory=dict)
@@ -68,9 +68,11 @@ class Interpreter:
         tables: dict[int, dict[int, int]] = defaultdict(dict)
         for space, number, value in table_writes(self.program, node):
             tables[space][number] = value
-        memory = np.full((self.arch.activation_words, self.arch.lanes), GARBAGE, np.uint8)
-        second = np.full((self.arch.partial_words, self.arch.lanes), GARBAGE, np.uint8)
-        unit = Unit(tables, image.weights, (memory, second if len(image.weights) else memory))
+        memories = {
+            number: np.full((getattr(self.arch, f"{name}_words"), self.arch.lanes), GARBAGE, np.uint8)
+            for name, number in isa.MEMORIES.items()
+        }
+        unit = Unit(tables, image.weights, memories)
         for number in tables[isa.SPACES["CHANNEL"]]:
             unit.head[number] = unit.fill[number] = 0
         for slot in tables[isa.SPACES["DESTINATION"]]:
@@ -116,7 +118,7 @@ class Interpreter:
         ring = unit.entry(isa.CHANNEL, "CHANNEL", number)
         assert unit.fill[number] + len(words) <= ring["size"], "ring overrun"
         at = ring["base"] + (unit.head[number] + unit.fill[number] + np.arange(len(words))) % ring["size"]
-        unit.memories[isa.CHANNEL_ADDRESS.decode(number)["port"]][at] = words
+        unit.memories[ring["memory"]][at] = words
         unit.fill[number] += len(words)
         self.arrived[target["node"], number].append(words)
         if target["node"] == self.arch.host:
@@ -147,14 +149,14 @@ class Interpreter:
         entry = unit.entry(isa.CONTEXT, "CONTEXT", context)
         ports = [isa.channel_entry(context, port) for port in range(entry["ports"])]
         slots = range(context * self.arch.destinations, context * self.arch.destinations + entry["destinations"])
-        needs = (values["need"], values["take"])
-        if any(unit.fill[port] < need for port, need in zip(ports, needs, strict=False)):
+        uses = isa.port_uses(values)[: len(ports)]
+        if any(unit.fill[port] < need for port, (need, _) in zip(ports, uses, strict=True)):
             return False
         if any(unit.room[slot] < values["produce"] for slot in slots):
             return False
         words = self._compute(unit, context, values).reshape(-1, self.arch.lanes)
         assert len(words) == values["produce"]
-        for port, freed in zip(ports, (values["free"], values["take"]), strict=False):
+        for port, (_, freed) in zip(ports, uses, strict=True):
             self._free(unit, port, freed)
         for slot in slots:
             self._send(node, slot, words)
@@ -166,7 +168,7 @@ class Interpreter:
         ring = unit.entry(isa.CHANNEL, "CHANNEL", number)
         assert offset + words <= unit.fill[number], "read past what has arrived"
         at = ring["base"] + (unit.head[number] + offset + np.arange(words)) % ring["size"]
-        return unit.memories[isa.CHANNEL_ADDRESS.decode(number)["port"]][at].reshape(-1)
+        return unit.memories[ring["memory"]][at].reshape(-1)
 
     def _compute(self, unit: Unit, context: int, fire: Fields) -> Bytes:
         output = unit.engine(isa.OUTPUT, context)
@@ -190,7 +192,7 @@ class Interpreter:
         rows = np.full((kernel_rows, window["row_words"] * self.arch.lanes), -1, np.int64)
         for index in range(fire["rows"]):
             first = index * window["row_words"] - fire["offset"]  # of the row, from the head
-            start, end = max(0, first), min(fire["need"], first + window["row_words"])
+            start, end = max(0, first), min(fire["need_0"], first + window["row_words"])
             row = rows[fire["top"] + index]
             row[:] = MISSING
             if start < end:
@@ -234,7 +236,7 @@ class Interpreter:
         bias, _, _ = self._parameters(unit, output["parameters"], output["columns"])
         total = total[:, : output["columns"]] + bias
         if columns["partial_in"]:
-            total += self._read(unit, isa.channel_entry(context, 1), 0, fire["take"]).view("<i4").reshape(total.shape)
+            total += self._read(unit, isa.channel_entry(context, 1), 0, fire["need_1"]).view("<i4").reshape(total.shape)
         return total
 
     def _vector(self, unit: Unit, context: int, fire: Fields, output: Fields, vector: Fields) -> NDArray[np.int64]:
@@ -246,7 +248,7 @@ class Interpreter:
 
         def row(port: int, length: int) -> NDArray[np.int64]:
             words = self.arch.words(length)
-            assert words <= fire["take" if port else "need"]
+            assert words <= fire[f"need_{port}"]
             return self._read(unit, isa.channel_entry(context, port), 0, words)[:length].astype(np.int64)
 
         match vector["operation"]:

@@ -10,10 +10,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pyimc import isa
+from pyimc import isa, isa_files
 from pyimc.layout import permuted
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,7 +66,7 @@ def _places() -> Iterator[tuple[tuple[str, str], int]]:
 
 
 def test_other_places_give_the_same_values_and_cycles(tmp_path: Path) -> None:
-    """A checkout whose layouts are permuted, header and chip included.
+    """A checkout whose layouts are permuted, header and chip included, and whose actors may have three inputs.
 
     `validate` holds its RTL against golden and its cycle model; the cycle model of this checkout says the rest.
     """
@@ -74,15 +75,24 @@ def test_other_places_give_the_same_values_and_cycles(tmp_path: Path) -> None:
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "docs").mkdir()
     source = folder / "pyimc" / "isa.py"
-    source.write_text(source.read_text().replace("def main() -> None:", PERMUTE.format(seed=7) + "def main() -> None:"))
+    changed = source.read_text().replace("def main() -> None:", PERMUTE.format(seed=7) + "def main() -> None:")
+    source.write_text(changed.replace("\nPORTS = 2\n", "\nPORTS = 3\n"))
     _python(folder, folder, "-m", "pyimc.isa")
-    assert (folder / "rtl" / "imc_isa.vh").read_text() != isa.verilog_header()
+    assert (folder / "rtl" / "imc_isa.vh").read_text() != isa_files.verilog_header()
     _python(folder, folder, "-m", "sim.cli", "validate", *RUN)
     _python(ROOT, tmp_path, "-m", "sim.cli", "sim", "--level", "cycle", *RUN)
-    (moved,) = folder.glob("build/*-rtl/result.json")
-    (straight,) = tmp_path.glob("build/*-cycle/result.json")
+    moved, straight = _result(folder, "rtl"), _result(tmp_path / "build", "cycle")
     for figure in ("cycles_total", "latency_cycles", "nodes", "pus"):
-        assert json.loads(straight.read_text())[figure] == json.loads(moved.read_text())[figure], figure
+        assert straight[figure] == moved[figure], figure
+
+
+def _result(folder: Path, level: str) -> dict[str, Any]:
+    (found,) = (
+        result
+        for path in folder.rglob("result.json")
+        if (result := json.loads(path.read_text()))["level"] == level
+    )
+    return dict(found)
 
 
 def _python(packages: Path, folder: Path, *arguments: str) -> None:

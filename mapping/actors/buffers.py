@@ -52,10 +52,10 @@ def size_edges(graph: Graph) -> Graph:
             return
         firing = graph.nodes[name].firings[fired[name]]
         for edge in inputs[name]:
-            while fill[edge] < firing.needed(edge.port):
+            while fill[edge] < firing.need[edge.port]:
                 fire(edge.producer)
         for edge in inputs[name]:
-            fill[edge] -= firing.freed(edge.port)
+            fill[edge] -= firing.free[edge.port]
         fired[name] += 1
         push(name, firing.produce)
 
@@ -124,7 +124,14 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
     placed.update(_rings(_host_sizes(graph, arch)))
     return tuple(
         Channel(
-            edge.name, edge.tensor, edge.producer, edge.consumer, edge.port, hosts[edge.consumer], *placed[edge.name]
+            edge.name,
+            edge.tensor,
+            edge.producer,
+            edge.consumer,
+            edge.port,
+            hosts[edge.consumer],
+            *placed[edge.name],
+            memory="partial" if edge.partial and edge.consumer != HOST else "activation",
         )
         for edge in graph.edges
     )
@@ -149,7 +156,7 @@ def _with_slack(edges: Sequence[Edge], words: int, rows: int) -> dict[str, int]:
 
 def _step(graph: Graph, edge: Edge) -> int:
     """Words that move at once in the middle of an image: a row of the producer or a step of the consumer."""
-    return max([edge.row_words, *(firing.freed(edge.port) for firing in graph.nodes[edge.consumer].firings[:-1])])
+    return max([edge.row_words, *(firing.free[edge.port] for firing in graph.nodes[edge.consumer].firings[:-1])])
 
 
 def _host_sizes(graph: Graph, arch: Arch) -> dict[str, int]:

@@ -40,25 +40,27 @@ Grain = Pixels | Macs
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """The operands of one FIRE instruction; units as in `pyimc.isa.FIRE`."""
+    """The operands of one FIRE instruction; units as in `pyimc.isa.FIRE`.
 
-    need: int
-    free: int
-    take: int
+    Attributes:
+        need: Words that each input channel must hold.
+        free: Words released from each.
+        produce: Words sent to every destination.
+        offset: From the first row read to the head of channel 0.
+        pixels: Output pixels.
+        x0: Where the first window starts in its row.
+        top: Kernel rows above the image.
+        rows: Kernel rows inside it.
+    """
+
+    need: tuple[int, ...]
+    free: tuple[int, ...]
     produce: int
     offset: int
     pixels: int
     x0: int
     top: int
     rows: int
-
-    def needed(self, port: int) -> int:
-        """Words that an input channel must hold."""
-        return self.take if port else self.need
-
-    def freed(self, port: int) -> int:
-        """Words released from an input channel."""
-        return self.take if port else self.free
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ def row_words(kind: TensorType, arch: Arch) -> int:
 
 def waiting(firings: tuple[Firing, ...], source: TensorType, arch: Arch) -> tuple[Firing, ...]:
     """The same firings, of which the first waits for the whole of a map."""
-    return (replace(firings[0], need=row_words(source, arch) * source.height), *firings[1:])
+    first, *others = firings
+    return (replace(first, need=(row_words(source, arch) * source.height, *first.need[1:])), *others)
 
 
 def segments(

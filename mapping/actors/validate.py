@@ -23,10 +23,10 @@ IMAGES = 3
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Words needed and freed on either input, and produced on every output, by one firing."""
+    """Words needed and freed on every input, and produced on every output, by one firing."""
 
-    need: tuple[int, int]
-    free: tuple[int, int]
+    need: tuple[int, ...]
+    free: tuple[int, ...]
     produce: int
 
 
@@ -81,9 +81,7 @@ def check_schedule(graph: Graph, arch: Arch, placement: Placement, channels: tup
     faults += _ring_faults(arch, channels)
     _refuse(graph.network.name, faults)
     steps = {
-        name: tuple(
-            Step((firing.need, firing.take), (firing.free, firing.take), firing.produce) for firing in node.firings
-        )
+        name: tuple(Step(firing.need, firing.free, firing.produce) for firing in node.firings)
         for name, node in graph.nodes.items()
     }
     rows = {edge.name: edge.row_words for edge in graph.outputs(HOST)}
@@ -131,14 +129,14 @@ def _refuse(name: str, faults: list[str]) -> None:
 
 
 def _host_steps(height: int, rows: dict[str, int]) -> tuple[Step, ...]:
-    return tuple(Step((0, 0), (0, 0), words) for words in set(rows.values())) * height
+    return tuple(Step((), (), words) for words in set(rows.values())) * height
 
 
 def _memory(arch: Arch, channel: Channel) -> tuple[int, str]:
     """Where a channel's ring is: node, and which of its memories."""
     if channel.node == arch.host:
         return channel.node, "host_words"
-    return channel.node, "partial_words" if channel.port and channel.node in arch.imcs else "activation_words"
+    return channel.node, f"{channel.memory}_words"
 
 
 def _ring_faults(arch: Arch, channels: tuple[Channel, ...]) -> list[str]:
@@ -224,13 +222,13 @@ def _decode(stream: tuple[int, ...], start: int, length: int) -> Iterator[Step]:
     address, turns = start, Counter[int]()
     while start <= address < min(start + length, len(stream)):
         word = stream[address]
-        opcode = isa.OPCODE_LAYOUT.decode(word)["opcode"]
-        if opcode == isa.OPCODES["FIRE"]:
+        if isa.opcode(word) == "FIRE":
             values = isa.FIRE.decode(word)
-            yield Step((values["need"], values["take"]), (values["free"], values["take"]), values["produce"])
+            need, free = zip(*isa.port_uses(values), strict=True)
+            yield Step(need, free, values["produce"])
             address += 1
             continue
-        if opcode != isa.OPCODES["LOOP"]:
+        if isa.opcode(word) != "LOOP":
             raise ScheduleError(f"instruction {address - start} of its stream is neither FIRE nor LOOP")
         values = isa.LOOP.decode(word)
         if values["count"] == 0:
@@ -274,7 +272,8 @@ def _table_faults(program: Program) -> list[str]:
         slot = producer.context * program.arch.destinations + index if producer else index
         number = isa.channel_entry(consumer.context, channel.port) if consumer else channel.port
         ring = isa.CHANNEL.decode(tables.get((channel.node, isa.SPACES["CHANNEL"], number), 0))
-        if ring != {"base": channel.base, "size": channel.size, "node": source, "slot": slot}:
+        memory = {"memory": isa.MEMORIES[channel.memory], "late": channel.late}
+        if ring != {"base": channel.base, "size": channel.size, "node": source, "slot": slot, **memory}:
             faults.append(f"channel {channel.name}: its entry at node {channel.node} is {ring}")
         target = isa.DESTINATION.decode(tables.get((source, isa.SPACES["DESTINATION"], slot), 0))
         if target != {"node": channel.node, "channel": number, "room": channel.size}:

@@ -119,7 +119,7 @@ def _stream(node: GraphNode, start: int) -> Iterator[int]:
 
 def _body(firings: tuple[Firing, ...], address: int) -> Iterator[int]:
     for firing, count in runs(firings):
-        fire = isa.instruction("FIRE", **asdict(firing))
+        fire = isa.fire(**asdict(firing))
         yield fire
         if count == 2:
             yield fire
@@ -145,7 +145,10 @@ def _source(channel: Channel, arch: Arch, actors: dict[str, Actor], channels: tu
 
 def _ring(channel: Channel, arch: Arch, actors: dict[str, Actor], channels: tuple[Channel, ...]) -> TableWrite:
     node, slot = _source(channel, arch, actors, channels)
-    value = isa.CHANNEL.encode(base=channel.base, size=channel.size, node=node, slot=slot)
+    where = isa.MEMORIES[channel.memory]
+    value = isa.CHANNEL.encode(
+        base=channel.base, size=channel.size, node=node, slot=slot, memory=where, late=channel.late
+    )
     return isa.SPACES["CHANNEL"], channel_number(channel, actors), value
 
 

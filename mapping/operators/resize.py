@@ -17,7 +17,7 @@ def _(node: Resize, network: Network, arch: Arch, grain: Pixels) -> tuple[Firing
     """Whole rows, of which the last one of a kind releases what they read."""
     (source,), target = network.sources(node), network.target(node)
     last = row_firing([row_words(source, arch)], row_words(target, arch), target.width)
-    return (*[replace(last, free=0)] * (node.factor - 1), last) * source.height
+    return (*[replace(last, free=(0,))] * (node.factor - 1), last) * source.height
 
 
 @repetition.register

@@ -35,6 +35,4 @@ def pixel_runs(
 
 def row_firing(reads: list[int], words: int, pixels: int) -> Firing:
     """Reads so many words of every input and is done with them."""
-    return Firing(
-        need=reads[0], free=reads[0], take=sum(reads[1:]), produce=words, offset=0, pixels=pixels, x0=0, top=0, rows=1
-    )
+    return Firing(need=tuple(reads), free=tuple(reads), produce=words, offset=0, pixels=pixels, x0=0, top=0, rows=1)

@@ -52,11 +52,11 @@ def windowed(network: Network, node: Node, arch: Arch, grain: Pixels, window: Wi
         upper = y * window.stride_y + window.y0
         above, below = max(0, upper), min(upper + window.rows, source.height)
         free = following - head
+        beside = [arch.words(pixels * other.pixel_bytes) for other in others]
         firings.append(
             Firing(
-                need=max(span[1] - head if span else head < total, free),
-                free=free,
-                take=sum(arch.words(pixels * other.pixel_bytes) for other in others),
+                need=(max(span[1] - head if span else head < total, free), *beside),
+                free=(free, *beside),
                 produce=arch.words(pixels * target.pixel_bytes),
                 offset=head - above * words if span else 0,
                 pixels=pixels,

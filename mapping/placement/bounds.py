@@ -121,8 +121,8 @@ def planned_firings(graph: Graph, arch: Arch) -> tuple[dict[str, list[int]], dic
 def _ready(graph: Graph, arch: Arch, edge: Edge, ends: dict[str, list[int]]) -> Sequence[int]:
     """When the words that each firing of an edge's consumer needs can be there."""
     firings = graph.nodes[edge.consumer].firings
-    freed = [0, *accumulate(firing.freed(edge.port) for firing in firings)]
-    needs = [before + firing.needed(edge.port) for before, firing in zip(freed, firings, strict=False)]
+    freed = [0, *accumulate(firing.free[edge.port] for firing in firings)]
+    needs = [before + firing.need[edge.port] for before, firing in zip(freed, firings, strict=False)]
     if edge.producer == HOST:
         return [words + -(-words // arch.packet_words) + ARRIVAL_CYCLES for words in needs]
     produced = list(accumulate(firing.produce for firing in graph.nodes[edge.producer].firings))

@@ -75,18 +75,19 @@ def log(s: Table, u: int, now: int, kind: int, value: int) -> None:
 @cold
 def done(s: Table, u: int, now: int) -> None:
     """The firing has read its inputs: the front is free in the next cycle, the credits are offered then."""
-    ctx, free, take = s[u + P_ISSUE_CTX], s[u + P_ISSUE_FREE], s[u + P_ISSUE_TAKE]
+    ctx, at = s[u + P_ISSUE_CTX], s[u + P_ISSUE_AT]
+    row = actor_row(s, u, ctx)
     account(s, u, now + 1)
     s[u + P_FRONT] = 0
     s[u + P_FREE_FROM] = now + 1
-    if free or take:
-        s[u + P_CREDIT] = 1
-        s[u + P_CREDIT_FROM] = now + 1
-        s[u + P_SECOND] = free == 0
-        s[u + P_CREDIT_CTX] = ctx
-        s[u + P_FREE] = free
-        s[u + P_TAKE] = take
-    row = actor_row(s, u, ctx)
+    channel = s[u + P_CHANNELS] + ctx * INPUTS_STEP * CHANNEL_COLUMNS
+    for port in range(s[row + A_PORTS]):
+        if s[at + I_FREE + port] and not s[channel + C_LATE]:
+            s[u + P_CREDIT] |= 1 << port
+        channel += CHANNEL_COLUMNS
+    s[u + P_CREDIT_FROM] = now + 1
+    s[u + P_CREDIT_CTX] = ctx
+    s[u + P_CREDIT_AT] = at
     s[row + A_FIRINGS] += 1
     s[row + A_LAST] = now
     log(s, u, now, EVENT_DONE, ctx)

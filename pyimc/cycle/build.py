@@ -73,7 +73,7 @@ def build(program: Program, images: int, events: int = 0) -> Chip:
     arena = Arena()
     for name, rows, columns in (
         ("unit", len(nodes), UNIT_COLUMNS), ("actor", len(nodes) * arch.contexts, ACTOR_COLUMNS),
-        ("channel", len(nodes) * arch.contexts * 2, CHANNEL_COLUMNS),
+        ("channel", len(nodes) * arch.contexts * INPUTS_STEP, CHANNEL_COLUMNS),
         ("slot", len(nodes) * arch.contexts * arch.destinations, SLOT_COLUMNS),
         ("instruction", len(nodes) * arch.instructions, INSTRUCTION_COLUMNS),
         ("fifo", routers * PORTS, FIFO_COLUMNS), ("link", routers * PORTS, LINK_COLUMNS),
@@ -176,7 +176,7 @@ def _unit(program: Program, chip: Chip, row: int, node: int) -> None:
     u = chip.units[node]
     chip.write(
         u, P_NODE=node, P_KIND=ENGINES[arch.kinds[node]].number, P_ACTORS=chip.offset("actor", row * arch.contexts),
-        P_CHANNELS=chip.offset("channel", row * arch.contexts * 2),
+        P_CHANNELS=chip.offset("channel", row * arch.contexts * INPUTS_STEP),
         P_SLOTS=chip.offset("slot", row * arch.contexts * arch.destinations),
         P_STREAM=chip.offset("instruction", row * arch.instructions), P_FIFO=chip.offset("fifo", node * PORTS),
         P_CREDIT_FIFO=chip.offset("fifo", (arch.nodes + node) * PORTS),
@@ -198,7 +198,9 @@ def _instruction(chip: Chip, row: int, word: int) -> None:
     layout = isa.INSTRUCTIONS.get(isa.OPCODE_LAYOUT.decode(word)["opcode"])
     if layout is isa.FIRE:
         fire = isa.FIRE.decode(word)
-        chip.write(row, I_OPCODE=FIRE, I_NEED=fire["need"], I_FREE=fire["free"], I_TAKE=fire["take"])
+        chip.write(row, I_OPCODE=FIRE)
+        for port, (need, free) in enumerate(isa.port_uses(fire)):
+            chip.state[row + I_NEED + port], chip.state[row + I_FREE + port] = need, free
         chip.write(
             row,
             I_PRODUCE=fire["produce"],
@@ -215,7 +217,7 @@ def _instruction(chip: Chip, row: int, word: int) -> None:
 def _channel(number: int) -> int:
     """The number of a PU's channel in the state."""
     at = isa.CHANNEL_ADDRESS.decode(number)
-    return at["context"] * 2 + at["port"]
+    return at["context"] * INPUTS_STEP + at["port"]
 
 
 def _entry(program: Program, chip: Chip, u: int, space: int, entry: int, value: int) -> None:
@@ -224,13 +226,16 @@ def _entry(program: Program, chip: Chip, u: int, space: int, entry: int, value: 
     if space == isa.SPACES["CONTEXT"]:
         context = isa.CONTEXT.decode(value)
         row = state[u + P_ACTORS] + entry * ACTOR_COLUMNS
-        chip.write(row, A_PC=context["start"], A_TWO_PORTS=context["ports"] == 2)
+        chip.write(row, A_PC=context["start"], A_PORTS=context["ports"])
         chip.write(row, A_DESTINATIONS=context["destinations"])
         for column in (P_ACTIVE, P_DUE):
             state[u + column] |= np.uint64(context["active"] << entry).astype(np.int64)
     elif space == isa.SPACES["CHANNEL"]:
-        ring = isa.CHANNEL.decode(value)
-        chip.write(state[u + P_CHANNELS] + _channel(entry) * CHANNEL_COLUMNS, C_NODE=ring["node"], C_SLOT=ring["slot"])
+        ring, at = isa.CHANNEL.decode(value), isa.CHANNEL_ADDRESS.decode(entry)
+        row = state[u + P_CHANNELS] + _channel(entry) * CHANNEL_COLUMNS
+        chip.write(row, C_NODE=ring["node"], C_SLOT=ring["slot"], C_LATE=ring["late"])
+        if ring["memory"] == isa.MEMORIES["partial"]:
+            chip.write(state[u + P_ACTORS] + at["context"] * ACTOR_COLUMNS, A_PARTIAL_PORT=at["port"])
     elif space == isa.SPACES["DESTINATION"]:
         to = isa.DESTINATION.decode(value)
         row = state[u + P_SLOTS] + entry * SLOT_COLUMNS

@@ -72,7 +72,7 @@ def arrive(s: Table, now: int) -> None:
         u, flit = s[s[G_ARRIVAL_LIST] + 2 * index], s[s[G_ARRIVAL_LIST] + 2 * index + 1]
         channel = flit >> CHANNEL_AT & 255
         s[s[u + P_CHANNELS] + channel * CHANNEL_COLUMNS + C_ARRIVED] += flit >> WORDS_AT & 255
-        s[u + P_DIRTY] |= 1 << channel // 2
+        s[u + P_DIRTY] |= 1 << channel // INPUTS_STEP
         log(s, u, now, EVENT_ARRIVAL, channel)
         wake_sequencer(s, u)
     s[G_ARRIVALS] = 0

@@ -73,14 +73,18 @@ def _named(chip: Chip, row: int, columns: dict[str, int]) -> dict[str, int]:
 
 def _status(program: Program, chip: Chip, actor: Actor) -> dict[str, int | str]:
     state, u, row = chip.state, chip.units[actor.node], _row(program, chip, actor)
-    channel = int(state[u + P_CHANNELS]) + 2 * actor.context * CHANNEL_COLUMNS
+    first = int(state[u + P_CHANNELS]) + actor.context * INPUTS_STEP * CHANNEL_COLUMNS
+    fires = int(state[row + A_INSTRUCTION])
+    ports: dict[str, int | str] = {}
+    for port in range(len(actor.inputs)):
+        channel = first + port * CHANNEL_COLUMNS
+        ports[f"fill_{port}"] = int(state[channel + C_ARRIVED] - state[channel + C_CONSUMED])
+        ports[f"need_{port}"] = int(state[fires + I_NEED + port]) if fires else 0
     masks = {"active": P_ACTIVE, "ready": P_READY, "room_wait": P_ROOM_WAIT}
     return {
         "actor": actor.name, **{name: int(state[u + column]) >> actor.context & 1 for name, column in masks.items()},
         "fetched": int(state[row + A_ARMED]), "pc": int(state[row + A_PC]),
-        "fill_0": int(state[channel + C_ARRIVED] - state[channel + C_CONSUMED]),
-        "fill_1": int(state[channel + CHANNEL_COLUMNS + C_ARRIVED] - state[channel + CHANNEL_COLUMNS + C_CONSUMED]),
-        "need": int(state[state[row + A_INSTRUCTION] + I_NEED]) if state[row + A_INSTRUCTION] else 0,
+        **ports,
     }  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def read(s: Table, u: int, pixel: int, now: int) -> int:
         if ends:
             s[u + P_FREED] = s[u + P_WORDS_READ]
             s[u + P_FREED_FROM] = now + 1
-            s[u + P_FREED_CTX] = pixel >> CTX_AT
+            s[u + P_FREED_CHANNEL] = (pixel >> CTX_AT) * INPUTS_STEP + s[row + A_PARTIAL_PORT]
             s[u + P_WORDS_READ] = 0
             wake_sequencer(s, u)
     s[u + P_COLUMN] = 0 if last else s[u + P_COLUMN] + columns

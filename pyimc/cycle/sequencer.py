@@ -29,12 +29,13 @@ def scan(s: Table, u: int, now: int) -> None:
     if not s[row + A_ARMED]:
         return
     at = s[row + A_INSTRUCTION]
-    need, produce = s[at + I_NEED], s[at + I_PRODUCE]
-    channel = s[u + P_CHANNELS] + 2 * ctx * CHANNEL_COLUMNS
-    inputs = s[channel + C_ARRIVED] - s[channel + C_CONSUMED] >= need
-    if s[row + A_TWO_PORTS]:
+    produce = s[at + I_PRODUCE]
+    channel = s[u + P_CHANNELS] + ctx * INPUTS_STEP * CHANNEL_COLUMNS
+    inputs = True
+    for port in range(s[row + A_PORTS]):
+        if s[channel + C_ARRIVED] - s[channel + C_CONSUMED] < s[at + I_NEED + port]:
+            inputs = False
         channel += CHANNEL_COLUMNS
-        inputs = inputs and s[channel + C_ARRIVED] - s[channel + C_CONSUMED] >= s[at + I_TAKE]
     room = True
     slot = s[u + P_SLOTS] + ctx * s[G_DESTINATIONS] * SLOT_COLUMNS
     for _ in range(s[row + A_DESTINATIONS]):
@@ -85,10 +86,10 @@ def issue(s: Table, u: int, ctx: int, now: int) -> None:
     """A context fires: the engine accepts it in the next cycle."""
     row = actor_row(s, u, ctx)
     at = s[row + A_INSTRUCTION]
-    channel = s[u + P_CHANNELS] + 2 * ctx * CHANNEL_COLUMNS
-    s[channel + C_CONSUMED] += s[at + I_FREE]
-    if s[row + A_TWO_PORTS]:
-        s[channel + CHANNEL_COLUMNS + C_CONSUMED] += s[at + I_TAKE]
+    channel = s[u + P_CHANNELS] + ctx * INPUTS_STEP * CHANNEL_COLUMNS
+    for port in range(s[row + A_PORTS]):
+        s[channel + C_CONSUMED] += s[at + I_FREE + port]
+        channel += CHANNEL_COLUMNS
     slot = s[u + P_SLOTS] + ctx * s[G_DESTINATIONS] * SLOT_COLUMNS
     for _ in range(s[row + A_DESTINATIONS]):
         s[slot + S_SENT] += s[at + I_PRODUCE]
@@ -99,8 +100,7 @@ def issue(s: Table, u: int, ctx: int, now: int) -> None:
     account(s, u, now + 1)
     s[u + P_FRONT] = 1
     s[u + P_ISSUE_CTX] = ctx
-    s[u + P_ISSUE_FREE] = s[at + I_FREE]
-    s[u + P_ISSUE_TAKE] = s[at + I_TAKE] if s[row + A_TWO_PORTS] and s[u + P_KIND] != IMC else 0
+    s[u + P_ISSUE_AT] = at
     s[u + P_FREE_FROM] = NEVER
     if s[row + A_FIRINGS] == 0:
         s[row + A_FIRST] = now + 1
@@ -132,15 +132,15 @@ def step(s: Table, u: int, now: int) -> bool:
         s[u + P_LATE] = late
         if has_room(s, s[u + P_CREDIT_FIFO], now):
             if late:
-                send_credit(s, u, 2 * s[u + P_FREED_CTX] + 1, s[u + P_FREED], now)
+                send_credit(s, u, s[u + P_FREED_CHANNEL], s[u + P_FREED], now)
                 s[u + P_FREED] = 0
                 s[u + P_LATE] = 0
             else:
-                words = s[u + P_TAKE] if s[u + P_SECOND] else s[u + P_FREE]
-                send_credit(s, u, 2 * s[u + P_CREDIT_CTX] + s[u + P_SECOND], words, now)
-                sent_last = s[u + P_SECOND] != 0 or s[u + P_TAKE] == 0
-                s[u + P_CREDIT] = not sent_last
-                s[u + P_SECOND] = 1
+                port = lowest(s[u + P_CREDIT])
+                words = s[s[u + P_CREDIT_AT] + I_FREE + port]
+                send_credit(s, u, s[u + P_CREDIT_CTX] * INPUTS_STEP + port, words, now)
+                s[u + P_CREDIT] &= ~(1 << port)
+                sent_last = s[u + P_CREDIT] == 0
     chosen = -1
     if s[u + P_READY] and s[u + P_FREE_FROM] <= now and (not offered or sent_last):
         chosen = lowest(s[u + P_READY])

@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimc import isa
+
 Table = NDArray[np.int64]
 
 NEVER = 1 << 60
@@ -55,8 +57,7 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     P_NODE, P_KIND, P_ACTORS, P_CHANNELS, P_SLOTS, P_STREAM, P_FIFO, P_CREDIT_FIFO,
     # sequencer
     P_DIRTY, P_READY, P_DUE, P_ROOM_WAIT, P_ACTIVE, P_DECODE,
-    P_CREDIT, P_CREDIT_FROM, P_SECOND, P_CREDIT_CTX, P_FREE, P_TAKE, P_FREE_FROM, P_ISSUE_CTX, P_ISSUE_FREE,
-    P_ISSUE_TAKE, P_LATE, P_SEQ_LISTED,
+    P_CREDIT, P_CREDIT_FROM, P_CREDIT_CTX, P_CREDIT_AT, P_FREE_FROM, P_ISSUE_CTX, P_ISSUE_AT, P_LATE, P_SEQ_LISTED,
     # counters
     P_SINCE, P_FRONT, P_CONVERT, P_CONVERT_CTX, P_BUSY, P_INPUT_CYCLES, P_ROOM_CYCLES, P_IDLE_CYCLES, P_IN, P_OUT,
     # gather: a tile that waits for the array, the one to be gathered after it
@@ -66,7 +67,7 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     P_CONVERT_END, P_CONVERT_LAST, P_CONVERT_PIXEL_END, P_BANK, P_BLOCKED,
     P_FULL_FROM_0, P_FULL_FROM_1, P_EMPTY_FROM_0, P_EMPTY_FROM_1, P_PIXEL_0, P_PIXEL_1,
     # drain: columns on their way, partial sums that it has read, and the packer
-    P_READ_BANK, P_COLUMN, P_WORDS_READ, P_FREED, P_FREED_FROM, P_FREED_CTX,
+    P_READ_BANK, P_COLUMN, P_WORDS_READ, P_FREED, P_FREED_FROM, P_FREED_CHANNEL,
     P_STAGE_1, P_STAGE_2, P_STAGE_3, P_STAGE_4, P_STAGE_5, P_STAGE_6, P_STAGE_7, P_STAGE_8,
     P_PACKED, P_FILL, P_FLUSH, P_FLUSH_CTX,
     # vector engine: a firing and the chunks on their way
@@ -77,7 +78,7 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     P_SEND_STATE, P_SEND_BANK, P_DESTINATION, P_FLIT, P_LEFT, P_OUT_LISTED,
     # timers: cycle and next timer in the same bucket, for each kind
     P_TIMERS,
-) = range(99)  # fmt: skip
+) = range(96)  # fmt: skip
 UNIT_COLUMNS = 128
 P_OFFERED = P_STAGE_3  # what the packer is offered
 IMC, DPU = 0, 1
@@ -91,17 +92,19 @@ SIZE_MASK, MARK_LAST, MARK_PIXEL, CTX_AT = 0xFFFF, 1 << 16, 1 << 17, 20
 
 # ----------------------------------------------------------------------------------------------------------- actors
 (
-    A_ARMED, A_INSTRUCTION, A_TWO_PORTS, A_DESTINATIONS, A_PC, A_TURNS_0, A_TURNS_1,
+    A_ARMED, A_INSTRUCTION, A_PORTS, A_DESTINATIONS, A_PC, A_TURNS_0, A_TURNS_1,
     A_FIRINGS, A_BUSY, A_FIRST, A_LAST, A_LAST_WORD,
     A_RUN, A_STEP, A_ROW_BYTES, A_KERNEL_COLUMNS, A_ADD, A_CONCAT, A_REPEAT, A_ROW_TILES, A_LAST_ROWS,
-    A_CONVERT_CYCLES, A_COLUMNS, A_DRAIN_COLUMNS, A_COLUMN_BYTES, A_PARTIAL_IN,
-) = range(26)  # fmt: skip
+    A_CONVERT_CYCLES, A_COLUMNS, A_DRAIN_COLUMNS, A_COLUMN_BYTES, A_PARTIAL_IN, A_PARTIAL_PORT,
+) = range(27)  # fmt: skip
 ACTOR_COLUMNS = 32
-C_ARRIVED, C_CONSUMED, C_NODE, C_SLOT = range(4)
-CHANNEL_COLUMNS = 4
+C_ARRIVED, C_CONSUMED, C_NODE, C_SLOT, C_LATE = range(5)
+CHANNEL_COLUMNS = 8
+INPUTS, INPUTS_STEP = isa.PORTS, 1 << isa.PORT_BITS  # of an actor; channels from one actor to the next
 S_GRANTED, S_SENT, S_NODE, S_CHANNEL = range(4)
 SLOT_COLUMNS = 4
-I_OPCODE, I_NEED, I_FREE, I_TAKE, I_PRODUCE, I_PIXELS, I_X0, I_TOP, I_ROWS, I_LEVEL, I_COUNT, I_TARGET = range(12)
+I_OPCODE, I_PRODUCE, I_PIXELS, I_X0, I_TOP, I_ROWS, I_LEVEL, I_COUNT, I_TARGET, I_NEED = range(10)
+I_FREE = I_NEED + INPUTS  # of every input
 INSTRUCTION_COLUMNS = 16
 HALT, FIRE, LOOP = range(3)
 

@@ -39,7 +39,7 @@ class Engine:
         layouts: Its ENGINE entries.
         resources: What an actor takes some of.
         cycle: The module of its part of the cycle model, for those that are not in `pyimc.cycle`.
-        reads_late: What comes to port 1 has a memory of its own, and the engine says when it has read it.
+        partial_memory: Its processing unit has a second memory; the engine says when it has read what is there.
     """
 
     kind: str
@@ -48,4 +48,4 @@ class Engine:
     layouts: tuple[Layout, ...] = ()
     resources: tuple[Resource, ...] = ()
     cycle: str = ""
-    reads_late: bool = False
+    partial_memory: bool = False

@@ -10,25 +10,26 @@ from pathlib import Path
 from pyimc.engines.engine import Engine
 
 RTL = Path(__file__).resolve().parents[2] / "rtl"
-READS_LATE = 8
-"""In a kind's digit: what comes to port 1 has a memory of its own, and the engine says when it has read it."""
+PARTIAL_MEMORY = 8
+"""In a kind's digit: the processing unit has a second memory, which the engine reads late."""
 _PARAMETERS = {
     "WORD": "128", "CONTEXTS": "16", "CTX_BITS": "4", "PARAMETERS": "4096", "ROWS": "256", "COLS": "256",
     "PLANES": "40", "ADCS": "32", "DAC": "1", "ACCUMULATORS": "1024",
 }  # fmt: skip
 _INSTRUCTION = "`IMC_INSTRUCTION_BITS-1:0"
+_PORT = "`IMC_CHANNEL_ADDRESS_PORT_BITS-1:0"
 _PORTS: dict[str, tuple[str, str]] = {
     "clk": ("input", ""), "rst": ("input", ""), "node": ("input", "7:0"),
     "cfg_valid": ("input", ""), "cfg_space": ("input", "3:0"), "cfg_addr": ("input", "15:0"),
     "cfg_data": ("input", "WORD-1:0"),
     "issue_valid": ("input", ""), "issue_ready": ("output", ""), "issue_ctx": ("input", "CTX_BITS-1:0"),
     "issue_instr": ("input", _INSTRUCTION),
-    **{f"issue_{what}_{port}": ("input", "15:0") for port in (0, 1) for what in ("head", "base", "size")},
+    **{f"issue_{what}": ("input", "`IMC_PORTS*16-1:0") for what in ("heads", "bases", "sizes")},
     "done": ("output", ""),
     "mem_en": ("output", ""), "mem_addr": ("output", "15:0"), "mem_data": ("input", "WORD-1:0"),
     "partial_en": ("output", ""), "partial_addr": ("output", "15:0"), "partial_data": ("input", "WORD-1:0"),
     "freed_valid": ("output", ""), "freed_ready": ("input", ""), "freed_ctx": ("output", "CTX_BITS-1:0"),
-    "freed_words": ("output", "15:0"),
+    "freed_port": ("output", _PORT), "freed_words": ("output", "15:0"),
     "m_data": ("output", "WORD-1:0"), "m_ctx": ("output", "CTX_BITS-1:0"), "m_last": ("output", ""),
     "m_valid": ("output", ""), "m_ready": ("input", ""),
     "busy": ("output", ""), "converting": ("output", ""), "convert_ctx": ("output", "CTX_BITS-1:0"),
@@ -39,8 +40,8 @@ _TEXT = """\
 // engine - the engine of a PU, whichever kind it is. Generated from the engines' own files by pyimc/engines/rtl.py.
 //
 // One list of ports towards the shell; an engine has those that it needs, outputs of the others are 0. KIND is the
-// digit of the kind in the parameter KINDS of chip.v: its number, and 8 more if what comes to port 1 has a memory of
-// its own and the engine says (`freed_*`) when it has read it.
+// digit of the kind in the parameter KINDS of chip.v: its number, and 8 more if its PU has a second memory, of which the
+// engine says (`freed_*`) what it has read.
 //
 {kinds}
 //
@@ -67,7 +68,7 @@ endmodule
 
 def digit(engine: Engine) -> int:
     """What stands for a kind in the parameter KINDS of rtl/chip.v."""
-    return engine.number | (READS_LATE if engine.reads_late else 0)
+    return engine.number | (PARTIAL_MEMORY if engine.partial_memory else 0)
 
 
 def verilog(engines: Iterable[Engine]) -> str:

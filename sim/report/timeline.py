@@ -219,7 +219,7 @@ def periodic(values: Cycles, count: int) -> Cycles:
 
 
 def _freed(graph: Graph, channel: Channel) -> Cycles:
-    return np.array([firing.freed(channel.port) for firing in graph.nodes[channel.consumer].firings], np.int64)
+    return np.array([firing.free[channel.port] for firing in graph.nodes[channel.consumer].firings], np.int64)
 
 
 def _channel(program: Program, graph: Graph, channel: Channel, times: Times) -> ChannelLine:
@@ -298,7 +298,7 @@ def _last_packet(graph: Graph, line: ChannelLine, count: int) -> Cycles:
     """The packet that brings the last word that each firing needs of a channel; -1: it needs none."""
     firings = graph.nodes[line.channel.consumer].firings
     freed = periodic(_freed(graph, line.channel), count)
-    need = periodic(np.array([firing.needed(line.channel.port) for firing in firings], np.int64), count)
+    need = periodic(np.array([firing.need[line.channel.port] for firing in firings], np.int64), count)
     wanted = np.cumsum(freed) - freed + need
     return np.where(need > 0, np.searchsorted(np.cumsum(line.sizes), wanted), -1)
 

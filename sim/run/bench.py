@@ -312,10 +312,21 @@ async def answer(host: Host, program: Program, node: int, space: str, address: i
 
 
 async def blocked(host: Host, program: Program) -> list[dict[str, int | str]]:
-    """What every actor is waiting for, read from the PUs' STATUS."""
+    """What every actor is waiting for, read from the PUs' STATUS; of one that does not answer, its name."""
     found: list[dict[str, int | str]] = []
     for actor in program.actors:
-        entries = await host.read(actor.node, program.arch.host, "STATUS", actor.context, 1)
-        status = isa.STATUS.decode(entries[0] & (1 << isa.STATUS.bits) - 1) if entries else {}
-        found.append({"actor": actor.name, **status})
+        status: dict[str, int | str] = {"actor": actor.name}
+        try:
+            status |= await answer(host, program, actor.node, "STATUS", _status_entry(actor.context, 0), isa.STATUS)
+            for port in range(len(actor.inputs)):
+                entry = _status_entry(actor.context, isa.ENTRIES["STATUS"]["PORT_STATUS"] + port)
+                ring = await answer(host, program, actor.node, "STATUS", entry, isa.PORT_STATUS)
+                status |= {f"{name}_{port}": value for name, value in ring.items()}
+        except NoAnswer:
+            status = {"actor": actor.name}
+        found.append(status)
     return found
+
+
+def _status_entry(context: int, entry: int) -> int:
+    return isa.STATUS_ADDRESS.encode(context=context, entry=entry)

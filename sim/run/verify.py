@@ -111,21 +111,20 @@ def outputs(network: Network, program: Program, folder: Path, images: int) -> li
 
 def deadlock_reason(program: Program, measured: Measurement) -> str:
     """One line that says which actor waits for what."""
-    if not any("need" in status for status in measured.waiting):
+    if not any("active" in status for status in measured.waiting):
         return "no PU answers the host port any more"
     reasons = []
     for status in measured.waiting:
         actor = program.actor(str(status["actor"]))
         place = f"{actor.name} (PU {actor.node})"
-        if "need" not in status:
+        if "active" not in status:
             reasons.append(f"{place} does not answer")
         elif status["active"] and status["room_wait"]:
             consumers = ", ".join(program.channel(name).consumer for name in actor.destinations)
             reasons.append(f"{place} waits for room at {consumers}")
         elif status["active"] and status["fetched"] and not status["ready"]:
-            fills = [int(status["fill_0"]), int(status["fill_1"])]
-            for name, fill in zip(actor.inputs, fills, strict=False):
-                if fill < int(status["need"]):
-                    producer = program.channel(name).producer
-                    reasons.append(f"{place} has {fill} of {status['need']} words from {producer}")
+            for port, name in enumerate(actor.inputs):
+                fill, need = int(status[f"fill_{port}"]), int(status[f"need_{port}"])
+                if fill < need:
+                    reasons.append(f"{place} has {fill} of {need} words from {program.channel(name).producer}")
     return "; ".join(reasons) or "no actor waits for another: some PU is busy without end"

@@ -85,11 +85,11 @@ def test_drawn_networks_reach_the_corners() -> None:
                     isa.COLUMNS.decode(tables[5, isa.engine_entry(actor.context, isa.COLUMNS)])["col_tiles"] > 1
                 )
             stream = program.pus[actor.node].stream[actor.start : actor.start + actor.length]
-            fires = [isa.FIRE.decode(word) for word in stream if word & 15 == isa.OPCODES["FIRE"]]
+            fires = [isa.FIRE.decode(word) for word in stream if isa.opcode(word) == "FIRE"]
             kernel = max(fire["top"] + fire["rows"] for fire in fires)
             seen["rows below"] += fires[-1]["top"] + fires[-1]["rows"] < kernel
             window = isa.WINDOW.decode(tables[5, isa.engine_entry(actor.context, isa.WINDOW)])
-            seen["stride over kernel"] += any(f["free"] > f["rows"] * window["row_words"] for f in fires[:-1])
+            seen["stride over kernel"] += any(f["free_0"] > f["rows"] * window["row_words"] for f in fires[:-1])
         for node in network.nodes:
             seen[type(node).__name__] += 1
     assert all(seen.values()), seen
@@ -126,7 +126,7 @@ def test_stream_and_columns_of_a_chain() -> None:
     for number, (take, produce, flags) in enumerate([(0, 12, (0, 1)), (12, 12, (1, 1)), (12, 3, (1, 0))]):
         actor = program.actor(f"c.{number}")
         fire = isa.FIRE.decode(program.pus[actor.node].stream[actor.start])
-        assert (fire["take"], fire["produce"], fire["need"]) == (take, produce, 1)
+        assert (fire["need_1"], fire["free_1"], fire["produce"], fire["need_0"]) == (take, take, produce, 1)
         tables = {(space, entry): value for space, entry, value in table_writes(program, actor.node)}
         columns = isa.COLUMNS.decode(tables[isa.SPACES["ENGINE"], isa.engine_entry(actor.context, isa.COLUMNS)])
         assert (columns["partial_in"], columns["partial_out"]) == flags
@@ -139,10 +139,10 @@ def test_stream_of_a_padded_convolution() -> None:
         line.ljust(88) + f"; {address}"
         for address, line in enumerate(
             [
-                "FIRE need=2 free=0 produce=4 take=0 offset=0 pixels=4 x0=-2 top=1 rows=2",
-                "FIRE need=3 free=1 produce=4 take=0 offset=0 pixels=4 x0=-2 top=0 rows=3",
+                "FIRE need_0=2 free_0=0 need_1=0 free_1=0 produce=4 offset=0 pixels=4 x0=-2 top=1 rows=2",
+                "FIRE need_0=3 free_0=1 need_1=0 free_1=0 produce=4 offset=0 pixels=4 x0=-2 top=0 rows=3",
                 "LOOP level=1 count=4 target=1",
-                "FIRE need=2 free=2 produce=4 take=0 offset=0 pixels=4 x0=-2 top=0 rows=2",
+                "FIRE need_0=2 free_0=2 need_1=0 free_1=0 produce=4 offset=0 pixels=4 x0=-2 top=0 rows=2",
                 "LOOP level=0 count=0 target=0",
             ]
         )
@@ -154,7 +154,7 @@ def test_last_firing_frees_rows_that_no_window_reads() -> None:
     program = compile_network(net.finish(net.conv("c", "x", 8, (2, 2), (3, 3), (0, 0, 0, 0))), small_arch())
     fires = [isa.FIRE.decode(word) for word in program.pus[1].stream[:-1]]
     words = 4  # of a row
-    rows = [(fire["need"] // words, fire["free"] // words, fire["rows"]) for fire in fires]
+    rows = [(fire["need_0"] // words, fire["free_0"] // words, fire["rows"]) for fire in fires]
     assert rows == [(3, 3, 2), (3, 3, 2), (2, 2, 2)]
 
 
@@ -177,7 +177,7 @@ def test_tables_of_a_shared_unit() -> None:
     assert all(tables[isa.SPACES["CONTEXT"], context] == 0 for context in range(2, 16))
     assert isa.DESTINATION.decode(tables[isa.SPACES["DESTINATION"], 4])["channel"] == 0
     assert isa.CHANNEL.decode(tables[isa.SPACES["CHANNEL"], 0])["slot"] == 4
-    assert isa.CHANNEL.decode(tables[isa.SPACES["CHANNEL"], 2])["node"] == program.arch.host
+    assert isa.CHANNEL.decode(tables[isa.SPACES["CHANNEL"], isa.channel_entry(1, 0)])["node"] == program.arch.host
 
 
 def test_priority_is_nearest_to_the_output_first() -> None:

@@ -48,7 +48,7 @@ def test_nodes_without_use_are_left_out() -> None:
 
 
 def test_runs_and_stream_length() -> None:
-    one, two = (Firing(need, 1, 0, 1, 0, 1, 0, 0, 1) for need in (1, 2))
+    one, two = (Firing((need,), (1,), 1, 0, 1, 0, 0, 1) for need in (1, 2))
     assert list(runs((one, two, two, one, one, one))) == [(one, 1), (two, 2), (one, 3)]
     assert stream_length((one, two, two, one, one, one), 1) == 1 + 2 + 2 + 1
     assert stream_length((one, two, two, one, two, two), 3) == 3 + 1 + 1  # a loop over two rows
@@ -59,8 +59,8 @@ def test_resize_reads_a_row_several_times() -> None:
     net = Builder(3, 2, 5)
     network = net.finish(net.resize("r", "x", 3))
     row, produced = 2, 4  # 10 and 30 bytes in words of 8
-    kept = Firing(row, 0, 0, produced, 0, 6, 0, 0, 1)
-    assert image_firings(network, network.nodes[0], ARCH) == (kept, kept, replace(kept, free=row)) * 3
+    kept = Firing((row,), (0,), produced, 0, 6, 0, 0, 1)
+    assert image_firings(network, network.nodes[0], ARCH) == (kept, kept, replace(kept, free=(row,))) * 3
     assert build_graph(network, ARCH).nodes["r"].instructions == 3 + 2
 
 
@@ -69,8 +69,8 @@ def test_concat_takes_a_row_of_each() -> None:
     wide = net.concat("wide", "x", "x", "columns")
     network = net.finish(net.concat("deep", wide, wide, "channels"))
     wide_firing, deep_firing = (image_firings(network, node, ARCH)[0] for node in network.nodes)
-    assert wide_firing == Firing(need=2, free=2, take=2, produce=3, offset=0, pixels=1, x0=0, top=0, rows=1)
-    assert deep_firing == Firing(need=3, free=3, take=3, produce=5, offset=0, pixels=4, x0=0, top=0, rows=1)
+    assert wide_firing == Firing(need=(2, 2), free=(2, 2), produce=3, offset=0, pixels=1, x0=0, top=0, rows=1)
+    assert deep_firing == Firing(need=(3, 3), free=(3, 3), produce=5, offset=0, pixels=4, x0=0, top=0, rows=1)
 
 
 def test_concat_in_parts_reads_whole_words_of_each() -> None:
@@ -78,8 +78,8 @@ def test_concat_in_parts_reads_whole_words_of_each() -> None:
     net = Builder(1, 20, 5)
     network = net.finish(net.concat("join", "x", net.conv("c", "x", 12), "channels"))
     first, second, last = image_firings(network, network.nodes[1], ARCH, 3)
-    assert first == second == Firing(need=5, free=5, take=12, produce=17, offset=0, pixels=8, x0=0, top=0, rows=1)
-    assert last == Firing(need=3, free=3, take=6, produce=9, offset=0, pixels=4, x0=0, top=0, rows=1)
+    assert first == second == Firing(need=(5, 12), free=(5, 12), produce=17, offset=0, pixels=8, x0=0, top=0, rows=1)
+    assert last == Firing(need=(3, 6), free=(3, 6), produce=9, offset=0, pixels=4, x0=0, top=0, rows=1)
 
 
 def test_what_no_unit_can_hold_is_listed_at_once() -> None:

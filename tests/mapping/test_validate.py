@@ -102,11 +102,11 @@ def test_short_skip_connection_is_a_deadlock_that_names_who_waits() -> None:
 def test_unbalanced_tokens_are_refused() -> None:
     graph, placement, channels = schedule()
     node = graph.nodes["b.one"]
-    firings = (*node.firings[:-1], replace(node.firings[-1], free=16))
+    firings = (*node.firings[:-1], replace(node.firings[-1], free=(16,)))
     graph.nodes["b.one"] = replace(node, firings=firings)
     with pytest.raises(ScheduleError, match=r"stem.y->b.one.0: 128 words per image are produced, 112 are freed"):
         check_schedule(graph, ARCH, placement, channels)
-    graph.nodes["b.one"] = replace(node, firings=(*firings[:-1], replace(firings[-1], free=64)))
+    graph.nodes["b.one"] = replace(node, firings=(*firings[:-1], replace(firings[-1], free=(64,))))
     with pytest.raises(ScheduleError, match=r"a firing of b.one frees more of stem.y->b.one.0 than it needs"):
         check_schedule(graph, ARCH, placement, channels)
 
@@ -121,7 +121,7 @@ def edited(program: Program, name: str, offset: int, word: int) -> Program:
 
 
 def _fire(need: int, free: int, produce: int) -> int:
-    return isa.instruction("FIRE", need=need, free=free, produce=produce)
+    return isa.fire([need], [free], produce=produce)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_loops_in_loops_are_walked() -> None:
     network = net.finish(net.add("sum", "x", net.conv("c", "x", 8)))
     program = compile_network(network, small_arch(), options={"grain": 1})
     stream = program.pus[program.actor("sum").node].stream
-    loops = [isa.LOOP.decode(word) for word in stream if word & 15 == isa.OPCODES["LOOP"]]
+    loops = [isa.LOOP.decode(word) for word in stream if isa.opcode(word) == "LOOP"]
     assert [(loop["level"], loop["count"]) for loop in loops] == [(0, 12), (1, 8), (0, 0)]
     check_program(program)
 

@@ -244,7 +244,9 @@ class Actor:
         )
         described = zip(isa.ENGINE_IMC, entries, strict=True)
         writes = [(engine, isa.engine_entry(self.ctx, layout), entry) for layout, entry in described]
-        ring = isa.CHANNEL.encode(base=self.partial_base, size=self.partial_size)
+        ring = isa.CHANNEL.encode(
+            base=self.partial_base, size=self.partial_size, memory=isa.MEMORIES["partial"], late=1
+        )
         writes.append((isa.SPACES["CHANNEL"], isa.channel_entry(self.ctx, 1), ring))
         for n in range(outputs):
             at = 2 * (self.parameter + n)
@@ -305,13 +307,12 @@ class Actor:
         for word in words_of(self.partials[y, first : first + run.pixels], lanes) if self.layer.partial_in else ():
             partials.append((self.partial_base + self.partial_head, word))
             self.partial_head = (self.partial_head + 1) % self.partial_size
-        instr = isa.instruction(
-            "FIRE",
-            need=whole.need - offset,
+        beside = [len(partials)] if self.layer.partial_in else []
+        instr = isa.fire(
+            [whole.need[0] - offset, *beside],
+            [whole.free[0], *beside],
             offset=offset,
-            free=whole.free,
             produce=self.arch.words(values.nbytes),
-            take=len(partials),
             pixels=run.pixels,
             x0=run.x0,
             top=run.top,

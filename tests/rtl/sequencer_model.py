@@ -9,8 +9,8 @@ What happens in a cycle, with `run` high:
   next fetch start. A FIRE arms the actor, a LOOP leaves it due, anything else ends it.
 * scan: the lowest actor for which something changed is looked at; armed, with its inputs and its room there, it
   becomes ready.
-* credits: what a firing has freed is offered after `done`, channel 0 first. Where channel 1 is read late, the engine
-  says when; that is offered while no other credit waits, and then until it is taken.
+* credits: what a firing has freed is offered after `done`, lower channels first. Where a channel is read late, the
+  engine says when; that is offered while no other credit waits, and then until it is taken.
 * select: if the engine's front is free and the credits of the last firing have left, the lowest ready actor fires.
 """
 
@@ -19,7 +19,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pyimc.isa import CHANNEL, CONTEXT, DESTINATION, FIRE, INSTRUCTIONS, LOOP, OPCODE_LAYOUT, SPACES, STATUS
+from pyimc.isa import (
+    CHANNEL,
+    CHANNEL_ADDRESS,
+    CONTEXT,
+    DESTINATION,
+    ENTRY_BITS,
+    FIRE,
+    INSTRUCTION_ADDRESS,
+    INSTRUCTIONS,
+    LOOP,
+    OPCODE_LAYOUT,
+    PORT_STATUS,
+    PORTS,
+    SPACES,
+    STATUS,
+    port_uses,
+)
 
 WORDS_MASK = 0xFFFF  # word counters run modulo 2^16
 
@@ -32,7 +48,7 @@ class Inputs(NamedTuple):
     arrive: tuple[int, int] | None = None  # channel, words
     credit: tuple[int, int] | None = None  # slot, words
     credit_ready: bool = False
-    freed: tuple[int, int] | None = None  # context and words of channel 1 that have been read late
+    freed: tuple[int, int, int] | None = None  # context, port and words of a channel that has been read late
     issue_ready: bool = False
     done: bool = False
 
@@ -50,7 +66,7 @@ class Issue(NamedTuple):
 
     ctx: int
     instruction: int
-    rings: tuple[Ring, Ring]
+    rings: tuple[Ring, ...]
 
 
 @dataclass(slots=True)
@@ -61,6 +77,7 @@ class Channel:
     size: int = 0
     node: int = 0
     slot: int = 0
+    late: bool = False
     head: int = 0
     arrived: int = 0
     consumed: int = 0
@@ -99,25 +116,23 @@ class Slot:
 class Actor:
     """One context."""
 
-    channels: tuple[Channel, Channel]
+    channels: tuple[Channel, ...]
     slots: list[Slot]
     ports: int = 1
     destinations: int = 0
     pc: int = 0
     turns: list[int] = field(default_factory=lambda: [0, 0])
     instruction: int = 0  # the last FIRE that was fetched
-    need: int = 0
-    free: int = 0
-    take: int = 0
+    uses: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)] * PORTS)  # words needed and freed
     produce: int = 0
     active: bool = False
     armed: bool = False  # the FIRE has not been issued
     room_wait: bool = False
 
     def has_inputs(self) -> bool:
-        """Channel 0 holds `need` words, channel 1 `take`."""
-        needs = (self.need, self.take)[: self.ports]
-        return all(channel.fill >= words for channel, words in zip(self.channels, needs, strict=False))
+        """Every channel in use holds what it must."""
+        used = zip(self.channels[: self.ports], self.uses, strict=False)
+        return all(channel.fill >= need for channel, (need, _) in used)
 
     def has_room(self) -> bool:
         """Every destination can take `produce` words."""
@@ -142,10 +157,12 @@ class SequencerModel:
         ready: Mask of the actors that can fire.
     """
 
-    def __init__(self, *, contexts: int, destinations: int, instructions: int, reads_late: bool) -> None:
+    def __init__(self, *, contexts: int, destinations: int, instructions: int) -> None:
         self.destinations = destinations
-        self.reads_late = reads_late
-        self.actors = [Actor((Channel(), Channel()), [Slot() for _ in range(destinations)]) for _ in range(contexts)]
+        self.actors = [
+            Actor(tuple(Channel() for _ in range(PORTS)), [Slot() for _ in range(destinations)])
+            for _ in range(contexts)
+        ]
         self._memory = [0] * instructions
         self.issue: Issue | None = None
         self.reset()
@@ -174,12 +191,12 @@ class SequencerModel:
         """Some actor has its inputs but not its room."""
         return any(actor.room_wait for actor in self.actors)
 
-    def credit(self, freed: tuple[int, int] | None) -> tuple[int, int, int] | None:
+    def credit(self, freed: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
         """Node, slot and words of the credit that is offered."""
         if self.late():
             if freed is None:
                 return None
-            ctx, port, words = freed[0], 1, freed[1]
+            ctx, port, words = freed
         elif self._credits is None:
             return None
         else:
@@ -193,20 +210,19 @@ class SequencerModel:
 
     def late(self) -> bool:
         """It is the turn of what has been read late."""
-        return self.reads_late and (self._late or self._credits is None)
+        return self._late or self._credits is None
 
-    def status(self, ctx: int) -> int:
-        """The STATUS entry of an actor."""
+    def status(self, ctx: int, port: int) -> int:
+        """The STATUS of an actor, or of one of its ports if `port` is not negative."""
         actor = self.actors[ctx]
+        if port >= 0:
+            return PORT_STATUS.encode(fill=actor.channels[port].fill, need=actor.uses[port][0])
         return STATUS.encode(
             active=actor.active,
             fetched=actor.armed,
             ready=self.ready >> ctx & 1,
             room_wait=actor.room_wait,
             pc=actor.pc,
-            fill_0=actor.channels[0].fill,
-            fill_1=actor.channels[1].fill,
-            need=actor.need,
         )
 
     def settled(self) -> bool:
@@ -231,7 +247,7 @@ class SequencerModel:
         if selected is not None:
             self._fire(selected)
         if inputs.arrive is not None:
-            ctx, port = divmod(inputs.arrive[0], 2)
+            ctx, port = divmod(inputs.arrive[0], PORTS)
             channel = self.actors[ctx].channels[port]
             channel.arrived = (channel.arrived + inputs.arrive[1]) & WORDS_MASK
             self._dirty |= 1 << ctx
@@ -281,7 +297,7 @@ class SequencerModel:
         if layout is FIRE:
             fire = FIRE.decode(word)
             actor.instruction, actor.armed = word, True
-            actor.need, actor.free, actor.take, actor.produce = (fire[k] for k in ("need", "free", "take", "produce"))
+            actor.uses, actor.produce = port_uses(fire), fire["produce"]
             self._dirty |= 1 << ctx
         else:
             actor.active = False
@@ -291,9 +307,12 @@ class SequencerModel:
         self._late = late and inputs.freed is not None and not inputs.credit_ready
         if inputs.done and self.issue is not None:
             fire = FIRE.decode(self.issue.instruction)
-            ports = 1 if self.reads_late else self.actors[self.issue.ctx].ports
-            freed = [(0, fire["free"]), (1, fire["take"])][:ports]
-            left = [(port, words) for port, words in freed if words]
+            actor = self.actors[self.issue.ctx]
+            left = [
+                (port, words)
+                for port, (_, words) in enumerate(port_uses(fire)[: actor.ports])
+                if words and not actor.channels[port].late
+            ]
             self._credits = Credits(self.issue.ctx, left) if left else None
         elif self._credits is not None and inputs.credit_ready and not late:
             self._credits.left.pop(0)
@@ -302,9 +321,9 @@ class SequencerModel:
 
     def _fire(self, ctx: int) -> None:
         actor = self.actors[ctx]
-        self.issue = Issue(ctx, actor.instruction, (actor.channels[0].ring(), actor.channels[1].ring()))
+        self.issue = Issue(ctx, actor.instruction, tuple(channel.ring() for channel in actor.channels))
         self.issue_valid = True
-        for channel, words in zip(actor.channels[: actor.ports], (actor.free, actor.take), strict=False):
+        for channel, (_, words) in zip(actor.channels[: actor.ports], actor.uses, strict=False):
             channel.release(words)
         for slot in actor.slots:
             slot.sent = (slot.sent + actor.produce) & WORDS_MASK
@@ -314,22 +333,24 @@ class SequencerModel:
 
     def _write(self, space: int, address: int, data: int) -> None:
         if space == SPACES["INSTRUCTION"]:
-            shift = 64 * (address & 1)
-            half = ((1 << 64) - 1) << shift
-            self._memory[address >> 1] = self._memory[address >> 1] & ~half | data << shift
+            at = INSTRUCTION_ADDRESS.decode(address)
+            shift = ENTRY_BITS * at["part"]
+            part = ((1 << ENTRY_BITS) - 1) << shift
+            self._memory[at["pc"]] = self._memory[at["pc"]] & ~part | data << shift
         elif space == SPACES["CONTEXT"]:
             context = CONTEXT.decode(data)
             actor = self.actors[address]
             actor.pc, actor.turns = context["start"], [0, 0]
-            actor.ports = 2 if context["ports"] == 2 else 1
+            actor.ports = context["ports"]
             actor.destinations = context["destinations"]
             actor.active = bool(context["active"])
             self._due = self._due & ~(1 << address) | context["active"] << address
         elif space == SPACES["CHANNEL"]:
             entry = CHANNEL.decode(data)
-            channel = self.actors[address // 2].channels[address % 2]
+            at = CHANNEL_ADDRESS.decode(address)
+            channel = self.actors[at["context"]].channels[at["port"]]
             channel.base, channel.size, channel.head = entry["base"], entry["size"], entry["base"]
-            channel.node, channel.slot = entry["node"], entry["slot"]
+            channel.node, channel.slot, channel.late = entry["node"], entry["slot"], bool(entry["late"])
             channel.arrived = channel.consumed = 0
         elif space == SPACES["DESTINATION"]:
             slot = self.actors[address // self.destinations].slots[address % self.destinations]

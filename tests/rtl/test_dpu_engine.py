@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cocotb.triggers import RisingEdge
 
-from pyimc.isa import instruction
+from pyimc.isa import fire
 from pyimc.network import Add, Concat, Lut, Pool, Resize
 from pyimc.timing_dpu import timeline
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start, until
@@ -108,10 +108,8 @@ class Bench:
         dut.issue_valid.value = 1
         dut.issue_ctx.value = firing.ctx
         dut.issue_instr.value = firing.instr
-        for port, (head, base, size) in enumerate(rings):
-            getattr(dut, f"issue_head_{port}").value = head
-            getattr(dut, f"issue_base_{port}").value = base
-            getattr(dut, f"issue_size_{port}").value = size
+        for name, values in zip(("heads", "bases", "sizes"), zip(*rings, strict=True), strict=True):
+            getattr(dut, f"issue_{name}").value = sum(value << 16 * port for port, value in enumerate(values))
         await RisingEdge(dut.clk)
         while not int(dut.issue_ready.value):
             await RisingEdge(dut.clk)
@@ -236,7 +234,7 @@ async def smallest_add(dut: Any) -> None:
     words = [int.from_bytes(bytes([value] * lanes), "little") for value in (12, 23, 13)]
     firing = Firing(
         0,
-        instruction("FIRE", need=1, free=1, take=1, produce=1, pixels=1, rows=1),
+        fire([1, 1], [1, 1], produce=1, pixels=1, rows=1),
         [(7, 7, 1), (9, 9, 1)],
         {7: words[0], 9: words[1]},
         [words[2]],

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from cocotb.triggers import RisingEdge
 
-from pyimc.isa import CHANNEL, COLUMNS, OUTPUT, PARAM_0, PARAM_1, SPACES, channel_entry, engine_entry
+from pyimc.isa import CHANNEL, COLUMNS, MEMORIES, OUTPUT, PARAM_0, PARAM_1, SPACES, channel_entry, engine_entry
 from pyimc.numerics import clamp, round_shift
 from pyimc.timing_imc import DRAIN_LATENCY_CYCLES
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, seeded, stalls, start, until
@@ -152,7 +152,8 @@ class Bench:
             self.actors.append(actor)
             flags = COLUMNS.encode(partial_in=partial_in, partial_out=partial_out)
             writes.append((SPACES["ENGINE"], engine_entry(ctx, COLUMNS), flags))
-            writes.append((SPACES["CHANNEL"], channel_entry(ctx, 1), CHANNEL.encode(base=base, size=size)))
+            ring = CHANNEL.encode(base=base, size=size, memory=MEMORIES["partial"], late=1)
+            writes.append((SPACES["CHANNEL"], channel_entry(ctx, 1), ring))
             writes.append((SPACES["CHANNEL"], channel_entry(ctx, 0), CHANNEL.encode(base=rng.getrandbits(16))))
             output = OUTPUT.encode(columns=columns, parameters=first, zero_point=actor.zero_point, low=low, high=high)
             writes.append((SPACES["ENGINE"], engine_entry(ctx, OUTPUT), output))
@@ -404,7 +405,7 @@ async def smallest_chain(dut: Any) -> None:
         *((SPACES["PARAMETER"], 2 * n, PARAM_0.encode(bias=-60, shift=1)) for n in range(columns)),
         (SPACES["ENGINE"], engine_entry(0, COLUMNS), COLUMNS.encode(partial_in=1, partial_out=1)),
         (SPACES["ENGINE"], engine_entry(0, OUTPUT), OUTPUT.encode(columns=columns, parameters=0)),
-        (SPACES["CHANNEL"], 1, CHANNEL.encode(base=9, size=1)),
+        (SPACES["CHANNEL"], channel_entry(0, 1), CHANNEL.encode(base=9, size=1, memory=MEMORIES["partial"], late=1)),
     ):
         dut.cfg_valid.value, dut.cfg_space.value, dut.cfg_addr.value, dut.cfg_data.value = 1, space, address, data
         await RisingEdge(dut.clk)

@@ -10,7 +10,7 @@ import cocotb
 import numpy as np
 import pytest
 
-from pyimc.isa import SPACES, TILES, WINDOW, engine_entry, instruction
+from pyimc.isa import SPACES, TILES, WINDOW, engine_entry, fire
 from pyimc.timing_imc import GATHER_LATENCY_CYCLES, Engine, Layer, Run, window_chunks
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start
 from tests.rtl.imc_layer import GEOMETRY_CORNERS, Actor, Firing, FiringBench, architecture
@@ -159,7 +159,7 @@ async def smallest(dut: Any) -> None:
     entries = ((WINDOW, window), (TILES, tiles))
     await bench.configure([(SPACES["ENGINE"], engine_entry(0, layout), entry) for layout, entry in entries])
     junk = (1 << len(dut.mem_data)) - 256
-    instr = instruction("FIRE", need=1, free=1, produce=1, pixels=1, rows=1)
+    instr = fire([1], [1], produce=1, pixels=1, rows=1)
     one = np.array([77], np.uint8)
     await bench.fire([Firing(0, instr, (9, 9, 1), {9: junk | 77}, [[one]], [], Layer(1, 1, 1, 1, 1), Run(1, 0, 0, 1))])
     await cycles(dut, 2)

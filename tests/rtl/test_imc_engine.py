@@ -11,7 +11,7 @@ from typing import Any
 import cocotb
 import pytest
 
-from pyimc.isa import COLUMNS, OUTPUT, PARAM_0, PARAM_1, SPACES, TILES, WINDOW, engine_entry, instruction
+from pyimc.isa import COLUMNS, OUTPUT, PARAM_0, PARAM_1, SPACES, TILES, WINDOW, engine_entry, fire
 from pyimc.timing_imc import Layer, Pipeline, Run, Timeline, convert_cycles, drain_cycles, engine_of
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start, until
 from tests.rtl.imc_layer import GEOMETRY_CORNERS, Actor, Firing, FiringBench, architecture
@@ -47,7 +47,7 @@ class EngineBench(FiringBench):
     ) -> None:
         sink = Sink(dut, "m", ("data", "ctx", "last"), stall=stall, rng=rng, after_valid=after_valid)
         self.freed = Sink(dut, "freed", ("ctx", "words"), stall=stall, rng=rng, after_valid=after_valid)
-        super().__init__(dut, sink, rng, "_0")
+        super().__init__(dut, sink, rng, "s")
         self.corners = corners or Corners()
         self.converted: Counter[int] = Counter()
         self.outstanding = self.most_outstanding = 0
@@ -240,7 +240,7 @@ async def smallest(dut: Any) -> None:
             *((SPACES["WEIGHT"], n, 128 - 3) for n in range(int(dut.COLS.value) // (len(dut.m_data) // 8))),
         ]
     )
-    instr = instruction("FIRE", need=1, free=1, produce=1, pixels=1, rows=1)
+    instr = fire([1], [1], produce=1, pixels=1, rows=1)
     await bench.fire([Firing(0, instr, (9, 9, 1), {9: 5}, [], [82], Layer(1, 1, 1, 1, 1), Run(1, 0, 0, 1))])
     await bench.sink.wait_for(1, timeout_cycles=40)
     assert bench.sink.beats() == [(82, 0, 1)]

@@ -10,7 +10,7 @@ import cocotb
 import pytest
 from cocotb.triggers import First, RisingEdge
 
-from pyimc.isa import CHANNEL, KINDS, SPACES, decode_head
+from pyimc.isa import CHANNEL, KINDS, PORTS, SPACES, decode_head
 from pyimc.isa import head as isa_head
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, Source, cycles, reset, seeded, start, until
 from tests.rtl.runner import assert_refused, simulate
@@ -46,6 +46,7 @@ class IngressModel:
         self.node = node
         self.rings = [(0, 1)] * channels  # base, size
         self.tails = [0] * channels
+        self.memories = [0] * channels
         self.reset()
 
     def reset(self) -> None:
@@ -54,7 +55,7 @@ class IngressModel:
         self.replies: list[Beat] = []  # flits of the reply that holds the link
 
     def take(self, data: int, last: bool) -> tuple[str, int, int] | None:
-        """("memory", address, port), ("table", space, address) or None for a head."""
+        """("memory", address, which), ("table", space, address) or None for a head."""
         if self.head is None:
             self.head = decode_head(data)
             self.tail = self.tails[self.head["channel"]] if "channel" in self.head else 0
@@ -65,7 +66,7 @@ class IngressModel:
         head = self.head
         done: tuple[str, int, int]
         if KINDS_BY_NUMBER[head["kind"]] == "DATA":
-            done = ("memory", self.tail, head["channel"] % 2)
+            done = ("memory", self.tail, self.memories[head["channel"]])
             base, size = self.rings[head["channel"]]
             self.tail = base + (self.tail + 1 - base) % size
             if last:
@@ -77,6 +78,7 @@ class IngressModel:
                 entry = CHANNEL.decode(data & (1 << 64) - 1)
                 self.rings[head["address"]] = (entry["base"], entry["size"])
                 self.tails[head["address"]] = entry["base"]
+                self.memories[head["address"]] = entry["memory"]
             head["address"] = (head["address"] + 1) & 0xFFFF
         if last:
             self.head = None
@@ -104,7 +106,7 @@ class Traffic:
         self.word = len(dut.s_data)
         self.node = rng.choice((0, 255, rng.getrandbits(8)))
         dut.node.value = self.node
-        self.channels = 2 * int(dut.CONTEXTS.value)
+        self.channels = PORTS * int(dut.CONTEXTS.value)
         self.sizes = [0] * self.channels
         self.channel = -1
 
@@ -123,7 +125,10 @@ class Traffic:
             self.corners.hit("ring ends at the last word", base + size == 65536)
             self.sizes[channel] = size
             junk = self.rng.getrandbits(self.word) >> 64 << 64
-            payload.append(CHANNEL.encode(base=base, size=size, node=self.rng.getrandbits(8)) | junk)
+            payload.append(
+                CHANNEL.encode(base=base, size=size, memory=self.rng.getrandbits(1), node=self.rng.getrandbits(8))
+                | junk
+            )
         fields = {"kind": "WRITE", "space": SPACES["CHANNEL"], "address": first, "length": count}
         return self._packet(payload, **fields)
 
@@ -210,7 +215,7 @@ class Bench:
             assert int(dut.cfg_valid.value) == (done is not None and done[0] == "table")
             if done is not None and done[0] == "memory":
                 assert int(dut.mem_waddr.value) == done[1]
-                assert int(dut.mem_port.value) == done[2]
+                assert int(dut.mem_select.value) == done[2]
             elif done is not None:
                 assert (int(dut.cfg_space.value), int(dut.cfg_addr.value)) == done[1:]
 

@@ -18,15 +18,22 @@ from pyimc.isa import (
     CONTEXT,
     CREDIT,
     DESTINATION,
+    ENTRIES,
+    ENTRY_BITS,
+    INSTRUCTION_ADDRESS,
+    INSTRUCTION_ENTRIES,
     OPERATIONS,
     OUTPUT,
     PARAM_1,
+    PORT_STATUS,
     SPACES,
     STATUS,
+    STATUS_ADDRESS,
     VECTOR,
     WINDOW,
     channel_entry,
     engine_entry,
+    fire,
     instruction,
 )
 from pyimc.isa import head as isa_head
@@ -86,12 +93,13 @@ class Pu:
         ctx = self.ctx
         destinations = int(self.dut.DESTINATIONS.value)
         program = [
-            instruction("FIRE", need=WORDS, free=WORDS, take=WORDS, produce=WORDS, pixels=WORDS, rows=1),
+            fire([WORDS, WORDS], [WORDS, WORDS], produce=WORDS, pixels=WORDS, rows=1),
             instruction("LOOP", level=0, count=FIRINGS, target=2),
             instruction("HALT"),
         ]
-        halves = [word >> shift & (1 << 64) - 1 for word in program for shift in (0, 64)]
-        self.write("INSTRUCTION", 2 * 2, *halves)
+        for address, word in enumerate(program, 2):
+            parts = [word >> part * ENTRY_BITS & (1 << ENTRY_BITS) - 1 for part in range(INSTRUCTION_ENTRIES)]
+            self.write("INSTRUCTION", INSTRUCTION_ADDRESS.encode(pc=address), *parts)
         vector = VECTOR.encode(operation=0, zero_point_0=10, zero_point_1=20, shift=1, kernel_columns=2)
         row = WORDS * self.bytes
         window = WINDOW.encode(run=self.bytes, step=self.bytes, row_bytes=row)
@@ -201,10 +209,12 @@ async def check_counters(pu: Pu, flits_out: int) -> None:
     # A firing is the cycle in which it is issued and those of its reads.
     assert busy == FIRINGS * (1 + pu.timeline.slots)
     assert span & low < span >> 32
-    status = STATUS.decode((await pu.read("STATUS", pu.ctx, 1))[0])
-    assert status == {
-        "active": 0, "fetched": 0, "ready": 0, "room_wait": 0, "pc": 5, "fill_0": 0, "fill_1": 0, "need": WORDS
-    }  # fmt: skip
+    (word,) = await pu.read("STATUS", STATUS_ADDRESS.encode(context=pu.ctx), 1)
+    assert STATUS.decode(word) == {"active": 0, "fetched": 0, "ready": 0, "room_wait": 0, "pc": 5}
+    for port in range(2):
+        entry = STATUS_ADDRESS.encode(context=pu.ctx, entry=ENTRIES["STATUS"]["PORT_STATUS"] + port)
+        (word,) = await pu.read("STATUS", entry, 1)
+        assert PORT_STATUS.decode(word) == {"fill": 0, "need": WORDS}
 
 
 @cocotb.test

@@ -16,7 +16,24 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from pyimc.isa import CHANNEL, CONTEXT, CREDIT, DESTINATION, FIRE, SPACES, instruction
+from pyimc.isa import (
+    CHANNEL,
+    CONTEXT,
+    CREDIT,
+    DESTINATION,
+    ENTRIES,
+    ENTRY_BITS,
+    FIRE,
+    INSTRUCTION_ADDRESS,
+    INSTRUCTION_ENTRIES,
+    PORTS,
+    SPACES,
+    STATUS_ADDRESS,
+    channel_entry,
+    instruction,
+    port_uses,
+)
+from pyimc.isa import fire as encode
 from tests.rtl.bench import STALLS, Corners, seeded, stalls, start
 from tests.rtl.runner import assert_refused, simulate
 from tests.rtl.sequencer_model import Inputs, SequencerModel
@@ -25,12 +42,12 @@ SHAPES = [
     {"CONTEXTS": 3, "CTX_BITS": 2, "DESTINATIONS": 2, "INSTRUCTIONS": 50},
     {"CONTEXTS": 16, "CTX_BITS": 4, "DESTINATIONS": 4, "INSTRUCTIONS": 256},
     {"CONTEXTS": 1, "CTX_BITS": 1, "DESTINATIONS": 1, "INSTRUCTIONS": 17},
-    {"CONTEXTS": 4, "CTX_BITS": 2, "DESTINATIONS": 2, "INSTRUCTIONS": 64, "READS_LATE": 1},
+    {"CONTEXTS": 4, "CTX_BITS": 2, "DESTINATIONS": 2, "INSTRUCTIONS": 64},
 ]
 CYCLES = 800
 CORNERS = (
     "fired",
-    "two ports",
+    "several ports",
     "ring wraps",
     "halted",
     "nested loop",
@@ -91,6 +108,7 @@ class Task:
     sizes: list[int]
     rooms: list[int]
     program: list[int | Loop]
+    late: list[bool] = field(default_factory=lambda: [False] * PORTS)  # given back when the engine says so
     order: Iterator[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,8 +117,8 @@ class Task:
 
 def random_task(rng: random.Random, ctx: int, destinations: int, large: bool) -> Task:
     most = 40000 if large else rng.choice((3, 8, 30))
-    ports = rng.randint(1, 2)
-    sizes = [rng.randint(most // 2, most) for _ in range(2)]
+    ports = rng.randint(1, PORTS)
+    sizes = [rng.randint(most // 2, most) for _ in range(PORTS)]
     rooms = [rng.randint(most // 2, most) for _ in range(rng.randint(1, destinations))]
 
     def fires() -> list[int | Loop]:
@@ -108,12 +126,9 @@ def random_task(rng: random.Random, ctx: int, destinations: int, large: bool) ->
 
     def fire() -> int:
         least = most // 4 if large else 0
-        need = rng.randint(least, sizes[0])
-        take = rng.choice((0, rng.randint(least, sizes[1]))) if ports == 2 else 0
-        free = rng.choice((need, rng.randint(0, need), 0 if not large else need))
-        return instruction(
-            "FIRE", need=need, free=free, take=take, produce=rng.randint(least, min(rooms)), pixels=rng.getrandbits(12)
-        )
+        needs = [rng.choice((rng.randint(least, size), rng.randint(least, size), least)) for size in sizes[:ports]]
+        frees = [rng.choice((need, rng.randint(0, need), 0 if not large else need)) for need in needs]
+        return encode(needs, frees, produce=rng.randint(least, min(rooms)), pixels=rng.getrandbits(12))
 
     level = rng.randint(0, 1)
     inner = Loop(level, rng.randint(1, 4), fires())
@@ -123,7 +138,7 @@ def random_task(rng: random.Random, ctx: int, destinations: int, large: bool) ->
         *(fires() if rng.random() < 0.5 else []),
     ]
     program: list[int | Loop] = [*fires(), Loop(1 - level, rng.choice((0, 0, 1, 2, 9)), outer), *fires()]
-    return Task(ctx, ports, sizes, rooms, program)
+    return Task(ctx, ports, sizes, rooms, program, [rng.random() < 0.5 for _ in range(PORTS)])
 
 
 # ------------------------------------------------------------------------------------------------------- the bench
@@ -137,7 +152,6 @@ class World:
         self.contexts = int(dut.CONTEXTS.value)
         self.destinations = int(dut.DESTINATIONS.value)
         self.instructions = int(dut.INSTRUCTIONS.value)
-        self.reads_late = bool(int(dut.READS_LATE.value))
         self.model = self._new_model()
         self.arrives, self.credits = stalls(source, rng), stalls(source, rng)
         self.credit_stalls, self.issue_stalls = stalls(sink, rng), stalls(sink, rng)
@@ -151,14 +165,13 @@ class World:
         self._driven: dict[str, int] = {}
         self._ready = 0
         self.forget()
-        dut.status_ctx.value = 0
-        self.status_ctx = 0
+        dut.status_addr.value = 0
+        self.status_ctx = self.status_port = 0
         self.drive(Inputs())
 
     def _new_model(self) -> SequencerModel:
         return SequencerModel(
             contexts=self.contexts, destinations=self.destinations, instructions=self.instructions,
-            reads_late=self.reads_late,
         )  # fmt: skip
 
     def forget(self) -> None:
@@ -167,10 +180,10 @@ class World:
         self.owed: Counter[int] = Counter()  # words sent to a destination and not credited
         self.busy = 0  # cycles until `done`, which comes in the last one
         self.paused = 0
-        self.unread: deque[tuple[int, int]] = (
+        self.unread: deque[tuple[int, int, int]] = (
             deque()
-        )  # context and words of channel 1, of firings that have been issued
-        self.freed: tuple[int, int] | None = None  # is offered until it is taken
+        )  # context, port and words of late channels, of firings that have been issued
+        self.freed: tuple[int, int, int] | None = None  # is offered until it is taken
 
     def drive(self, inputs: Inputs) -> None:
         self.inputs = inputs
@@ -189,13 +202,15 @@ class World:
             self.rng.getrandbits(64),
         )
         wanted |= {"cfg_space": space, "cfg_addr": address, "cfg_data": data}
-        channel, words = inputs.arrive or (self.rng.randrange(2 * self.contexts), self.rng.getrandbits(8))
+        channel, words = inputs.arrive or (self.rng.randrange(PORTS * self.contexts), self.rng.getrandbits(8))
         wanted |= {"arrive_channel": channel, "arrive_words": words}
         slot, words = inputs.credit or (self.rng.randrange(self.contexts * self.destinations), self.rng.getrandbits(16))
         wanted["s_credit_data"] = CREDIT.encode(node=0, slot=slot, words=words) | self.rng.getrandbits(8)
-        ctx, words = inputs.freed or (self.rng.randrange(self.contexts), self.rng.getrandbits(16))
+        ctx, port, words = inputs.freed or (self.rng.randrange(self.contexts), 0, self.rng.getrandbits(16))
         wanted |= {"freed_valid": int(inputs.freed is not None), "freed_ctx": ctx, "freed_words": words}
-        wanted["status_ctx"] = self.status_ctx
+        wanted["freed_port"] = port
+        entry = ENTRIES["STATUS"]["PORT_STATUS"] + self.status_port if self.status_port >= 0 else 0
+        wanted["status_addr"] = STATUS_ADDRESS.encode(context=self.status_ctx, entry=entry)
         for name, value in wanted.items():
             if self._driven.get(name) != value:
                 getattr(self.dut, name).value = value
@@ -232,9 +247,10 @@ class World:
         for index in range(len(task.rooms)):
             self.owed[ctx * self.destinations + index] += fire["produce"]
         self.busy = self.rng.choice(self.engine_cycles)
-        if self.reads_late and task.ports == 2 and fire["take"]:
-            self.unread.append((ctx, fire["take"]))
-        self.corners.hit("no words freed", fire["free"] == 0)
+        for port, (_, freed) in enumerate(port_uses(fire)[: task.ports]):
+            if task.late[port] and freed:
+                self.unread.append((ctx, port, freed))
+        self.corners.hit("no words freed", fire["free_0"] == 0)
 
     def compare(self) -> None:
         """Every output against the model."""
@@ -254,12 +270,18 @@ class World:
             assert int(dut.issue_ctx.value) == issue.ctx
             assert int(dut.issue_instr.value) == issue.instruction
             for port, ring in enumerate(issue.rings[: model.actors[issue.ctx].ports]):
-                names = (f"issue_{what}_{port}" for what in ("head", "base", "size"))
-                assert tuple(int(getattr(dut, name).value) for name in names) == ring
+                told = [str(getattr(dut, f"issue_{what}").value)[::-1] for what in ("heads", "bases", "sizes")]
+                assert tuple(int(bits[16 * port : 16 * port + 16][::-1], 2) for bits in told) == ring
         elif self.busy and model.issue is not None:
             assert int(dut.issue_ctx.value) == model.issue.ctx, "credits and counters need it until `done`"
-        if self.status_ctx in self.tasks and self.model.actors[self.status_ctx].instruction:
-            assert int(dut.status.value) == model.status(self.status_ctx), f"status of {self.status_ctx}"
+        if (
+            self.status_ctx in self.tasks
+            and self.status_port < self.tasks[self.status_ctx].ports
+            and self.model.actors[self.status_ctx].instruction
+        ):
+            assert int(dut.status.value) == model.status(self.status_ctx, self.status_port), (
+                f"status of {self.status_ctx}"
+            )
 
     def check_laws(self) -> None:
         """What must hold whatever the order of decisions is."""
@@ -272,7 +294,7 @@ class World:
             task = self.tasks[ctx]
             assert self.model.issue.instruction == next(task.order), f"context {ctx}: not the next FIRE of its program"
             self.corners.hit("fired")
-            self.corners.hit("two ports", task.ports == 2)
+            self.corners.hit("several ports", task.ports > 1)
             ring = self.model.issue.rings[0]
             self.corners.hit("ring wraps", ring.head > self.model.actors[ctx].channels[0].head)
         else:
@@ -300,12 +322,15 @@ class World:
         for task in self.tasks.values():
             words = [*assemble(task.program, start), instruction("HALT")]
             for address, word in enumerate(words, start):
-                for half in range(2):
-                    writes.append((SPACES["INSTRUCTION"], 2 * address + half, word >> 64 * half & (1 << 64) - 1))
+                for part in range(INSTRUCTION_ENTRIES):
+                    entry = word >> ENTRY_BITS * part & (1 << ENTRY_BITS) - 1
+                    writes.append((SPACES["INSTRUCTION"], INSTRUCTION_ADDRESS.encode(pc=address, part=part), entry))
             for port, size in enumerate(task.sizes):
-                index = 2 * task.ctx + port
+                index = channel_entry(task.ctx, port)
                 base = rng.choice((0, rng.randint(0, 65536 - size), 65536 - size))
-                entry = CHANNEL.encode(base=min(base, 65535), size=size, node=rng.getrandbits(8), slot=index)
+                entry = CHANNEL.encode(
+                    base=min(base, 65535), size=size, node=rng.getrandbits(8), slot=index, late=task.late[port]
+                )
                 writes.append((SPACES["CHANNEL"], index, entry))
                 self.ring_room[index] = size
             for index, room in enumerate(task.rooms):
@@ -323,7 +348,7 @@ class World:
     def choose(self) -> Inputs:
         """Random legal inputs of the next cycle."""
         rng, model = self.rng, self.model
-        self.status_ctx = rng.randrange(self.contexts)
+        self.status_ctx, self.status_port = rng.randrange(self.contexts), rng.randrange(-1, PORTS)
         arrive = credit = None
         if not next(self.arrives) and self.traffic:
             ready = [channel for channel, room in self.ring_room.items() if room and self._used(channel)]
@@ -346,13 +371,13 @@ class World:
         run = not self.paused
         self.paused = max(0, self.paused - 1)
         done = self.busy == 1
-        if self.freed is None and self.unread and rng.random() < 0.3:
+        if self.freed is None and self.unread and rng.random() < 0.6:
             self.freed = self.unread.popleft()
         ready_for_issue = self.busy == 0 and not next(self.issue_stalls)
         return Inputs(run, None, arrive, credit, not next(self.credit_stalls), self.freed, ready_for_issue, done)
 
     def _used(self, channel: int) -> bool:
-        return channel % 2 < self.tasks[channel // 2].ports
+        return channel % PORTS < self.tasks[channel // PORTS].ports
 
     async def work(self, cycles: int) -> None:
         """Random traffic."""
@@ -378,11 +403,11 @@ class World:
 @cocotb.parametrize(source=STALLS, sink=STALLS)
 async def random_programs(dut: Any, source: str, sink: str) -> None:
     rng = seeded("random_programs", source, sink)
-    late = LATE if (source, sink) == ("30%", "30%") and int(dut.READS_LATE.value) else ()
+    late = LATE if (source, sink) == ("30%", "30%") else ()
     corners = Corners(*MUST_REACH.get((source, sink), ("fired",)), *late)
     world = World(dut, rng, source, sink, corners)
     await start(dut)
-    for _ in range(8 if (source, sink) in MUST_REACH else 1):
+    for _ in range(24 if late else 8 if (source, sink) in MUST_REACH else 1):
         await world.configure()
         await world.work(CYCLES)
         await world.reset()
@@ -402,7 +427,7 @@ async def counters_wrap(dut: Any) -> None:
         task = world.tasks[min(world.tasks)]
         world.tasks = {task.ctx: task}  # all traffic for one actor
         world.owed.clear()
-        for other in [channel for channel in world.ring_room if channel // 2 != task.ctx]:
+        for other in [channel for channel in world.ring_room if channel // PORTS != task.ctx]:
             del world.ring_room[other]
         actor = world.model.actors[task.ctx]
         arrived = sent = 0
@@ -419,7 +444,7 @@ async def counters_wrap(dut: Any) -> None:
 
 def simple(ctx: int, fires: int, ports: int = 1) -> Task:
     """`fires` firings that each read, free and send one word."""
-    return Task(ctx, ports, [4, 4], [64], [instruction("FIRE", need=1, free=1, take=1, produce=1)] * fires)
+    return Task(ctx, ports, [4, 4], [64], [encode([1, 1], [1, 1], produce=1)] * fires)
 
 
 @cocotb.test
@@ -450,7 +475,7 @@ async def lowest_first(dut: Any) -> None:
     await start(dut)
     await world.configure(tasks=[simple(ctx, 1) for ctx in range(world.contexts)])
     for ctx in reversed(range(world.contexts)):
-        world.drive(Inputs(run=True, arrive=(2 * ctx, 1)))
+        world.drive(Inputs(run=True, arrive=(channel_entry(ctx, 0), 1)))
         await world.edge()
     for _ in range(4 * world.contexts):  # the engine's front is taken
         world.drive(Inputs(run=True))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.golden import run_node
-from pyimc.isa import OPERATIONS, OUTPUT, PARAM_1, SPACES, VECTOR, WINDOW, engine_entry, instruction
+from pyimc.isa import OPERATIONS, OUTPUT, PARAM_1, SPACES, VECTOR, WINDOW, engine_entry, fire
 from pyimc.network import Add, Concat, Lut, Network, Pool, Resize, TensorType, window_shape
 from pyimc.timing_dpu import LATENCY_CYCLES, Timeline, Walk, timeline
 from tests.rtl.bench import Corners
@@ -232,10 +232,7 @@ class Actor:
         corners.hit("row ends within a word", data[0].size % lanes != 0)
         at = first * kinds[0].channels
         words = _words(row, lanes)
-        take = lengths[1] if len(lengths) > 1 else 0
-        instr = instruction(
-            "FIRE", need=lengths[0], free=lengths[0], take=take, produce=len(words), pixels=pixels, x0=at, rows=1
-        )
+        instr = fire(lengths, lengths, produce=len(words), pixels=pixels, x0=at, rows=1)
         return Firing(self.ctx, instr, rings, memory, words, timeline(walk, lanes, pixels=pixels, x0=at))
 
     def _fire_pool(self, node: Pool) -> Firing:
@@ -270,10 +267,9 @@ class Actor:
         offset = self.rng.randint(0, max(0, left * channels) // lanes)  # released before: no window reads it
         corners.hit("part of a row released", offset > 0)
         head = base + (head - base + offset) % size
-        instr = instruction(
-            "FIRE",
-            need=rows * row_words - offset,
-            free=row_words,
+        instr = fire(
+            [rows * row_words - offset],
+            [row_words],
             offset=offset,
             produce=len(values),
             top=top,

@@ -360,7 +360,7 @@ def test_streams_that_are_none(workspace: Path) -> None:
     Path("odd.bin").write_bytes(b"12345")
     Path("wild.bin").write_bytes(b"\xff" * 16)
     Path("bad.txt").write_text("JUMP target=3\n")
-    Path("wide.txt").write_text("FIRE need=99999999\n")
+    Path("wide.txt").write_text("FIRE need_0=99999999\n")
     Path("raw.txt").write_bytes(b"\xff\xfe\x00")
     Path("good.txt").write_text("")
     refused("disasm", "odd.bin", says=("odd.bin: 5 bytes",))

@@ -54,9 +54,9 @@ def test_both_simulators_write_the_same_bytes(workspace: Path, array: str, front
 def test_a_deadlock_is_the_same_one(workspace: Path) -> None:
     """The highest bit of `need`: an actor waits for words that never come."""
     actor = program().actor("two")
-    need = next(low for field, low in isa.FIRE.positions() if field.name == "need")
+    need = next(low for field, low in isa.FIRE.positions() if field.name == "need_0")
     run, said = store(program(), images_for(program(), small.IMAGES), Path("run")), []
-    flip_bit(run / "program", f"pu_{actor.node:02}/stream.bin", 128 * actor.start + need + 15)
+    flip_bit(run / "program", f"pu_{actor.node:02}/stream.bin", isa.INSTRUCTION_BITS * actor.start + need + 15)
     for sim in ("icarus", "verilator"):
         said.append(pyimc("rerun", run, "--sim", sim))
     assert said[0].code == 1 and "deadlock in cycle" in said[0].err

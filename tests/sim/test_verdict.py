@@ -72,15 +72,15 @@ def test_one_bit_of_the_operands_of_an_instruction(intact: Path) -> None:
     """The lowest bit of x0, the byte in which the first window starts."""
     actor = small.program().actor("one")
     x0 = next(low for field, low in isa.FIRE.positions() if field.name == "x0")
-    flip_bit(intact / "program", f"pu_{actor.node:02}/stream.bin", 128 * actor.start + x0)
+    flip_bit(intact / "program", f"pu_{actor.node:02}/stream.bin", isa.INSTRUCTION_BITS * actor.start + x0)
     assert named(pyimc("rerun", intact), "one")["row"] == 0
 
 
 def test_an_instruction_that_needs_more_than_there_is(intact: Path) -> None:
     """The highest bit of `need`: the actor waits for words that never come; the line says which, from whom."""
     actor = small.program().actor("two")
-    need = next(low for field, low in isa.FIRE.positions() if field.name == "need")
-    flip_bit(intact / "program", f"pu_{actor.node:02}/stream.bin", 128 * actor.start + need + 15)
+    need = next(low for field, low in isa.FIRE.positions() if field.name == "need_0")
+    flip_bit(intact / "program", f"pu_{actor.node:02}/stream.bin", isa.INSTRUCTION_BITS * actor.start + need + 15)
     said = pyimc("rerun", intact)
     assert said.code == 1
     assert re.search(rf"deadlock in cycle \d+: .*two \(PU {actor.node}\) has \d+ of 327\d\d words from one", said.err)
@@ -89,7 +89,7 @@ def test_an_instruction_that_needs_more_than_there_is(intact: Path) -> None:
 
 def test_an_instruction_that_is_none_stops_its_actor(intact: Path) -> None:
     actor = small.program().actor("sum")
-    flip_bit(intact / "program", f"pu_{actor.node:02}/stream.bin", 128 * actor.start + 3)
+    flip_bit(intact / "program", f"pu_{actor.node:02}/stream.bin", isa.INSTRUCTION_BITS * actor.start + 3)
     said = pyimc("rerun", intact)
     assert said.code == 1 and "deadlock" in said.err, said
 
@@ -98,7 +98,7 @@ def test_an_engine_without_end_is_found(intact: Path) -> None:
     """No pixels wrap round to 65,536 of them: the engine sends and sends."""
     actor = small.program().actor("last")
     pixels = next(low for field, low in isa.FIRE.positions() if field.name == "pixels")
-    flip_bit(intact / "program", f"pu_{actor.node:02}/stream.bin", 128 * actor.start + pixels)
+    flip_bit(intact / "program", f"pu_{actor.node:02}/stream.bin", isa.INSTRUCTION_BITS * actor.start + pixels)
     named(pyimc("rerun", intact), "last")
     assert read_result(AGAIN)["deadlock"] is True, "it was not waited for"
 
@@ -106,8 +106,8 @@ def test_an_engine_without_end_is_found(intact: Path) -> None:
 def test_words_that_nobody_wrote_are_no_values(intact: Path) -> None:
     """An actor that frees too much reads memory that is X: a mismatch, not a crash."""
     actor = small.program().actor("one")
-    free = next(low for field, low in isa.FIRE.positions() if field.name == "free")
-    flip_bit(intact / "program", f"pu_{actor.node:02}/stream.bin", 128 * actor.start + free + 9)
+    free = next(low for field, low in isa.FIRE.positions() if field.name == "free_0")
+    flip_bit(intact / "program", f"pu_{actor.node:02}/stream.bin", isa.INSTRUCTION_BITS * actor.start + free + 9)
     named(pyimc("rerun", intact), "one")
 
 

@@ -145,7 +145,7 @@ def outcome(waiting: list[dict[str, Any]]) -> Measurement:
 def status(actor: str, **fields: int) -> dict[str, Any]:
     """A STATUS of an actor that has its instruction and waits for inputs."""
     return {"actor": actor, "active": 1, "fetched": 1, "ready": 0, "room_wait": 0, "pc": 0, "fill_0": 0, "fill_1": 0,
-            "need": 12} | fields  # fmt: skip
+            "need_0": 12, "need_1": 8} | fields  # fmt: skip
 
 
 def test_who_waits_for_whom() -> None:
@@ -159,7 +159,7 @@ def test_who_waits_for_whom() -> None:
     assert deadlock_reason(PROGRAM, outcome(waiting)).split("; ") == [
         f"{place['one']} waits for room at {destinations}",
         f"{place['two']} has 6 of 12 words from one",
-        f"{place['sum']} has 0 of 12 words from two",
+        f"{place['sum']} has 0 of 8 words from two",
         f"{place['pool']} does not answer",
     ]
 

@@ -18,10 +18,10 @@ module negate_engine #(
     input  wire [CTX_BITS-1:0] issue_ctx,
     /* verilator lint_off UNUSEDSIGNAL */      // fields that the sequencer reads
     input  wire [`IMC_INSTRUCTION_BITS-1:0] issue_instr,
+    input  wire [`IMC_PORTS*16-1:0] issue_heads,   // one input is read
+    input  wire [`IMC_PORTS*16-1:0] issue_bases,
+    input  wire [`IMC_PORTS*16-1:0] issue_sizes,
     /* verilator lint_on UNUSEDSIGNAL */
-    input  wire [15:0]         issue_head_0,
-    input  wire [15:0]         issue_base_0,
-    input  wire [15:0]         issue_size_0,
     output wire                done,
 
     output wire                mem_en,
@@ -64,9 +64,9 @@ module negate_engine #(
         end
         if (issue_valid && issue_ready) begin
             left_q <= issue_instr[`IMC_FIRE_PIXELS];
-            addr_q <= issue_head_0;
-            base_q <= issue_base_0;
-            size_q <= issue_size_0;
+            addr_q <= issue_heads[0 +: 16];
+            base_q <= issue_bases[0 +: 16];
+            size_q <= issue_sizes[0 +: 16];
             ctx_q <= issue_ctx;
         end
         if (rst) begin

@@ -9,7 +9,7 @@ ENGINE = Engine(
     number=0,
     rtl=RTL / "imc_engine.v",
     layouts=isa.ENGINE_IMC,
-    reads_late=True,
+    partial_memory=True,
     resources=(
         Resource("planes", lambda arch: arch.crossbar.planes, "crossbar.planes"),
         Resource("partial words", lambda arch: arch.partial_words, "partial_words"),

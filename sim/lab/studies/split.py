@@ -144,7 +144,7 @@ def traffic(program: Program, grain: Grain) -> Traffic:
         packets = sum(packet_flits(count, arch) - count for count in given)
         words += sum(given)
         heads += packets
-        taken = [firing.freed(channel.port) for firing in firings.get(channel.consumer, ())]
+        taken = [firing.free[channel.port] for firing in firings.get(channel.consumer, ())]
         credits += packets if channel.consumer == HOST else sum(count > 0 for count in taken)
     return Traffic(words, heads, credits)
 
