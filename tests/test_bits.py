@@ -88,9 +88,7 @@ def test_other_places_give_the_same_values_and_cycles(tmp_path: Path) -> None:
 
 def _result(folder: Path, level: str) -> dict[str, Any]:
     (found,) = (
-        result
-        for path in folder.rglob("result.json")
-        if (result := json.loads(path.read_text()))["level"] == level
+        result for path in folder.rglob("result.json") if (result := json.loads(path.read_text()))["level"] == level
     )
     return dict(found)
 

@@ -40,8 +40,8 @@ _TEXT = """\
 // engine - the engine of a PU, whichever kind it is. Generated from the engines' own files by pyimc/engines/rtl.py.
 //
 // One list of ports towards the shell; an engine has those that it needs, outputs of the others are 0. KIND is the
-// digit of the kind in the parameter KINDS of chip.v: its number, and 8 more if its PU has a second memory, of which the
-// engine says (`freed_*`) what it has read.
+// digit of the kind in the parameter KINDS of chip.v: its number, and 8 more if its PU has a second memory, of which
+// the engine says (`freed_*`) what it has read.
 //
 {kinds}
 //
