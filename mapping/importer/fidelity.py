@@ -64,6 +64,7 @@ _FOLDS: tuple[tuple[str, Callable[[onnx.ModelProto], bool]], ...] = (
     ("Softmax along one axis", fold.softmaxes),
     ("Gemm factors and biases", fold.gemms),
     ("normalisation and factors into layers", fold.affine),
+    ("factors of channels as layers", fold.channelwise),
 )
 
 

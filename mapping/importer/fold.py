@@ -226,6 +226,28 @@ def affine(model: onnx.ModelProto) -> bool:
     return changed
 
 
+def channelwise(model: onnx.ModelProto) -> bool:
+    """A factor and an offset per channel that no layer takes become a layer: a 1x1 Conv with a group per channel."""
+    work = Rewriting(model)
+    changed = False
+    for node in list(model.graph.node):
+        found = _affine(work, node)
+        if found is None:
+            continue
+        source, factor, offset = found
+        shape = work.shapes.get(source, ())
+        if len(shape) != 4 or (max(factor.size, offset.size) == 1 and node.op_type != "BatchNormalization"):
+            continue
+        channels, name = shape[1], node.name or node.output[0]
+        values = np.broadcast_to(factor, channels).reshape(channels, 1, 1, 1)
+        inputs = [source, work.add_constant(f"{name}.weight", values.astype(np.float32))]
+        inputs.append(work.add_constant(f"{name}.bias", np.broadcast_to(offset, channels).astype(np.float32)))
+        layer = helper.make_node("Conv", inputs, list(node.output), name, group=channels, kernel_shape=[1, 1])
+        node.CopyFrom(layer)
+        changed = True
+    return changed
+
+
 def _affine(work: Rewriting, node: onnx.NodeProto) -> tuple[str, Reals, Reals] | None:
     """The tensor, factors and offsets, one or one per channel, if a node is factor * tensor + offset."""
     if node.op_type == "BatchNormalization":

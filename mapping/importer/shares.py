@@ -151,7 +151,7 @@ def raise_faults(model: onnx.ModelProto, faults: Faults, otherwise: str, hosted:
     if not faults:
         raise UnsupportedOperator(f"model {model.graph.name}: {otherwise}")
     listed = sorted(faults.items(), key=lambda fault: -len(fault[1]))
-    supported = ", ".join(sorted({*OPERATORS, "BatchNormalization (behind a Conv)"}))
+    supported = ", ".join(sorted({*OPERATORS, "BatchNormalization"}))
     hint = (
         f"; the host could finish a model behind its last layer, but {hosted:.1%} of the multiply-accumulates depend "
         "on these; --outputs NAME,... cuts it by hand before them"

@@ -80,7 +80,7 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     P_TIMERS,
 ) = range(96)  # fmt: skip
 UNIT_COLUMNS = 128
-P_OFFERED = P_STAGE_3  # what the packer is offered
+P_OFFERED = P_STAGE_8  # what the packer is offered
 IMC, DPU = 0, 1
 SEND_IDLE, SEND_HEAD, SEND_PAYLOAD = range(3)
 T_FINISH, T_TAKE, T_DONE, T_FETCH = range(0, 8, 2)

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from mapping.compile import compile_network
+from mapping.importer.inputs import quantise_input
 from mapping.importer.kernels import dilated, ungrouped
+from mapping.importer.onnx_model import feed, session
 from mapping.importer.quantise import quantise
 from mapping.importer.walk import import_model
 from mapping.models.builder import GraphBuilder
+from pyimc import golden
 from pyimc.network import Mvm
 from pyimc.network_rules import verify
 from tests.mapping.networks import small_arch
@@ -63,3 +66,28 @@ def test_a_depthwise_network_is_quantised_and_compiled() -> None:
     assert [node.groups for node in network.nodes if isinstance(node, Mvm)] == [1, 8, 1]
     program = compile_network(network, small_arch())
     assert program.actor("dw").planes == 2  # 72 x 8 on 64 x 32
+
+
+@pytest.mark.parametrize("way", ["normalisation", "factors", "offsets"])
+def test_what_acts_per_channel_is_a_layer_where_no_layer_takes_it(way: str) -> None:
+    """Behind a Relu that something else reads, too; against the float model."""
+    graph = GraphBuilder("affine", (1, 3, 8, 6), seed=5)
+    value = graph.relu("r", graph.conv("c", graph.input, 3, 5, (3, 3), pads=(1, 1, 1, 1)))
+    if way == "normalisation":
+        scaled = graph.batch_norm("bn", value, 5)
+    elif way == "factors":
+        scaled = graph.op("Mul", "mul", [graph.constant("factor", graph.normal((1, 5, 1, 1), 1)), value])
+    else:
+        scaled = graph.op("Sub", "sub", [graph.constant("offset", graph.normal((5, 1, 1), 1)), value])
+    model = graph.finish(graph.add("sum", scaled, graph.relu("last", graph.conv("d", value, 5, 5, (1, 1)))))
+    images = calibration(model)
+    network = import_model(quantise(model, images), "affine")
+    layers = {node.name: node.groups for node in network.nodes if isinstance(node, Mvm)}
+    assert sorted(layers.values()) == [1, 1, 5]
+    assert network.macs() == 48 * (5 * 27 + 25 + 5)
+    kind = network.tensors[network.outputs[0]]
+    for image in images:
+        (expected,) = session(model).run(None, feed(model, image))
+        stored = golden.run(network, quantise_input(network, image))[network.outputs[0]]
+        real = (stored.transpose(2, 0, 1) - float(kind.zero_point)) * kind.scale
+        assert np.abs(real - expected[0]).max() < 6 * kind.scale

@@ -77,15 +77,15 @@ ATTRIBUTES: dict[str, Callable[[GraphBuilder], str]] = {
     "Slice: channels 1 to 0 in steps of 1 (only one or more": lambda graph: _slice(graph, 1, 0, 1, 1),
     "Slice: channels 0 to 2 in steps of 2 (only one or more": lambda graph: _slice(graph, 0, 2, 1, 2),
     "Slice: axis=3 (only 1, the channels) (slice)": lambda graph: _slice(graph, 0, 3, 3, 1),
-    "Mul: its constant has 2 values (only one) (mul)": lambda graph: graph.op(
-        "Mul", "mul", [graph.input, graph.constant("factor", graph.normal((1, 2, 1, 1), 1))]
+    "Mul: its constant has 6 values (only one) (mul)": lambda graph: graph.op(
+        "Mul", "mul", [graph.input, graph.constant("factor", graph.normal((1, 1, 1, 6), 1))]
     ),
     "Mul: its inputs are two maps (only a map and a function of it": lambda graph: _conv(
         graph, (2, 2, 1, 1),
         graph.op("Mul", "mul", [graph.input, graph.op("Sigmoid", "gate", [_conv(graph, (2, 2, 1, 1), name="a")])]),
     ),
-    "Add: its constant has 2 values (only one) (add)": lambda graph: graph.add(
-        "add", graph.input, graph.constant("offset", graph.normal((1, 2, 1, 1), 0.1))
+    "Add: its constant has 6 values (only one) (add)": lambda graph: graph.add(
+        "add", graph.input, graph.constant("offset", graph.normal((1, 1, 6, 1), 0.1))
     ),
     "Add: inputs of shapes (1, 2, 6, 6) and (1, 2, 1, 1) (only equal shapes) (add)": lambda graph: _conv(
         graph, (2, 2, 1, 1), graph.add("add", graph.input, graph.op("GlobalAveragePool", "mean", [graph.input]))
