@@ -26,6 +26,7 @@ from sim.lab.benchmark import benchmark
 from sim.lab.energy import add_energy
 from sim.lab.growth import growth
 from sim.lab.packing import add_pack
+from sim.report.command import add_report_commands
 from sim.run.chain import doubt
 from sim.run.flow import Request, rerun, simulate
 from sim.run.folder import BUILD, Identity, given
@@ -182,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_energy(commands)
     add_pack(commands)
+    add_report_commands(commands)
 
     studying = commands.add_parser("study", help="measure what cutting layers, pipelining and buffers bring")
     studying.add_argument("studies", nargs="*", metavar="study", help="split, dataflow, buffers (default: all)")
@@ -198,6 +200,9 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
         "--arch", help="default, detector, tiny or the path of a .yaml file (default: default; yolov8n: detector)"
     )
     parser.add_argument("--strategy", default=STRATEGY, help="a name, or the path of a .py file with a function place")
+    parser.add_argument(
+        "--placement", dest="strategy", metavar="FILE", help="a placement.yaml, as every run writes one, for --strategy"
+    )
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
     parser.add_argument("--seed", type=_natural, default=0)
     parser.add_argument("--shape", action="append", default=[], metavar="NAME=N", help="a symbolic size of the input")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapping.compile import compile_network
+from mapping.placement.fixed import placement_text
 from mapping.placement.ledger import Options
 from pyimc import golden, program_file
 from pyimc.arch import Arch, load_arch
@@ -41,6 +42,7 @@ LEVELS = ("rtl", "cycle", "golden")
 FEW_IMAGES, LABELLED_IMAGES = 4, 32  # of a run with values: one interval with the chip full; enough for an accuracy
 SLOW_NODES = 64  # above, RTL simulates less than some hundred cycles a second
 TAIL = "tail.onnx"  # of a run directory: what the host computes of the chip's outputs
+PLACEMENT = "placement.yaml"  # of a run directory: what `--placement` takes
 INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
 
 Say = Callable[[str], None]
@@ -195,6 +197,7 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
         np.save(run.folder / "images.npy", run.images)
         inputs = {"model_sha256": run.model_hash, "labels": run.labels, "chain": run.chain}
         write_text(run.folder / INPUTS, json.dumps(inputs) + "\n")
+        write_text(run.folder / PLACEMENT, placement_text(run.program))
     if run.level == "cycle":
         _predict(run)
         return _finish(run, say)

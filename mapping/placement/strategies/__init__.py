@@ -24,6 +24,7 @@ from typing import Any
 
 from mapping.actors.graph import Graph
 from mapping.actors.plan import Plan
+from mapping.placement.fixed import SUFFIXES, read_placement
 from mapping.placement.ledger import Options, Placement
 from pyimc.arch import Arch
 from pyimc.errors import ConfigError, ImcError, StrategyError
@@ -56,7 +57,13 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Strategy:
-    """The strategy of that name, or of that path if it ends in `.py`; raises ConfigError if there is none."""
+    """The strategy of that name, or of that path if it ends in `.py`, or a placement file (`mapping.placement.fixed`).
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name.endswith(SUFFIXES):
+        return Strategy(_nothing, read_placement(Path(name)).plan, draws=False, proves=False)
     if name.endswith(".py"):
         module = _load(Path(name))
     elif name in names():
@@ -69,6 +76,10 @@ def find(name: str) -> Strategy:
         place = guarded(name, place, Placement)
         plan = guarded(name, plan, Plan) if plan else None
     return Strategy(place, plan, draws, proves)
+
+
+def _nothing(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
+    raise AssertionError("a placement file is a plan")
 
 
 def guarded(path: str, function: Callable[..., Any], wanted: type) -> Callable[..., Any]:
