@@ -51,6 +51,7 @@ def report(model: str, arch: str | None, sizes: str, output: Path | None) -> Ite
     from mapping.models import load_model, model_arch
     from mapping.packing.columns import pack
     from mapping.packing.compare import lines
+    from mapping.packing.reload import DRAM_PJ, edp_factors
     from mapping.packing.shapes import layers_of
     from mapping.packing.tiles import Macros
 
@@ -78,6 +79,10 @@ def report(model: str, arch: str | None, sizes: str, output: Path | None) -> Ite
         f"in macros of {macros.planes} planes (greedy): heights {' '.join(map(str, packed.heights))}, "
         f"folds beyond the initial ones: {folded}"
     )
+    if all(size & (size - 1) == 0 for size in (macros.rows, macros.columns)):  # what the model of a macro takes
+        factors = zip(edp_factors(packed.tilings, macros), DRAM_PJ, strict=True)
+        said = ", ".join(f"{factor:.3g} at {dram_pj} pJ/bit" for factor, dram_pj in factors)
+        yield f"weights loaded again for every image: energy x delay times {said} (digital SRAM macros, 28 nm, a model)"
 
 
 def _sizes(sizes: str) -> tuple[int, int, int, int]:

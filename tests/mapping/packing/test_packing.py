@@ -15,8 +15,9 @@ from mapping.models import deep_autoencoder, ds_cnn, mobilenet_v1_025, resnet8
 from mapping.packing.columns import Packing, least_planes, pack
 from mapping.packing.compare import lines
 from mapping.packing.rectangles import Place, Size
+from mapping.packing.reload import DRAM_PJ, edp_factors, reloaded, resident
 from mapping.packing.shapes import Layer, layers_of
-from mapping.packing.tiles import Macros
+from mapping.packing.tiles import Macros, tiling
 from mapping.packing.windows import Piece, Windows, pack_windows
 from pyimc.errors import CapacityError
 
@@ -181,3 +182,24 @@ def test_comparison() -> None:
     assert by_name["windows"].bound == by_name["windows"].largest == 5
     assert all(0 < line.use <= 1 for line in found)
     _assert_windows(resident, RESNET8, PAPER)
+
+
+def test_reloading_by_hand() -> None:
+    """One layer of 256 x 16 on one macro: 4096 weights, 9 pixels, 256 rows to write."""
+    macros = Macros(256, 16, 1, 1)
+    tilings = [tiling(Layer("layer", 16, 256, (1, 1), (3, 3)), macros)]
+    kept, loaded = resident(tilings, macros), reloaded(tilings, macros, 3.7)
+    assert loaded.energy_pj - kept.energy_pj == pytest.approx(4096 * 8 * (3.7 + 0.095 / 8))
+    assert (loaded.delay_ns - kept.delay_ns) / kept.delay_ns == pytest.approx(256 / (9 * 8))
+
+
+@pytest.mark.parametrize(
+    ("model", "near", "far"),
+    [(resnet8, 1.7, 9.9), (ds_cnn, 1.4, 5.7), (mobilenet_v1_025, 2.2, 16.1), (deep_autoencoder, 1736, 23177)],
+    ids=list(EXPECTED),
+)
+def test_energy_delay_of_reloading(model: object, near: float, far: float) -> None:
+    layers = layers_of(model.build())  # type: ignore[attr-defined]
+    found = edp_factors([tiling(layer, PAPER_ANY) for layer in layers], PAPER_ANY)
+    assert DRAM_PJ == (3.7, 50.0)
+    assert found == pytest.approx((near, far), rel=0.05)
