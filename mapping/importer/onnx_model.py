@@ -158,10 +158,9 @@ def session(model: onnx.ModelProto, extra_outputs: tuple[str, ...] = ()) -> ort.
     try:
         return ort.InferenceSession(exposed.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises bare subclasses of Exception
-        raise ConfigError(
-            f"model {model.graph.name}: onnxruntime refuses it ({one_line(error)}); "
-            f"export it with opset {OPSET} or lower"
-        ) from error
+        reason = one_line(error)
+        todo = f"export it with opset {OPSET} or lower" if "opset" in reason.lower() else "mend the model"
+        raise ConfigError(f"model {model.graph.name}: onnxruntime refuses it ({reason}); {todo}") from error
 
 
 def feed(model: onnx.ModelProto, image: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
