@@ -224,7 +224,7 @@ def count_flow(
 @cocotb.test
 async def smallest(dut: Any) -> None:
     """One byte, one weight: 5 * -3 + 115 = 100; 100 * 3 / 2**2 = 75; 75 + 7 = 82. The tile is taken 4 cycles after the
-    issue, converted for `steps`, read one cycle later, 3 to the packer and 1 to the output."""
+    issue, converted for `steps`, read two cycles later, 6 to the packer and 1 to the output."""
     await start(dut)
     bench = EngineBench(dut, seeded("smallest"))
     engine = SPACES["ENGINE"]
@@ -245,7 +245,7 @@ async def smallest(dut: Any) -> None:
     await bench.sink.wait_for(1, timeout_cycles=40)
     assert bench.sink.beats() == [(82, 0, 1)]
     assert bench.done_at[0] == bench.accepted_at[0] + 3
-    assert bench.sink.received_at[0] == [bench.accepted_at[0] + 4 + 8 // int(dut.DAC.value) + 1 + 3 + 1]
+    assert bench.sink.received_at[0] == [bench.accepted_at[0] + 4 + 8 // int(dut.DAC.value) + 2 + 6 + 1]
 
 
 @cocotb.test
