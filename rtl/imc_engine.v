@@ -125,7 +125,11 @@ module imc_engine #(
         .load(load), .x(tile_x), .eval(eval), .plane(plane), .step(step), .sums(sums)
     );
 
-    // The ADCs: one group of columns per cycle.
+    wire [ADCS*LANE-1:0] codes;
+    adc #(.COLS(COLS), .ADCS(ADCS), .LANE(LANE), .GROUP_BITS(GROUP_BITS)) u_adc (
+        .sums(sums), .group(add_column), .codes(codes)
+    );
+
     wire                    read, read_bank;
     wire [GROUP_BITS-1:0]   read_row;
     wire [WIDTH*2*LANE-1:0] read_data;
@@ -133,7 +137,7 @@ module imc_engine #(
         .ACCUMULATORS(ACCUMULATORS), .ADCS(ADCS), .WIDTH(WIDTH), .LANE(LANE), .DAC(DAC), .GROUP_BITS(GROUP_BITS)
     ) u_accumulator (
         .clk(clk), .rst(rst), .add(add), .clear(add_clear), .bank(add_bank), .group(add_group), .step(add_step),
-        .sums(sums[add_column*(ADCS*LANE) +: ADCS*LANE]),
+        .sums(codes),
         .read(read), .read_bank(read_bank), .read_row(read_row), .read_data(read_data)
     );
 

@@ -9,6 +9,7 @@ import numpy as np
 from cocotb.types import LogicArray
 from numpy.typing import NDArray
 
+from pyimc.crossbar import column_sums, exact_cells
 from pyimc.program import Program
 
 
@@ -22,23 +23,15 @@ def attach(dut: Any, program: Program, with_weights: bool) -> None:
             cocotb.start_soon(served.program_weights())
 
 
-def lane_bits(rows: int, dac_bits: int) -> int:
-    """Bits of a column sum's lane, as rtl/imc_engine.v sets LANE."""
-    return max(16, 8 + (rows - 1).bit_length() + (0 if dac_bits == 1 else dac_bits))
-
-
 class NumpyArray:
     """One PU's planes, uint8 [planes, rows, columns], and the two things that the Verilog asks for."""
 
     def __init__(self, array: Any, program: Program, node: int, with_weights: bool) -> None:
         crossbar = program.arch.crossbar
         self.array, self.lanes = array, program.arch.lanes
-        self.dac_bits, self.steps = crossbar.dac_bits, program.arch.dac_steps
-        self.bits = lane_bits(crossbar.rows, crossbar.dac_bits)
+        self.dac_bits = crossbar.dac_bits
         weights = program.pus[node].weights
         self.weights = weights.copy() if with_weights else np.zeros_like(weights)
-        largest = crossbar.rows * 255 * ((1 << crossbar.dac_bits) - 1)
-        self.kind: type[np.floating[Any]] = np.float32 if largest < 1 << 24 else np.float64
         self.planes: dict[int, NDArray[np.floating[Any]]] = {}
 
     async def convert(self) -> None:
@@ -51,21 +44,20 @@ class NumpyArray:
             array.slices.value = self.pack(self.sums(vector, plane))
 
     def sums(self, vector: NDArray[np.uint8], plane: int) -> NDArray[np.int64]:
-        """Column sums int64 [steps, columns]: exact, as float32 holds every integer below 2**24, float64 all others."""
+        """Column sums, int64 [steps, columns]."""
         if plane not in self.planes:
-            self.planes[plane] = self.weights[plane].astype(self.kind)
-        shifts = np.arange(self.steps, dtype=np.uint8)[:, None] * self.dac_bits
-        slices = vector[None, :] >> shifts & (1 << self.dac_bits) - 1
-        return (slices.astype(self.kind) @ self.planes[plane]).astype(np.int64)
+            self.planes[plane] = exact_cells(self.weights[plane], self.dac_bits)
+        return column_sums(vector, self.planes[plane], self.dac_bits)
 
     def pack(self, sums: NDArray[np.int64]) -> LogicArray:
         """All lanes as one vector, step 0 and column 0 lowest."""
-        if self.bits == 16:
+        bits = len(self.array.slices) // sums.size
+        if bits == 16:
             value = int.from_bytes(sums.astype("<u2").tobytes(), "little")
         else:
-            digits = (sums.reshape(-1)[::-1, None] >> np.arange(self.bits - 1, -1, -1) & 1).astype(np.uint8) + ord("0")
+            digits = (sums.reshape(-1)[::-1, None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8) + ord("0")
             value = int(digits.tobytes(), 2)
-        return LogicArray.from_unsigned(value, self.bits * sums.size)
+        return LogicArray.from_unsigned(value, bits * sums.size)
 
     async def program_weights(self) -> None:
         """Takes front-door words into the planes."""
