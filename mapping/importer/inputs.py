@@ -1,95 +1,152 @@
-"""Model inputs: images and `.npy` files brought to the shape and range that a model expects."""
+"""Model inputs: pictures, folders and arrays brought to the shape and range that a model expects, one at a time."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
+from mapping.importer.labels import read_labels
 from mapping.importer.onnx_model import one_line
+from mapping.importer.pictures import SUFFIXES, ImageShape, picture, resized, view
+from mapping.importer.preprocess import Preprocess
 from pyimc.errors import ConfigError
 from pyimc.network import Network
 
 _ASSETS = Path(__file__).parents[1] / "models"
 PHOTO = _ASSETS / "photo.jpg"
-DIGITS = _ASSETS / "digits" / "test_set.npz"
+KINDS = "a picture, a folder of pictures, a .npy file, or a .npz file with x (and y)"
+_FINITE_CHUNK = 64  # images looked at at once
 
-ImageShape = tuple[int, int, int]
-"""Channels, height, width."""
+Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Preprocess:
-    """Pixels to model input: (pixel / 255 - mean) / deviation, per channel or with one value for all."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Images that can be read one at a time, in any order, any number of times.
 
-    mean: tuple[float, ...] = (0.0,)
-    deviation: tuple[float, ...] = (1.0,)
+    Attributes:
+        size: How many there are; None: as many as one wants.
+        read: Gives the image of an index, float32 [C, H, W].
+        names: Files of the images, within their folder; empty if they have none.
+        labels: The true class of each, if known.
+        pixels: Whether they were pixels that were preprocessed, and not values for the model as they are.
+    """
+
+    size: int | None
+    read: Callable[[int], Floats]
+    names: tuple[str, ...] = ()
+    labels: tuple[int, ...] | None = None
+    pixels: bool = True
+
+    def first(self, count: int) -> Inputs:
+        """The first images, from the start again when there are fewer."""
+        return Inputs(self, count)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
-    """Images for a model.
+    """The first images of a source."""
 
-    Attributes:
-        images: float32 [N, C, H, W].
-        labels: The true class of each image, if known.
+    source: Source
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Floats]:
+        return map(self.__getitem__, range(self.count))
+
+    def __getitem__(self, index: int) -> Floats:
+        return self.source.read(self._place(index))
+
+    @property
+    def images(self) -> Floats:
+        """All of them at once, float32 [N, C, H, W]."""
+        return np.stack(list(self))
+
+    @property
+    def labels(self) -> tuple[int, ...] | None:
+        """The true class of each, if known."""
+        known = self.source.labels
+        return None if known is None else tuple(known[self._place(index)] for index in range(self.count))
+
+    def _place(self, index: int) -> int:
+        return index % self.source.size if self.source.size else index
+
+
+def load_source(path: Path, shape: ImageShape, preprocess: Preprocess, labels: Path | None = None) -> Source:
+    """Images of a file or a folder.
+
+    A picture gives any number of different images: the whole of it first, then shifted and mirrored crops. A folder
+    gives its pictures in the order of their names; if it holds folders instead, these are the classes, in the order of
+    theirs. An array holds float32 values for the model as they are, or uint8 pixels to be preprocessed, as CHW or HWC
+    with or without a leading N. A `.npz` file holds one as `x`, and may hold classes as `y`.
+
+    Args:
+        path: As above.
+        shape: Channels, height, width of the model's input.
+        preprocess: How pixels become model input.
+        labels: A file with classes, see `mapping.importer.labels`.
+
+    Raises:
+        ConfigError: Something is missing, unreadable, or does not match the model.
     """
-
-    images: NDArray[np.float32]
-    labels: tuple[int, ...] | None = None
+    if path.is_dir():
+        source = _of_folder(path, shape, preprocess)
+    elif not path.is_file():
+        raise ConfigError(f"{path}: no such file; give {KINDS}")
+    elif path.suffix in (".npy", ".npz"):
+        source = _of_arrays(path, shape, preprocess)
+    else:
+        source = _of_picture(path, shape, preprocess)
+    if labels is None:
+        return source
+    if source.size is None:
+        raise ConfigError(f"{labels}: {path} is one picture, its crops have no labels; give a folder or an array")
+    return replace(source, labels=read_labels(labels, source.names or None, source.size))
 
 
 def load_inputs(path: Path, shape: ImageShape, count: int, preprocess: Preprocess) -> Inputs:
-    """Load images from a file.
-
-    A picture gives `count` different images: the whole of it first, then shifted and mirrored crops. A `.npy`
-    file holds float32 values for the model as they are, or uint8 pixels to be preprocessed, as CHW or HWC with
-    or without a leading N; when it holds fewer images than asked for, they repeat.
-
-    Args:
-        path: A picture in any format that Pillow reads, or a `.npy` file.
-        shape: Channels, height, width of the model's input.
-        count: How many images, at least 1.
-        preprocess: How pixels become model input.
-
-    Raises:
-        ConfigError: The file is missing, unreadable, or does not match the model.
-    """
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such file; give a picture or a .npy file")
-    if path.suffix == ".npy":
-        return Inputs(_from_array(path, shape, count, preprocess))
-    if shape[0] not in (1, 3):
-        raise ConfigError(f"{path}: a picture has 1 or 3 channels, the model wants {shape[0]}; give a .npy file")
-    try:
-        with Image.open(path) as picture:
-            return Inputs(_from_picture(picture, shape, count, preprocess))
-    except (UnidentifiedImageError, OSError) as error:
-        raise ConfigError(f"{path}: not a picture ({one_line(error)}); give a picture or a .npy file") from error
+    """The first `count` images of `load_source`."""
+    return load_source(path, shape, preprocess).first(count)
 
 
-def load_digits(count: int) -> Inputs:
-    """The first held-out digits with their labels, repeated when more are asked for than there are."""
-    with np.load(DIGITS) as stored:
-        pick = np.arange(count) % len(stored["labels"])
-        images = stored["images"][pick, np.newaxis].astype(np.float32) / np.float32(16)
-        return Inputs(images, tuple(int(label) for label in stored["labels"][pick]))
+def load_set(path: Path, white: int) -> Source:
+    """The labelled test set of a built-in model: uint8 images of 0 to `white`, channels first, values from 0 to 1."""
+    with np.load(path) as stored:
+        images, labels = stored["images"], stored["labels"]
+    if images.ndim == 3:
+        images = images[:, np.newaxis]
+    return Source(
+        len(labels),
+        lambda index: images[index].astype(np.float32) / np.float32(white),
+        labels=tuple(int(label) for label in labels),
+        pixels=False,
+    )
 
 
-def random_inputs(shape: ImageShape, count: int, seed: int = 0) -> Inputs:
+def random_inputs(shape: ImageShape, seed: int = 0) -> Source:
     """Uniform values in 0..1 for a model whose input is not a picture."""
-    return Inputs(np.random.default_rng(seed).random((count, *shape), dtype=np.float32))
+
+    def read(index: int) -> Floats:
+        return np.random.default_rng((seed, index)).random(shape, dtype=np.float32)
+
+    return Source(None, read, pixels=False)
 
 
-def default_inputs(shape: ImageShape, count: int, preprocess: Preprocess) -> Inputs:
+def default_source(shape: ImageShape, preprocess: Preprocess) -> Source:
     """The stored photograph, or seeded random values for a model whose input is not a picture."""
     if shape[0] not in (1, 3) or shape[1:] == (1, 1):
-        return random_inputs(shape, count)
-    return load_inputs(PHOTO, shape, count, preprocess)
+        return random_inputs(shape)
+    return load_source(PHOTO, shape, preprocess)
 
 
-def quantise_input(network: Network, image: NDArray[np.float32]) -> NDArray[np.uint8]:
+def quantise_input(network: Network, image: Floats) -> NDArray[np.uint8]:
     """Quantise one image as the host does, in float32 and rounding half to even like ONNX's QuantizeLinear.
 
     Args:
@@ -102,55 +159,93 @@ def quantise_input(network: Network, image: NDArray[np.float32]) -> NDArray[np.u
     Raises:
         ConfigError: The image has another shape than the network's input.
     """
+    steps = _steps(network, image)
+    return np.ascontiguousarray(np.clip(steps, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+
+
+def share_outside(network: Network, image: Floats) -> float:
+    """The share of an image's values, float32 (C, H, W), that lie outside what the network's input can hold."""
+    steps = _steps(network, image)
+    return float(np.mean((steps < 0) | (steps > 255)))
+
+
+def _steps(network: Network, image: Floats) -> Floats:
     kind = network.tensors[network.input]
     expected = (kind.channels, kind.height, kind.width)
     if image.shape != expected:
         raise ConfigError(f"network {network.name}: its input is (C, H, W) = {expected}, got {image.shape}")
-    steps = np.rint(image.astype(np.float32) / np.float32(kind.scale)) + np.float32(kind.zero_point)
-    return np.ascontiguousarray(np.clip(steps, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+    return np.asarray(np.rint(image.astype(np.float32) / np.float32(kind.scale)) + np.float32(kind.zero_point))
 
 
-def _normalised(pixels: NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.float32]:
-    """uint8 [..., C, H, W] to float32 of the same shape."""
-    mean, deviation = (
-        np.array(values, np.float32).reshape(-1, 1, 1) for values in (preprocess.mean, preprocess.deviation)
-    )
-    scaled = pixels.astype(np.float32) / np.float32(255)
-    return np.asarray((scaled - mean) / deviation, np.float32)
-
-
-def _from_picture(picture: Image.Image, shape: ImageShape, count: int, preprocess: Preprocess) -> NDArray[np.float32]:
+def _of_picture(path: Path, shape: ImageShape, preprocess: Preprocess) -> Source:
     channels, height, width = shape
-    picture = picture.convert("L" if channels == 1 else "RGB")
-    pixels = np.empty((count, height, width, channels), np.uint8)
-    for index in range(count):
-        view = _view(picture, index).resize((width, height), Image.Resampling.BILINEAR)
-        pixels[index] = np.asarray(view).reshape(height, width, channels)
-    return _normalised(pixels.transpose(0, 3, 1, 2), preprocess)
+    whole = picture(path, channels)
+
+    def read(index: int) -> Floats:
+        return preprocess.apply(resized(view(whole, index), height, width, preprocess.resize))
+
+    return Source(None, read)
 
 
-def _view(picture: Image.Image, index: int) -> Image.Image:
-    """The whole picture for index 0, then crops of 7/8 of it at shifted places, every other one mirrored."""
-    if index == 0:
-        return picture
-    width, height = (side * 7 // 8 or 1 for side in picture.size)
-    left = index * 37 % (picture.width - width + 1)
-    top = index * 23 % (picture.height - height + 1)
-    view = picture.crop((left, top, left + width, top + height))
-    return view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if index % 2 else view
+def _of_folder(folder: Path, shape: ImageShape, preprocess: Preprocess) -> Source:
+    channels, height, width = shape
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and _pictures(path))
+    files = _pictures(folder)
+    labels = None
+    if classes and not files:
+        files = [file for each in classes for file in _pictures(each)]
+        labels = tuple(classes.index(file.parent) for file in files)
+    if not files:
+        raise ConfigError(f"{folder}: holds no pictures, nor folders of pictures; give {KINDS}")
+
+    def read(index: int) -> Floats:
+        return preprocess.apply(resized(picture(files[index], channels), height, width, preprocess.resize))
+
+    read(0)  # a model of other channels is found out at once
+    names = tuple(file.relative_to(folder).as_posix() for file in files)
+    return Source(len(files), read, names, labels)
 
 
-def _from_array(path: Path, shape: ImageShape, count: int, preprocess: Preprocess) -> NDArray[np.float32]:
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def _of_arrays(path: Path, shape: ImageShape, preprocess: Preprocess) -> Source:
+    labels: NDArray[Any] | None = None
     try:
-        stored = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ConfigError(f"{path}: not a .npy file ({one_line(error)}); write it with numpy.save") from error
+        if path.suffix == ".npy":
+            stored = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            with np.load(path, allow_pickle=False) as arrays:
+                if "x" not in arrays:
+                    raise ConfigError(f"{path}: holds {', '.join(arrays) or 'nothing'}, needs x (and y)")
+                stored, labels = arrays["x"], arrays.get("y")
+    except (ValueError, EOFError, OSError, KeyError) as error:
+        wanted = f"a {path.suffix} file"
+        raise ConfigError(f"{path}: not {wanted} ({one_line(error)}); write it with numpy") from error
+    batch = _batch(path, stored, shape)
+    for first in range(0, len(batch), _FINITE_CHUNK):
+        if batch.dtype == np.float32 and not np.isfinite(batch[first : first + _FINITE_CHUNK]).all():
+            raise ConfigError(f"{path}: holds values that are not finite; clean it")
+
+    def read(index: int) -> Floats:
+        image = np.asarray(batch[index])
+        return preprocess.apply(image) if image.dtype == np.uint8 else image
+
+    known = None if labels is None else read_labels(path, None, len(batch), labels)
+    return Source(len(batch), read, labels=known, pixels=batch.dtype == np.uint8)
+
+
+def _batch(path: Path, stored: NDArray[Any], shape: ImageShape) -> NDArray[Any]:
+    """The array as [N, C, H, W]."""
     if stored.dtype not in (np.dtype(np.float32), np.dtype(np.uint8)):
         raise ConfigError(f"{path}: holds {stored.dtype}, needs float32 values or uint8 pixels; convert it")
     if stored.shape == shape or stored.shape == (*shape[1:], shape[0]):
         batch = stored[np.newaxis]
     elif shape[1:] == (1, 1) and stored.shape[-1:] == shape[:1] and stored.ndim <= 2:
         batch = stored.reshape(-1, *shape)
+    elif shape[0] == 1 and stored.ndim == 3 and stored.shape[1:] == shape[1:]:
+        batch = stored[:, np.newaxis]
     else:
         batch = stored
     if batch.ndim == 4 and batch.shape[1:] != shape and batch.shape[1:] == (*shape[1:], shape[0]):
@@ -160,7 +255,4 @@ def _from_array(path: Path, shape: ImageShape, count: int, preprocess: Preproces
             f"{path}: holds shape {stored.shape}, the model wants (C, H, W) = {shape}, with or without a leading N; "
             "reshape or resize it"
         )
-    if batch.dtype == np.float32 and not np.isfinite(batch).all():
-        raise ConfigError(f"{path}: holds values that are not finite; clean it")
-    images = batch[np.arange(count) % len(batch)]
-    return _normalised(images, preprocess) if images.dtype == np.uint8 else images
+    return batch

@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from mapping.importer.calibrate import ranges
+from mapping.importer.calibrate import METHODS, ranges
 from mapping.importer.exported import bound
 from mapping.importer.fidelity import Faithful, faithful
 from mapping.importer.onnx_model import attributes, graph_input, is_quantised, session
@@ -57,6 +57,7 @@ def quantise_whole(
     images: Sequence[NDArray[np.float32]],
     cut: Sequence[str] = (),
     shapes: Mapping[str, int] | None = None,
+    method: str = METHODS[0],
 ) -> Quantised:
     """Quantise a float model; a model that is already int8 passes through.
 
@@ -65,6 +66,7 @@ def quantise_whole(
         images: Calibration inputs, float32 (C, H, W) each; at least one.
         cut: Tensors behind which everything is left to the host.
         shapes: Sizes of the input by their symbols.
+        method: How ranges come from the images, see `mapping.importer.calibrate`.
 
     Returns:
         The int8 model, a function of the arguments only, and what it comes from.
@@ -79,16 +81,18 @@ def quantise_whole(
         session(given)
         return Quantised(given, None)
     folded = faithful(given, images, cut)
-    return Quantised(_quantised(folded.model, images, cut), folded)
+    return Quantised(_quantised(folded.model, images, cut, method), folded)
 
 
-def _quantised(folded: onnx.ModelProto, images: Sequence[NDArray[np.float32]], cut: Sequence[str]) -> onnx.ModelProto:
+def _quantised(
+    folded: onnx.ModelProto, images: Sequence[NDArray[np.float32]], cut: Sequence[str], method: str
+) -> onnx.ModelProto:
     state = walk(folded, dry=True, cut=cut)
     share = split(folded, state.values, state.faults, cut, dry=True)
     plan = _Plan(folded, share, (*cut, *(value.name for value in folded.graph.output)))
     _require_finite(folded)
     own = [tensor for tensor, source in plan.sources.items() if tensor == source]
-    found = ranges(folded, own, images)
+    found = ranges(folded, own, images, method)
     meanings = {tensor: _meaning(*found[source]) for tensor, source in plan.sources.items()}
     return _written(folded, plan, meanings)
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import onnx
 
-from mapping.importer.inputs import ImageShape, Inputs, Preprocess, default_inputs, load_digits, load_inputs
+from mapping.importer.inputs import Inputs, Source, default_source, load_set, load_source
 from mapping.importer.onnx_model import read
+from mapping.importer.pictures import ImageShape
+from mapping.importer.preprocess import SUFFIX, Preprocess, read_preprocess, recognised
 from mapping.models import (
     deep_autoencoder,
     digits,
@@ -33,19 +35,19 @@ class Builtin:
     Attributes:
         build: Makes the float32 ONNX model.
         preprocess: How pixels become its input.
-        labelled: Its default inputs are the held-out digits with their labels instead of the photograph.
+        test_set: Its default inputs instead of the photograph: a file of images with labels, and what is white in it.
         arch: The architecture that it runs on unless the user names one.
     """
 
     build: Callable[[], onnx.ModelProto]
     preprocess: Preprocess = UNIT
-    labelled: bool = False
+    test_set: tuple[Path, int] | None = None
     arch: str = DEFAULT_ARCH
 
 
 BUILTIN: dict[str, Builtin] = {
     "deep_autoencoder": Builtin(deep_autoencoder.build),
-    "digits": Builtin(digits.build, labelled=True),
+    "digits": Builtin(digits.build, test_set=(digits.TEST_SET, 16)),
     "ds_cnn": Builtin(ds_cnn.build),
     "mobilenet_v1_025": Builtin(mobilenet_v1_025.build),
     "mobilenet_v2": Builtin(mobilenet_v2.build, IMAGENET, arch="depthwise"),
@@ -76,24 +78,59 @@ def model_arch(name_or_path: str) -> str:
     return BUILTIN[name_or_path].arch if name_or_path in BUILTIN else DEFAULT_ARCH
 
 
-def model_inputs(name_or_path: str, shape: ImageShape, count: int, path: Path | None = None) -> Inputs:
-    """Images for a model: from a file, or its default inputs.
+def model_preprocess(name_or_path: str, model: onnx.ModelProto, given: Path | None) -> tuple[Preprocess, str]:
+    """How pixels become the input of a model, and what says so.
+
+    That is, the first of these that there is: a file that the user names, one beside the model, what a built-in model
+    is known to want, what the model's first layer says; else values from 0 to 1.
 
     Args:
-        name_or_path: As for `load_model`; decides preprocessing and default inputs.
-        shape: Channels, height, width of the model's input.
-        count: How many images, at least 1.
-        path: A picture or `.npy` file; None for the default inputs.
+        name_or_path: As for `load_model`.
+        model: The model.
+        given: A file as `mapping.importer.preprocess.read_preprocess` takes it.
 
     Raises:
-        ConfigError: The file is missing, unreadable, or does not match the model; or count is below 1.
+        ConfigError: The file is not one.
+    """
+    beside = Path(name_or_path).with_suffix(SUFFIX)
+    file = given or (beside if name_or_path not in BUILTIN and beside.is_file() else None)
+    if file:
+        return read_preprocess(file), str(file)
+    if name_or_path in BUILTIN:
+        return BUILTIN[name_or_path].preprocess, "built in"
+    return recognised(model) or (UNIT, "nothing says otherwise: --preprocess FILE.yaml would")
+
+
+def model_source(
+    name_or_path: str, shape: ImageShape, preprocess: Preprocess, path: Path | None = None, labels: Path | None = None
+) -> Source:
+    """Images for a model: from a file or a folder, or its default inputs.
+
+    Args:
+        name_or_path: As for `load_model`; decides the default inputs.
+        shape: Channels, height, width of the model's input.
+        preprocess: How pixels become model input.
+        path: As for `load_source`; None for the default inputs.
+        labels: A file with the classes of the images in `path`.
+
+    Raises:
+        ConfigError: Something is missing, unreadable, or does not match the model.
+    """
+    if path is not None:
+        return load_source(path, shape, preprocess, labels)
+    if labels is not None:
+        raise ConfigError(f"{labels}: labels are of images of your own; name these with --input")
+    test_set = BUILTIN[name_or_path].test_set if name_or_path in BUILTIN else None
+    return load_set(*test_set) if test_set else default_source(shape, preprocess)
+
+
+def model_inputs(name_or_path: str, shape: ImageShape, count: int, path: Path | None = None) -> Inputs:
+    """The first images of a model's source, preprocessed as a built-in model wants it or to values from 0 to 1.
+
+    Raises:
+        ConfigError: As `model_source`; or count is below 1.
     """
     if count < 1:
         raise ConfigError(f"images: got {count}, needs at least 1")
-    builtin = BUILTIN.get(name_or_path)
-    preprocess = builtin.preprocess if builtin else UNIT
-    if path is not None:
-        return load_inputs(path, shape, count, preprocess)
-    if builtin and builtin.labelled:
-        return load_digits(count)
-    return default_inputs(shape, count, preprocess)
+    preprocess = BUILTIN[name_or_path].preprocess if name_or_path in BUILTIN else UNIT
+    return model_source(name_or_path, shape, preprocess, path).first(count)

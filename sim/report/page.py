@@ -92,9 +92,9 @@ def _figures(run: Run, report: dict[str, Any]) -> Iterator[Figure]:
             macs = report["macs_per_image"] / report["interval_cycles"]
             yield Figure("throughput", f"{macs:,.0f}", "MACs per cycle", level)
     yield Figure("largest load", f"{report['largest_load_cycles']:,}", "cycles per image, busiest PU", "plan")
-    for name, accuracy in (("golden", report["golden_top1"]), ("rtl", report.get("rtl_top1"))):
-        if accuracy is not None:
-            yield Figure("top-1", f"{accuracy:.1%}", f"of {report['images']} images", name)
+    for name, accuracy in report["accuracy"].items():
+        if accuracy:
+            yield Figure("top-1", f"{accuracy['top1']:.1%}", f"of {report['images']} images", name)
     energy = report.get("energy")
     if energy:
         text = f"per image, costs {energy['costs']}"

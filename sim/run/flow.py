@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,10 @@ from pyimc.arch import Arch, load_arch
 from pyimc.cycle.model import simulate as predict
 from pyimc.energy.costs import COSTS, costs_for
 from pyimc.errors import ConfigError, DeadlockError, EncodingError, ImcError, InfidelityError, MismatchError
-from pyimc.steady import MANY_IMAGES
 from sim.report.observe import observe
 from sim.report.timeline import MARGIN_EVENTS, WINDOW_EVENTS
+from sim.run import answers
+from sim.run.answers import TAIL
 from sim.run.chain import doubt, lines
 from sim.run.folder import BUILD, PROGRAM, Identity, claimed, given, reading, write_text
 from sim.run.job import Job
@@ -39,9 +40,7 @@ if TYPE_CHECKING:
     from sim.run.prepare import Prepared
 
 LEVELS = ("rtl", "cycle", "golden")
-FEW_IMAGES, LABELLED_IMAGES = 4, 32  # of a run with values: one interval with the chip full; enough for an accuracy
 SLOW_NODES = 64  # above, RTL simulates less than some hundred cycles a second
-TAIL = "tail.onnx"  # of a run directory: what the host computes of the chip's outputs
 PLACEMENT = "placement.yaml"  # of a run directory: what `--placement` takes
 INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
 
@@ -74,6 +73,10 @@ class Request:
     outputs: tuple[str, ...] = ()
     tolerate: int = 0
     strict: bool = False
+    labels: Path | None = None
+    preprocess: Path | None = None
+    calibrate: str = ""
+    calibration: str = "minmax"
 
 
 def simulate(request: Request, say: Say, progress: Progress) -> Run:
@@ -83,16 +86,20 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
         ImcError: A user's mistake, or MismatchError or DeadlockError after the result has been written.
     """
     from mapping.models import model_arch  # ONNX and onnxruntime, 0.1 GB that a rerun does without
-    from sim.run.prepare import model_name, prepare
+    from sim.run.prepare import Material, model_name, prepare
 
     _check_means(request.level, request.sim, request.array)
     arch = load_arch(request.arch or model_arch(request.model))
     costs = costs_for(request.costs, arch)
     name = model_name(request.model)
-    images = _default_images(name, request.level) if request.images is None else request.images
     seconds: dict[str, float] = {}
     with _timed(seconds, "prepare"):
-        prepared = prepare(request.model, images, request.input, request.shapes, request.outputs)
+        material = Material(request.labels, request.preprocess, request.calibrate, request.calibration)
+        prepared = prepare(
+            request.model, request.images, request.input, request.shapes, request.outputs, material, request.level
+        )
+    for line in prepared.notes:
+        say(line)
     for line in _check_lines(prepared):
         say(line)
     with _timed(seconds, "compile"):
@@ -104,6 +111,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
             sim=request.sim, array=request.array, images=prepared.images, labels=prepared.labels,
             checks=prepared.checks, seconds=seconds, costs=costs, trace=request.trace, chain=prepared.chain,
             tolerate=request.tolerate, strict=request.strict,
+            float_accuracy=asdict(prepared.accuracy) if prepared.accuracy else None,
         )  # fmt: skip
         return _execute(run, request.front_door, say, progress)
 
@@ -140,6 +148,7 @@ def rerun(
             folder=folder, program=program, level=level, model_hash=inputs["model_sha256"], seed=program.origin.seed,
             sim=sim, array=array, images=images, labels=None if inputs["labels"] is None else tuple(inputs["labels"]),
             checks=(), seconds={}, costs=chosen, trace=trace, chain=inputs.get("chain"),
+            float_accuracy=inputs.get("float_accuracy"),
         )  # fmt: skip
         return _execute(run, front_door, say, progress)
 
@@ -156,13 +165,13 @@ def _identity(request: Request, name: str, arch: Arch) -> Identity:
 def _means(request: Request) -> Options:
     """What the user gave that makes another network or another Program of the same files."""
     shapes = {f"shape {name}": size for name, size in request.shapes.items()}
-    return {**request.options, **shapes, **({"outputs": ",".join(request.outputs)} if request.outputs else {})}
-
-
-def _default_images(model: str, level: str) -> int:
-    if level == "cycle":
-        return MANY_IMAGES
-    return LABELLED_IMAGES if model == "digits" else FEW_IMAGES
+    others = {
+        "outputs": ",".join(request.outputs),
+        "preprocess": str(request.preprocess or ""),
+        "calibrate": request.calibrate,
+        "calibration": "" if request.calibration == "minmax" else request.calibration,
+    }
+    return {**request.options, **shapes, **{name: value for name, value in others.items() if value}}
 
 
 def _check_means(level: str, sim: str, array: str) -> None:
@@ -196,14 +205,14 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
         program_file.save(run.program, run.folder / PROGRAM)
         np.save(run.folder / "images.npy", run.images)
         inputs = {"model_sha256": run.model_hash, "labels": run.labels, "chain": run.chain}
+        inputs["float_accuracy"] = run.float_accuracy
         write_text(run.folder / INPUTS, json.dumps(inputs) + "\n")
         write_text(run.folder / PLACEMENT, placement_text(run.program))
     if run.level == "cycle":
         _predict(run)
         return _finish(run, say)
     with _timed(run.seconds, "golden"):
-        goldens = [golden.run(run.program.network, image) for image in run.images]
-    run.golden_outputs = [np.stack([values[name] for values in goldens]) for name in run.program.network.outputs]
+        goldens = _golden(run)
     if run.level == "rtl":
         if run.program.arch.nodes > SLOW_NODES:
             say(f"RTL of {run.program.arch.nodes} nodes is slow: level cycle gives the same cycles in seconds")
@@ -219,7 +228,27 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
             run.measured = rtl_measurement(run.program, run.folder)
             run.verdicts = verdicts(run.program, goldens, run.folder, outcome.begin_cycle)
             run.rtl_outputs = outputs(run.program.network, run.program, run.folder, len(run.images))
+    with _timed(run.seconds, "host"):
+        run.answers["golden"] = answers.complete(run.folder, run.golden_outputs, run.images)
+        if run.rtl_outputs:
+            run.answers["rtl"] = answers.complete(run.folder, run.rtl_outputs, run.images)
+        answers.save(run.folder / answers.OUTPUTS, run.answers.get("rtl") or run.answers["golden"])
     return _finish(run, say)
+
+
+def _golden(run: Run) -> list[dict[str, golden.Map]]:
+    """The golden model's outputs, and all its values where those of RTL are to be compared with them."""
+    network, goldens = run.program.network, []
+    run.golden_outputs = [
+        np.empty((len(run.images), *network.tensors[name].shape), np.uint8) for name in network.outputs
+    ]
+    for index, image in enumerate(run.images):
+        values = golden.run(network, np.asarray(image))
+        for name, output in zip(network.outputs, run.golden_outputs, strict=True):
+            output[index] = values[name]
+        if run.level == "rtl":
+            goldens.append(values)
+    return goldens
 
 
 def _finish(run: Run, say: Say) -> Run:

@@ -7,7 +7,7 @@ import os
 import platform
 import resource
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from pyimc.energy.costs import Costs
 from pyimc.measurement import PU_STATES, Measurement
 from pyimc.program import Program
 from pyimc.program_file import program_hash
+from sim.run.answers import OUTPUTS, Answers, accuracy, lines
 from sim.run.chain import Report, doubt
 from sim.run.verify import NodeVerdict
 
@@ -58,6 +59,8 @@ class Run:
     load_cycles: int = 0
     measured: Measurement | None = None
     verdicts: dict[str, NodeVerdict] = field(default_factory=dict)
+    answers: dict[str, Answers] = field(default_factory=dict)
+    float_accuracy: dict[str, float | None] | None = None
 
     def macs_per_image(self) -> int:
         """Multiply-accumulates of all crossbar layers for one image."""
@@ -71,12 +74,10 @@ class Run:
         interval, latency = (steady.interval, steady.latency) if steady else (alone, alone)
         return account(self.program, self.costs, interval, latency)
 
-    def accuracy(self, outputs: list[NDArray[np.uint8]]) -> float | None:
-        """Share of images whose largest output is the label; None without labels."""
-        if self.labels is None or not outputs or len(outputs[0]) != len(self.labels):
-            return None
-        classes = outputs[0].reshape(len(self.labels), -1).argmax(axis=1)
-        return float(np.mean(classes == np.array(self.labels)))
+    def accuracy(self) -> dict[str, dict[str, float | None] | None]:
+        """Of the given model in float, of golden and of RTL; None without labels or without values."""
+        found = {level: accuracy(self.answers.get(level, {}), self.labels) for level in ("golden", "rtl")}
+        return {"float": self.float_accuracy} | {level: asdict(each) if each else None for level, each in found.items()}
 
 
 def write_result(run: Run) -> None:
@@ -115,7 +116,7 @@ def result(run: Run) -> dict[str, Any]:
         ],
         "given": run.chain,
         "doubt": doubt(run.chain, run.tolerate) if run.chain else "",
-        "golden_top1": run.accuracy(run.golden_outputs),
+        "accuracy": run.accuracy(),
         "wall_seconds": {phase: round(seconds, 3) for phase, seconds in run.seconds.items()},
         "peak_memory_bytes": peak_memory_bytes(),
         "tools": {name: version(name) for name in TOOLS} | {"python": platform.python_version()},
@@ -167,7 +168,6 @@ def _measured(run: Run, measured: Measurement) -> dict[str, Any]:
         },
         "nodes": nodes,
         "network_flits": measured.network_flits,
-        "rtl_top1": run.accuracy(run.rtl_outputs),
         "cycles_per_second": round(measured.cycles_total / seconds, 1),
         "macs_per_second": round(done / seconds, 1),
     }
@@ -193,8 +193,8 @@ def print_table(run: Run, console: Console) -> None:
     """A short table of the PUs and the figures that people ask for first."""
     report = result(run)
     if not run.measured:
-        top1 = report["golden_top1"]
-        console.print(f"golden, {len(run.images)} images" + (f", top-1 {top1:.1%}" if top1 is not None else ""))
+        console.print(f"golden, {len(run.images)} images; {run.folder / OUTPUTS}")
+        _print_accuracy(report, console)
         return
     hosted: dict[str, list[str]] = {}
     for actor in sorted(run.program.actors, key=lambda actor: actor.node):
@@ -223,5 +223,9 @@ def print_table(run: Run, console: Console) -> None:
     compared = sum(node["values_compared"] for node in report["nodes"].values())
     values = f"{compared} values compared with the golden model" if run.verdicts else "cycles only, no values"
     console.print(f"{values}; {run.folder / 'result.json'}")
-    if report["rtl_top1"] is not None:
-        console.print(f"top-1 on RTL {report['rtl_top1']:.2%}, golden {report['golden_top1']:.2%}")
+    _print_accuracy(report, console)
+
+
+def _print_accuracy(report: dict[str, Any], console: Console) -> None:
+    for line in lines(report["accuracy"], report["images"]):
+        console.print(line)

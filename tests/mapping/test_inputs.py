@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mapping.importer.inputs import PHOTO, Preprocess, load_digits, load_inputs, quantise_input
+from mapping.importer.inputs import PHOTO, load_inputs, quantise_input
 from mapping.importer.onnx_model import image_shape
+from mapping.importer.preprocess import Preprocess
 from mapping.models import BUILTIN, IMAGENET, load_model, model_inputs
 from pyimc.errors import ConfigError
 from pyimc.network import Network, TensorType
@@ -47,7 +48,7 @@ def test_a_picture_of_one_pixel_is_enough(tmp_path: Path) -> None:
 
 
 def test_digits_come_with_their_labels_and_repeat() -> None:
-    inputs = load_digits(400)
+    inputs = model_inputs("digits", (1, 8, 8), 400)
     assert inputs.images.shape == (400, 1, 8, 8)
     assert inputs.labels is not None
     assert set(inputs.labels) == set(range(10))
@@ -77,7 +78,7 @@ def test_an_array_may_have_any_layout_that_fits(tmp_path: Path, stored: NDArray[
 
 def test_an_array_of_pixels_is_normalised_and_repeats(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.full((2, 3, 2, 2), 51, np.uint8))
-    images = load_inputs(tmp_path / "x.npy", (3, 2, 2), 5, Preprocess((0.2,), (0.5,))).images
+    images = load_inputs(tmp_path / "x.npy", (3, 2, 2), 5, Preprocess(mean=(0.2,), deviation=(0.5,))).images
     assert images.shape == (5, 3, 2, 2)
     assert np.allclose(images, 0, atol=1e-7)
 

@@ -9,9 +9,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from mapping.importer.inputs import DIGITS, quantise_input
+from mapping.importer.inputs import quantise_input
 from mapping.importer.onnx_model import image_shape
 from mapping.models import BUILTIN, load_model, model_arch, model_inputs
+from mapping.models.digits import TEST_SET
 from pyimc import golden
 from pyimc.errors import ConfigError
 from pyimc.network import Add, Concat, Lut, Mvm, Pool, Resize
@@ -100,7 +101,7 @@ def test_activations_use_their_range(name: str) -> None:
 def test_digits_are_recognised_in_integers() -> None:
     """True accuracy on all 360 held-out images, of the int8 network."""
     network = imported("digits")
-    with np.load(DIGITS) as stored:
+    with np.load(TEST_SET) as stored:
         count = len(stored["labels"])
     inputs = model_inputs("digits", (1, 8, 8), count)
     assert inputs.labels is not None

@@ -401,8 +401,9 @@ def test_sim_says_what_it_did(workspace: Path) -> None:
     assert re.search(
         rf"latency \d+ cycles, \d+ with the chip full, interval \d+{few}, \d+ in all for 4 images", said.out
     )
-    assert f"top-1 on RTL {report['rtl_top1']:.2%}, golden {report['golden_top1']:.2%}" in said.out
-    assert report["strategy"] == "round_robin" and report["rtl_top1"] == report["golden_top1"]
+    float_, ours, rtl = (report["accuracy"][level]["top1"] for level in ("float", "golden", "rtl"))
+    assert f"top-1 of 4 images: float {float_:.2%}, golden {ours:.2%}, RTL {rtl:.2%}" in said.out
+    assert report["strategy"] == "round_robin" and report["accuracy"]["rtl"] == report["accuracy"]["golden"]
     assert said.out.endswith("PASS\n")
 
 
@@ -424,7 +425,7 @@ def test_a_strategy_file_that_is_none(workspace: Path, text: str, says: str) -> 
 def test_a_strategy_from_a_file(workspace: Path) -> None:
     example = ROOT / "examples" / "first_fit.py"
     run = ("sim", "--model", "digits", "--arch", "tiny", "--images", "2", "--strategy", example)
-    said = pyimc(*run, "--option", "percent=150")
+    said = pyimc(*run, "--option", "percent=150", "--output", "build/digits-tiny-first_fit-rtl")
     assert said.code == 0 and said.out.endswith("PASS\n"), said
     report = read_result(Path("build/digits-tiny-first_fit-rtl"))
     assert report["options"] == {

@@ -13,6 +13,7 @@ from mapping.models.builder import GraphBuilder
 from mapping.models.digits.topology import DOWN, IMAGE_SIZE, POOL, RESIDUAL, STEM, ConvLayer
 
 WEIGHTS = Path(__file__).parent / "weights.npz"
+TEST_SET = Path(__file__).parent / "test_set.npz"
 
 
 def build() -> onnx.ModelProto:
