@@ -44,7 +44,7 @@ def _patches(images: Floats, stride: int) -> Floats:
     return windows.transpose(0, 2, 3, 1, 4, 5)
 
 
-def _conv(weights: Weights, layer: ConvLayer, images: Floats) -> tuple[Floats, Floats]:
+def conv(weights: Weights, layer: ConvLayer, images: Floats) -> tuple[Floats, Floats]:
     """Result and the patches it came from."""
     patches = _patches(images, layer.stride)
     result = np.tensordot(patches, weights[f"{layer.name}.weight"], axes=((3, 4, 5), (1, 2, 3)))
@@ -52,7 +52,7 @@ def _conv(weights: Weights, layer: ConvLayer, images: Floats) -> tuple[Floats, F
     return result.transpose(0, 3, 1, 2), patches
 
 
-def _conv_gradient(weights: Weights, gradients: Weights, layer: ConvLayer, patches: Floats, error: Floats) -> Floats:
+def conv_gradient(weights: Weights, gradients: Weights, layer: ConvLayer, patches: Floats, error: Floats) -> Floats:
     """Accumulate the weights' gradients; return the gradient of the layer's input."""
     error = error.transpose(0, 2, 3, 1)
     gradients[f"{layer.name}.weight"] = np.tensordot(error, patches, axes=((0, 1, 2), (0, 1, 2)))
@@ -72,13 +72,13 @@ def _conv_gradient(weights: Weights, gradients: Weights, layer: ConvLayer, patch
 def forward(weights: Weights, images: Floats) -> tuple[Floats, dict[str, Floats]]:
     """Logits of images [N, 1, 8, 8], and what the backward pass needs."""
     kept: dict[str, Floats] = {}
-    stem, kept["conv1"] = _conv(weights, STEM, images)
+    stem, kept["conv1"] = conv(weights, STEM, images)
     kept["relu1"] = np.maximum(stem, 0)
-    down, kept["conv2"] = _conv(weights, DOWN, kept["relu1"])
+    down, kept["conv2"] = conv(weights, DOWN, kept["relu1"])
     kept["relu2"] = np.maximum(down, 0)
-    inner, kept["conv3"] = _conv(weights, RESIDUAL[0], kept["relu2"])
+    inner, kept["conv3"] = conv(weights, RESIDUAL[0], kept["relu2"])
     kept["relu3"] = np.maximum(inner, 0)
-    outer, kept["conv4"] = _conv(weights, RESIDUAL[1], kept["relu3"])
+    outer, kept["conv4"] = conv(weights, RESIDUAL[1], kept["relu3"])
     kept["relu4"] = np.maximum(outer + kept["relu2"], 0)
     count, channels, height, width = kept["relu4"].shape
     blocks = kept["relu4"].reshape(count, channels, height // POOL, POOL, width // POOL, POOL)
@@ -96,20 +96,38 @@ def backward(weights: Weights, kept: dict[str, Floats], error: Floats) -> Weight
     largest = blocks == blocks.max(axis=(3, 5), keepdims=True)
     spread = largest / largest.sum(axis=(3, 5), keepdims=True) * pooled
     error = spread.reshape(kept["relu4"].shape).astype(np.float32) * (kept["relu4"] > 0)
-    inner = _conv_gradient(weights, gradients, RESIDUAL[1], kept["conv4"], error) * (kept["relu3"] > 0)
-    error = error + _conv_gradient(weights, gradients, RESIDUAL[0], kept["conv3"], inner)
+    inner = conv_gradient(weights, gradients, RESIDUAL[1], kept["conv4"], error) * (kept["relu3"] > 0)
+    error = error + conv_gradient(weights, gradients, RESIDUAL[0], kept["conv3"], inner)
     error = error * (kept["relu2"] > 0)
-    error = _conv_gradient(weights, gradients, DOWN, kept["conv2"], error) * (kept["relu1"] > 0)
-    _conv_gradient(weights, gradients, STEM, kept["conv1"], error)
+    error = conv_gradient(weights, gradients, DOWN, kept["conv2"], error) * (kept["relu1"] > 0)
+    conv_gradient(weights, gradients, STEM, kept["conv1"], error)
     return gradients
+
+
+class Adam:
+    """The optimiser of Kingma and Ba (arXiv 1412.6980), with their constants."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.first = {name: np.zeros_like(values) for name, values in weights.items()}
+        self.second = {name: np.zeros_like(values) for name, values in weights.items()}
+        self.steps = 0
+
+    def step(self, weights: Weights, gradients: Weights, rate: float) -> None:
+        """Changes the weights."""
+        self.steps += 1
+        correction = np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
+        for name, gradient in gradients.items():
+            self.first[name] = 0.9 * self.first[name] + 0.1 * gradient
+            self.second[name] = 0.999 * self.second[name] + 0.001 * gradient**2
+            change = rate * correction * self.first[name] / (np.sqrt(self.second[name]) + 1e-8)
+            weights[name] = np.asarray(weights[name] - change, np.float32)
 
 
 def train(images: Floats, labels: NDArray[np.int64]) -> Weights:
     """Adam on the cross-entropy, images shifted by up to a pixel, the learning rate falling to zero."""
     rng = np.random.default_rng(SEED)
     weights = initial_weights(rng)
-    first = {name: np.zeros_like(values) for name, values in weights.items()}
-    second = {name: np.zeros_like(values) for name, values in weights.items()}
+    adam = Adam(weights)
     steps = EPOCHS * (len(images) // BATCH)
     for step in range(steps):
         if step % (len(images) // BATCH) == 0:
@@ -120,13 +138,7 @@ def train(images: Floats, labels: NDArray[np.int64]) -> Weights:
         likelihood = np.exp(logits - logits.max(axis=1, keepdims=True))
         likelihood /= likelihood.sum(axis=1, keepdims=True)
         error = (likelihood - np.eye(CLASSES, dtype=np.float32)[labels[pick]]) / BATCH
-        rate = LEARNING_RATE * (1 - step / steps)
-        for name, gradient in backward(weights, kept, error).items():
-            first[name] = 0.9 * first[name] + 0.1 * gradient
-            second[name] = 0.999 * second[name] + 0.001 * gradient**2
-            correction = np.sqrt(1 - 0.999 ** (step + 1)) / (1 - 0.9 ** (step + 1))
-            change = rate * correction * first[name] / (np.sqrt(second[name]) + 1e-8)
-            weights[name] = np.asarray(weights[name] - change, np.float32)
+        adam.step(weights, backward(weights, kept, error), LEARNING_RATE * (1 - step / steps))
     return weights
 
 
