@@ -30,7 +30,7 @@ def test_latency_of_a_single_firing() -> None:
     net = Builder(1, 1, 64)
     graph = build_graph(net.finish(net.dense("n", "x", 8)), small_arch())
     arrival = 8 + 2 + 4
-    engine = (3 + 8) + 4 + 1 + 3 + 1  # first chunk, chunks; 4 DAC steps; drain, its latency, packer
+    engine = (3 + 8) + 4 + 2 + 6 + 1  # first chunk, chunks; 4 DAC steps; drain, its latency, packer
     assert bounds(graph, small_arch()).latency == arrival + engine + 2
 
 

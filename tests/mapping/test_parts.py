@@ -66,7 +66,7 @@ def test_a_map_that_is_read_whole_keeps_its_own_layer() -> None:
 def _behind_a_layer() -> Network:
     """Every kind of node, on the result of a layer, so that none of them reads the graph input."""
     rest = residual_network()
-    weights = np.random.default_rng(0).integers(-99, 99, (3, 1, 1, 3), np.int8)
+    weights = np.random.default_rng(0).integers(-99, 99, (3, 1, 3), np.int8)
     entry = Mvm(
         "entry", ("raw",), "image", (1, 1), (1, 1), (0, 0, 0, 0), weights,
         np.array([500, 0, -500], np.int32), np.full(3, 2**30, np.int32), np.full(3, 37, np.uint8), 0, 7, (0, 255),
