@@ -43,11 +43,11 @@ def verilog_header() -> str:
             lines.append(f"`define {name} {low + field.bits - 1}:{low}")
             lines.append(f"`define {name}_AT {low}")
             lines.append(f"`define {name}_BITS {field.bits}")
-    lines += ["", "// where the fields of port p are, p of any kind", f"`define IMC_PORTS {isa.PORTS}"]
+    lines += ["", "// lowest bits of the fields of all ports, 8 bits each", f"`define IMC_PORTS {isa.PORTS}"]
     places = {field.name: low for field, low in isa.FIRE.positions()}
     for use in ("need", "free"):
-        choice = "".join(f"(p) == {port} ? {places[f'{use}_{port}']} : " for port in range(isa.PORTS - 1))
-        lines.append(f"`define IMC_FIRE_{use.upper()}_OF(p) ({choice}{places[f'{use}_{isa.PORTS - 1}']})")
+        lows = ", ".join(f"8'd{places[f'{use}_{port}']}" for port in reversed(range(isa.PORTS)))
+        lines.append(f"`define IMC_FIRE_{use.upper()}_PLACES {{{lows}}}")
     return "\n".join([*lines, "", "`endif", ""])
 
 

@@ -436,9 +436,9 @@
 `define IMC_PORT_STATUS_NEED_AT 16
 `define IMC_PORT_STATUS_NEED_BITS 16
 
-// where the fields of port p are, p of any kind
+// lowest bits of the fields of all ports, 8 bits each
 `define IMC_PORTS 2
-`define IMC_FIRE_NEED_OF(p) ((p) == 0 ? 4 : 36)
-`define IMC_FIRE_FREE_OF(p) ((p) == 0 ? 20 : 52)
+`define IMC_FIRE_NEED_PLACES {8'd36, 8'd4}
+`define IMC_FIRE_FREE_PLACES {8'd52, 8'd20}
 
 `endif

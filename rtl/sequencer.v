@@ -63,6 +63,8 @@ module sequencer #(
     output reg  [`IMC_ENTRY_BITS-1:0] status
 );
     localparam PORTS = `IMC_PORTS;
+    localparam [PORTS*8-1:0] NEED = `IMC_FIRE_NEED_PLACES;
+    localparam [PORTS*8-1:0] FREE = `IMC_FIRE_FREE_PLACES;
     localparam PORT_BITS = `IMC_CHANNEL_ADDRESS_PORT_BITS;
     localparam CHANNELS = CONTEXTS << PORT_BITS;
     localparam CH_BITS = CTX_BITS + PORT_BITS;
@@ -185,7 +187,7 @@ module sequencer #(
             status[`IMC_STATUS_PC] = status_pc;
         end else begin
             status[`IMC_PORT_STATUS_FILL] = arrived[status_channel] - consumed[status_channel];
-            status[`IMC_PORT_STATUS_NEED] = instr[status_ctx][`IMC_FIRE_NEED_OF(status_port) +: 16];
+            status[`IMC_PORT_STATUS_NEED] = instr[status_ctx][NEED[status_port*8 +: 8] +: 16];
         end
     end
 
@@ -213,7 +215,7 @@ module sequencer #(
             for (p = 0; p < PORTS; p = p + 1) begin
                 at = {scan_ctx, p[PORT_BITS-1:0]};
                 scan_fill = arrived[at] - consumed[at];
-                if (p < ports[scan_ctx] && scan_fill < instr[scan_ctx][`IMC_FIRE_NEED_OF(p) +: 16]) scan_inputs = 1'b0;
+                if (p < ports[scan_ctx] && scan_fill < instr[scan_ctx][NEED[p*8 +: 8] +: 16]) scan_inputs = 1'b0;
             end
             scan_room = 1'b1;
             for (i = 0; i < DESTINATIONS; i = i + 1) begin
@@ -241,7 +243,7 @@ module sequencer #(
             issue_instr <= instr[select_ctx];
             for (p = 0; p < PORTS; p = p + 1) begin
                 at = {select_ctx, p[PORT_BITS-1:0]};
-                free = instr[select_ctx][`IMC_FIRE_FREE_OF(p) +: 16];
+                free = instr[select_ctx][FREE[p*8 +: 8] +: 16];
                 issue_heads[p*16 +: 16] <= head[at];
                 issue_bases[p*16 +: 16] <= channel[at][`IMC_CHANNEL_BASE];
                 issue_sizes[p*16 +: 16] <= channel[at][`IMC_CHANNEL_SIZE];
@@ -262,7 +264,7 @@ module sequencer #(
         if (done) begin
             for (p = 0; p < PORTS; p = p + 1) begin
                 at = {issue_ctx, p[PORT_BITS-1:0]};
-                free = issue_instr[`IMC_FIRE_FREE_OF(p) +: 16];
+                free = issue_instr[FREE[p*8 +: 8] +: 16];
                 credit_q[p] <= p < ports[issue_ctx] && !channel[at][`IMC_CHANNEL_LATE] && free != 0;
                 frees_q[p*16 +: 16] <= free;
             end

@@ -299,5 +299,5 @@ def test_ingress(shape: dict[str, int]) -> None:
 
 def test_illegal_parameters_are_refused() -> None:
     for contexts in ({"CONTEXTS": 0}, {"CONTEXTS": 17}, {"CONTEXTS": 1, "CTX_BITS": 0}, {"CTX_BITS": 8}):
-        assert_refused("ingress", contexts, "ingress_CONTEXTS_must_fit_CTX_BITS_of_1_to_7")
+        assert_refused("ingress", contexts, "ingress_CONTEXTS_must_fit_CTX_BITS_of_1_to_6")
     assert_refused("ingress", {"WORD": 32}, "ingress_WORD_must_be_at_least_64")
