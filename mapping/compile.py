@@ -10,8 +10,9 @@ from mapping.actors.validate import check_placement, check_program, check_schedu
 from mapping.cuts.split import read_cuts, split_network, write_cuts
 from mapping.passes import rewritten
 from mapping.placement.bounds import bounds
+from mapping.placement.fixed import Fixed
 from mapping.placement.ledger import Options, Placement, with_room
-from mapping.placement.strategies import find
+from mapping.placement.strategies import Strategy, as_placed, find
 from pyimc.arch import Arch
 from pyimc.errors import ConfigError
 from pyimc.network import Network
@@ -43,8 +44,18 @@ def compile_network(
         CapacityError: The network does not fit the architecture.
         ScheduleError: A pass broke a rule of the machine: a fault of the compiler or the strategy.
     """
+    return _compiled(network, arch, find(strategy), strategy, options, seed)
+
+
+def compile_placed(network: Network, arch: Arch, placement: Fixed, options: Options | None = None) -> Program:
+    """Compiles a quantised network as a placement says; the other arguments and errors are those of the above."""
+    return _compiled(network, arch, as_placed(placement), placement.name, options, 0)
+
+
+def _compiled(
+    network: Network, arch: Arch, found: Strategy, strategy: str, options: Options | None, seed: int
+) -> Program:
     verify(network)
-    found = find(strategy)
     given = dict(options or {})
     asked: Options = {name: given.pop(name) for name in SETTINGS if name in given}
     settings = read_settings(asked)

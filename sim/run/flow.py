@@ -23,6 +23,7 @@ from pyimc.arch import Arch, load_arch
 from pyimc.cycle.model import simulate as predict
 from pyimc.energy.costs import COSTS, costs_for
 from pyimc.errors import ConfigError, DeadlockError, EncodingError, ImcError, InfidelityError, MismatchError
+from pyimc.program import Program
 from sim.report.observe import observe
 from sim.report.timeline import MARGIN_EVENTS, WINDOW_EVENTS
 from sim.run import answers
@@ -151,6 +152,32 @@ def rerun(
             float_accuracy=inputs.get("float_accuracy"),
         )  # fmt: skip
         return _execute(run, front_door, say, progress)
+
+
+def run_program(
+    prepared: Prepared, program: Program, level: str, images: int, sim: str, array: str, output: Path | None = None
+) -> Run:
+    """Runs a Program that has been compiled, on the images of its model, which repeat; says nothing meanwhile.
+
+    Raises:
+        ImcError: As `simulate`.
+    """
+    _check_means(level, sim, array)
+    if images < 1:
+        raise ConfigError(f"images is {images}, must be 1 or more")
+    chosen = np.resize(np.arange(len(prepared.images)), images)
+    labels = None if prepared.labels is None else tuple(prepared.labels[index] for index in chosen.tolist())
+    identity = Identity(
+        f"{program.network.name}-{program.arch.name}-api-{level}", (program_file.program_hash(program), str(images))
+    )
+    with claimed(identity, output) as folder:
+        (folder / TAIL).write_bytes(prepared.tail.SerializeToString())
+        run = Run(
+            folder=folder, program=program, level=level, model_hash=prepared.model_hash, seed=program.origin.seed,
+            sim=sim, array=array, images=prepared.images[chosen], labels=labels, checks=prepared.checks, seconds={},
+            costs=costs_for(COSTS, program.arch), chain=prepared.chain,
+        )  # fmt: skip
+        return _execute(run, False, lambda line: None, lambda progress: None)
 
 
 def _identity(request: Request, name: str, arch: Arch) -> Identity:

@@ -24,7 +24,7 @@ from typing import Any
 
 from mapping.actors.graph import Graph
 from mapping.actors.plan import Plan
-from mapping.placement.fixed import SUFFIXES, read_placement
+from mapping.placement.fixed import SUFFIXES, Fixed, read_placement
 from mapping.placement.ledger import Options, Placement
 from pyimc.arch import Arch
 from pyimc.errors import ConfigError, ImcError, StrategyError
@@ -63,7 +63,7 @@ def find(name: str) -> Strategy:
         ConfigError: There is none.
     """
     if name.endswith(SUFFIXES):
-        return Strategy(_nothing, read_placement(Path(name)).plan, draws=False, proves=False)
+        return as_placed(read_placement(Path(name)))
     if name.endswith(".py"):
         module = _load(Path(name))
     elif name in names():
@@ -76,6 +76,11 @@ def find(name: str) -> Strategy:
         place = guarded(name, place, Placement)
         plan = guarded(name, plan, Plan) if plan else None
     return Strategy(place, plan, draws, proves)
+
+
+def as_placed(placement: Fixed) -> Strategy:
+    """A placement that is known already, as a strategy."""
+    return Strategy(_nothing, placement.plan, draws=False, proves=False)
 
 
 def _nothing(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
