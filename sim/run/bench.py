@@ -196,6 +196,11 @@ async def run(dut: Any) -> None:
             first_cycles.append(await host.send(image_packets(program, image)))
 
     streaming = cocotb.start_soon(stream())
+    if job.window:
+        await record(dut, begin, *job.window)
+        nothing = Measurement(False, 0, [], [], 0, {}, {}, [])
+        Outcome(nothing, begin, load_cycles, load_seconds, time.monotonic() - wall).write(folder)
+        return
     stuck = not await finish(dut, host, results, folder, len(images), begin)
     run_seconds = time.monotonic() - wall
     await FallingEdge(dut.clk)
@@ -221,6 +226,15 @@ async def run(dut: Any) -> None:
         raw = b"".join(word.to_bytes(program.arch.lanes, "little") for word in words)
         (folder / f"output_{program.network.outputs.index(name)}.bin").write_bytes(raw)
     outcome.write(folder)
+
+
+async def record(dut: Any, begin: int, first: int, last: int) -> None:
+    """Has these cycles of the run recorded."""
+    for level, cycle in ((1, first), (0, last + 1)):
+        if (cycles := begin + cycle - int(dut.now.value)) > 0:
+            await Timer(cycles * PERIOD_NS, "ns")
+        dut.recording.value = level
+    await FallingEdge(dut.clk)
 
 
 async def finish(dut: Any, host: Host, results: Results, folder: Path, images: int, begin: int) -> bool:

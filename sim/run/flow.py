@@ -30,11 +30,12 @@ from sim.run import answers
 from sim.run.answers import TAIL
 from sim.run.chain import doubt, lines
 from sim.run.folder import BUILD, PROGRAM, Identity, claimed, given, reading, write_text
-from sim.run.job import Job
+from sim.run.job import Job, Outcome
 from sim.run.packets import table_packets
 from sim.run.record import rtl_measurement
 from sim.run.result import Run, write_result
 from sim.run.verify import deadlock_reason, outputs, verdicts
+from sim.run.waves import around, check_window, estimated_bytes, read_window, record, recorded
 from sim.toolchain import simulator
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Request:
     array: str
     front_door: bool
     trace: bool = False
+    waves: str = ""
     options: Options = field(default_factory=dict)
     folder: Path | None = None
     costs: str = COSTS
@@ -90,6 +92,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     from sim.run.prepare import Material, model_name, prepare
 
     _check_means(request.level, request.sim, request.array)
+    check_window(request.waves, request.level)
     arch = load_arch(request.arch or model_arch(request.model))
     costs = costs_for(request.costs, arch)
     name = model_name(request.model)
@@ -111,7 +114,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
             folder=folder, program=program, level=request.level, model_hash=prepared.model_hash, seed=request.seed,
             sim=request.sim, array=request.array, images=prepared.images, labels=prepared.labels,
             checks=prepared.checks, seconds=seconds, costs=costs, trace=request.trace, chain=prepared.chain,
-            tolerate=request.tolerate, strict=request.strict,
+            tolerate=request.tolerate, strict=request.strict, waves=request.waves,
             float_accuracy=asdict(prepared.accuracy) if prepared.accuracy else None,
         )  # fmt: skip
         return _execute(run, request.front_door, say, progress)
@@ -280,9 +283,15 @@ def _golden(run: Run) -> list[dict[str, golden.Map]]:
 
 def _finish(run: Run, say: Say) -> Run:
     """Writes what people look at, then `result.json`, which says that all is there; raises what the run deserves."""
+    if run.waves and run.measured:
+        window = read_window(run.waves, run.program, run.measured)
+        say(f"waves of {window}, about {estimated_bytes(window, run.program) / 1e6:.1f} MB")
+        say(str(record(run.folder, run.program, run.array, window)))
     fault: ImcError | None = None
     try:
         _judge(run)
+    except (MismatchError, DeadlockError) as error:
+        fault = type(error)(f"{error}{_waves_of_failure(run)}")
     except ImcError as error:
         fault = error
     with _timed(run.seconds, "report"):
@@ -292,6 +301,18 @@ def _finish(run: Run, say: Say) -> Run:
     if fault:
         raise fault
     return run
+
+
+def _waves_of_failure(run: Run) -> str:
+    """Records what went wrong on the chip, if something did, and says where the waves are."""
+    wrong = [verdict.first for verdict in run.verdicts.values() if verdict.first]
+    if wrong:
+        first = min(wrong, key=lambda mismatch: mismatch.cycle)
+        begin = Outcome.read(run.folder).begin_cycle
+        return recorded(run.folder, run.program, run.array, around(first.cycle - begin, first.pu))
+    if run.level == "rtl" and run.measured and run.measured.deadlock:
+        return recorded(run.folder, run.program, run.array, around(run.measured.cycles_total, None))
+    return ""
 
 
 def _predict(run: Run) -> None:

@@ -16,10 +16,12 @@ class Job:
     Attributes:
         array: "verilog" or "numpy": who computes the column sums.
         front_door: Weights arrive as packets; otherwise they are there at the start.
+        window: First and last cycle to record; the run ends with the latter. None: the whole run, nothing recorded.
     """
 
     array: str
     front_door: bool
+    window: tuple[int, int] | None = None
 
     def write(self, folder: Path) -> None:
         """Writes `job.json`."""

@@ -54,6 +54,7 @@ class Run:
     strict: bool = False
     simulator: str = ""
     trace: bool = False
+    waves: str = ""
     golden_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
     rtl_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
     load_cycles: int = 0

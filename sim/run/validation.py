@@ -15,6 +15,7 @@ from pyimc.errors import MismatchError
 from pyimc.measurement import CYCLE, KIND, NODE, WORD, Event, EventTable, Measurement, named_events
 from pyimc.program import Program
 from sim.run.result import Run
+from sim.run.waves import around, recorded
 
 AROUND = 4  # events shown on either side of the first difference
 
@@ -28,12 +29,14 @@ class Comparison:
         words: How many of the first run.
         cycles: Of the first run.
         differences: One line each.
+        first: The first event that only one of them has.
     """
 
     events: int
     words: int
     cycles: int
     differences: list[str]
+    first: Event | None = None
 
 
 def validate(run: Run) -> Comparison:
@@ -47,7 +50,9 @@ def validate(run: Run) -> Comparison:
         raise AssertionError("a run without RTL has nothing to validate")
     compared = compare_with_model(run.program, len(run.images), run.measured)
     if compared.differences:
-        raise MismatchError(compared.differences[0])
+        event = compared.first
+        waves = recorded(run.folder, run.program, run.array, around(event.cycle, event.node)) if event else ""
+        raise MismatchError(compared.differences[0] + waves)
     return compared
 
 
@@ -67,26 +72,29 @@ def compare(program: Program, first: Measurement, second: Measurement, names: tu
         names: What the differences call them.
     """
     words = int((first.events[:, KIND] == WORD).sum())
-    differences = [*_events(program, first.events, second.events, names), *_figures(first, second, names)]
-    return Comparison(len(first.events) - words, words, first.cycles_total, differences)
+    event, said = _events(program, first.events, second.events, names)
+    differences = [*said, *_figures(first, second, names)]
+    return Comparison(len(first.events) - words, words, first.cycles_total, differences, event)
 
 
-def _events(program: Program, first: EventTable, second: EventTable, names: tuple[str, str]) -> Iterator[str]:
-    """The first event that only one of the logs has."""
+def _events(
+    program: Program, first: EventTable, second: EventTable, names: tuple[str, str]
+) -> tuple[Event | None, list[str]]:
+    """The first event that only one of the logs has, and what is to be said of it."""
     shared = min(len(first), len(second))
     unequal = (first[:shared] != second[:shared]).any(axis=1)
     at = int(unequal.argmax()) if unequal.any() else shared
     found = [next(iter(named_events(program, log[at : at + 1])), None) for log in (first, second)]
     both = [event for event in found if event]
     if not both:
-        return
+        return None, []
     event = min(both)
     says = [f"{name} has {each or 'nothing more'}" for name, each in zip(names, found, strict=True)]
     near = [f"{name}: {_around(program, log, event)}" for name, log in zip(names, (first, second), strict=True)]
-    yield (
+    return event, [
         f"PU {event.node}, actor {event.actor}, {event.kind}, cycle {event.cycle}: {', '.join(says)}; around it, "
         f"{'; '.join(near)}"
-    )
+    ]
 
 
 def _around(program: Program, log: EventTable, event: Event) -> str:

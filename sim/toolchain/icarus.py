@@ -38,5 +38,6 @@ def compile_chip(top: str, sources: Sequence[Path], parameters: Mapping[str, str
 
 
 def command(build_dir: Path, top: str, plusargs: Sequence[str]) -> list[str]:
-    """Runs without a waveform and without a prompt of its own (-n); see `sim.toolchain.simulator.Simulator`."""
-    return ["vvp", "-n", "-m", config.lib_entry("vpi", "icarus"), str(build_dir / _CHIP), *plusargs, "-none"]
+    """Runs without a prompt of its own (-n), waves only if asked for; see `sim.toolchain.simulator.Simulator`."""
+    waves = "-fst" if any(each.startswith("+waves=") for each in plusargs) else "-none"
+    return ["vvp", "-n", "-m", config.lib_entry("vpi", "icarus"), str(build_dir / _CHIP), *plusargs, waves]

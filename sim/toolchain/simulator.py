@@ -109,6 +109,7 @@ def run(
     job: Job,
     seed: int,
     progress: Callable[[dict[str, object]], None],
+    waves: Sequence[str] = (),
 ) -> Outcome:
     """Runs the bench in `folder`.
 
@@ -119,6 +120,7 @@ def run(
         job: What to do.
         seed: Seed of the simulation.
         progress: Called now and then with what `progress.json` says.
+        waves: Plusargs that ask for waves, as sim/rtl/tb.v understands them.
 
     Raises:
         ToolError: The simulation died; the message names the log.
@@ -131,7 +133,7 @@ def run(
     ]:
         stale.unlink(missing_ok=True)
     job.write(folder)
-    plusargs = ["+capture=."]  # Verilog sees no path of the user's: its strings have 512 bytes and are ASCII
+    plusargs = [*waves, "+capture=."]  # Verilog sees no path of the user's: its strings have 512 bytes and are ASCII
     if job.array == "verilog" and not job.front_door:
         plusargs.append("+weights=program")
     log = folder / "simulation.log"
