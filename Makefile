@@ -23,8 +23,10 @@ COMPARE = $(call each,MODEL,--model) $(call each,STRATEGY,--strategy) $(call eac
           $(call each,SEEDS,--seeds) $(call each,IMAGES,--images) $(call each,RTL,--rtl) $(call each,SIM,--sim) \
           $(call each,OPTION,--option)
 
+WORKERS = --jobs $(JOBS) $(call flag,SCHEDULER,--scheduler)
+
 # What make takes; any other variable on its command line is a slip of the pen.
-KNOWN   = ARCH ARRAY IMAGES INPUT LABELS PREPROCESS CALIBRATE CALIBRATION JOBS K LEVEL MODEL N OPTION PUS PYTHON QUICK REASON RTL SEED SEEDS SIM STRATEGY TRACE WAVES
+KNOWN   = ARCH ARRAY IMAGES INPUT LABELS PREPROCESS CALIBRATE CALIBRATION JOBS K LEVEL MODEL N OPTION PUS PYTHON QUICK REASON RTL SCHEDULER SEED SEEDS SIM STRATEGY TRACE WAVES
 given   = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 UNKNOWN = $(filter-out $(KNOWN) -%,$(given))
 $(if $(UNKNOWN),$(error unknown variable $(UNKNOWN); known are $(KNOWN)))
@@ -51,11 +53,11 @@ validate: ## run MODEL= on RTL and on the cycle model and compare every event an
 
 equality: ## compare cycle model and RTL on every case (half an hour or more; K=digits picks some)
 	$(SETUP) iverilog
-	@$(BIN)/python -m tests.cycle.everything --jobs $(JOBS) $(K)
+	@$(BIN)/python -m tests.cycle.everything $(WORKERS) $(K)
 
 compare: ## compare strategies on models and chips: table, CSV, plots (MODEL= STRATEGY= ARCH= PUS=2,4 SEEDS= IMAGES= RTL=)
 	$(SETUP) $(if $(call each,RTL,),$(SIMULATOR))
-	@$(BIN)/pyimc compare --jobs $(JOBS) $(COMPARE)
+	@$(BIN)/pyimc compare $(WORKERS) $(COMPARE)
 
 test: ## all tests, on JOBS=2 cores (K=expression picks some)
 	$(SETUP) $(SIMULATORS) verilator yosys
@@ -79,11 +81,11 @@ prove: ## prove by induction what rtl/formal/ says of the modules (K=fifo picks 
 
 regress: ## run the rows of regress.yaml against tests/baselines (QUICK=1: those marked quick)
 	$(SETUP) $(SIMULATORS)
-	@$(BIN)/pyimc regress --jobs $(JOBS) $(if $(call flag,QUICK,),--quick)
+	@$(BIN)/pyimc regress $(WORKERS) $(if $(call flag,QUICK,),--quick)
 
 regress-accept: ## record what the rows of regress.yaml give now (REASON='why', QUICK=1)
 	$(SETUP) $(SIMULATORS)
-	@$(BIN)/pyimc regress --jobs $(JOBS) $(if $(call flag,QUICK,),--quick) --accept '$(REASON)'
+	@$(BIN)/pyimc regress $(WORKERS) $(if $(call flag,QUICK,),--quick) --accept '$(REASON)'
 
 lint: ## ruff, mypy, and verilator on the RTL at several parameter sets
 	$(SETUP) verilator
@@ -108,7 +110,7 @@ growth: ## measure how time and memory grow with the network and with the number
 
 study: ## measure what cutting layers, pipelining and buffers bring, at cycle level (K=split picks one)
 	$(SETUP)
-	@$(BIN)/pyimc study --jobs $(JOBS) $(K)
+	@$(BIN)/pyimc study $(WORKERS) $(K)
 
 isa: ## regenerate rtl/imc_isa.vh, docs/isa.md and rtl/engine.v from pyimc/
 	$(SETUP)

@@ -11,6 +11,7 @@ from mapping.placement.ledger import Options
 from pyimc.energy.costs import COSTS
 from pyimc.errors import ConfigError
 from pyimc.steady import MANY_IMAGES
+from sim.lab.workers import add_workers
 from sim.run.folder import BUILD
 
 
@@ -67,7 +68,7 @@ def compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=positive, default=MANY_IMAGES)
     parser.add_argument("--rtl", type=natural, default=0, help="rows to measure on RTL: highest, lowest rates first")
     parser.add_argument("--sim", default="icarus", help="for --rtl: icarus or verilator")
-    parser.add_argument("--jobs", type=positive, default=2, help="processes")
+    add_workers(parser)
     parser.add_argument("--output", type=Path, default=BUILD / "compare", help="directory of tables and plots")
 
 
@@ -77,7 +78,7 @@ def regress_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baselines", type=Path, default=Path("tests", "baselines"), help="where figures are recorded")
     parser.add_argument("--quick", action="store_true", help="only the groups that are marked quick")
     parser.add_argument("--accept", metavar="REASON", help="record what the rows give now")
-    parser.add_argument("--jobs", type=positive, default=2, help="processes")
+    add_workers(parser)
 
 
 def level_argument(parser: argparse.ArgumentParser) -> None:

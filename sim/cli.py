@@ -26,6 +26,7 @@ from sim.lab.benchmark import benchmark
 from sim.lab.energy import add_energy
 from sim.lab.growth import growth
 from sim.lab.packing import add_pack
+from sim.lab.workers import add_workers, chosen_workers
 from sim.report.command import add_report_commands
 from sim.run.chain import doubt
 from sim.run.flow import Request, rerun, simulate
@@ -172,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
 
     studying = commands.add_parser("study", help="measure what cutting layers, pipelining and buffers bring")
     studying.add_argument("studies", nargs="*", metavar="study", help="split, dataflow, buffers (default: all)")
-    studying.add_argument("--jobs", type=arguments.positive, default=2, help="processes")
+    add_workers(studying)
     studying.set_defaults(command=_study)
     return parser
 
@@ -256,7 +257,7 @@ def _compare(parsed: argparse.Namespace) -> None:
         pus=parsed.pus or (() if parsed.arch else SIZES), seeds=parsed.seeds, images=parsed.images, rtl=parsed.rtl,
         sim=parsed.sim, options=arguments.options(parsed.option),
     )  # fmt: skip
-    compare(matrix, parsed.output, parsed.jobs, terminal())
+    compare(matrix, parsed.output, chosen_workers(parsed), terminal())
 
 
 def _regress(parsed: argparse.Namespace) -> None:
@@ -264,10 +265,11 @@ def _regress(parsed: argparse.Namespace) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     if parsed.accept is None:
-        regress(parsed.manifest, parsed.baselines, quick=parsed.quick, jobs=parsed.jobs, console=console)
+        regress(parsed.manifest, parsed.baselines, quick=parsed.quick, jobs=chosen_workers(parsed), console=console)
         console.print("PASS")
     else:
-        accept(parsed.manifest, parsed.baselines, parsed.accept, quick=parsed.quick, jobs=parsed.jobs, console=console)
+        workers = chosen_workers(parsed)
+        accept(parsed.manifest, parsed.baselines, parsed.accept, quick=parsed.quick, jobs=workers, console=console)
 
 
 def _study(parsed: argparse.Namespace) -> None:
@@ -276,7 +278,7 @@ def _study(parsed: argparse.Namespace) -> None:
     unknown = [name for name in parsed.studies if name not in STUDIES]
     if unknown:
         raise ConfigError(f"unknown study '{unknown[0]}'; known: {', '.join(STUDIES)}")
-    study(parsed.studies, parsed.jobs)
+    study(parsed.studies, chosen_workers(parsed))
 
 
 def _disasm(parsed: argparse.Namespace) -> None:

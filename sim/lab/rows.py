@@ -1,5 +1,5 @@
 """Rows of figures, each under the key of all that decides it: those that an earlier call has left, and the others,
-measured by several processes. Comparison and studies are such rows.
+measured by several workers. Comparison and studies are such rows.
 """
 
 from __future__ import annotations
@@ -7,17 +7,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
-from pyimc.errors import ToolError
-from sim.lab.workers import workers
+from sim.lab.workers import Workers, finished
 
 
 class Case(Protocol):
@@ -58,16 +55,18 @@ class Experiment(Generic[C, F]):
     figures: type[F]
     folder: Path
 
-    def rows(self, cases: Sequence[C], jobs: int, say: Callable[[int], None] = lambda done: None) -> list[Row[C, F]]:
+    def rows(
+        self, cases: Sequence[C], workers: Workers, say: Callable[[int], None] = lambda done: None
+    ) -> list[Row[C, F]]:
         """Measures what no earlier call has; every finished row is kept at once, so that a call can be cut short.
 
         Args:
             cases: What to measure; the rows come in their order.
-            jobs: Processes.
+            workers: Who measures; see `sim.lab.workers`.
             say: Told how many rows there are whenever there is one more.
 
         Raises:
-            ImcError: What `measure` raises; ToolError if a process dies.
+            ImcError: What `measure` raises; ToolError if a worker died or there are none.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         paths = [self.folder / f"{case.key()}.json" for case in cases]
@@ -75,28 +74,13 @@ class Experiment(Generic[C, F]):
         missing = [(case, path) for path, case in distinct.items() if not path.is_file()]
         done = len(distinct) - len(missing)
         say(done)
-        for _ in self._finished(missing, jobs):
+        for _ in finished(self._measure_and_keep, missing, workers):
             say(done := done + 1)
         return [self._read(case, path) for case, path in zip(cases, paths, strict=True)]
 
-    def _finished(self, work: Sequence[tuple[C, Path]], jobs: int) -> Iterator[None]:
-        """One item for every case that is finished."""
-        if jobs == 1 or len(work) < 2:
-            for case, path in work:
-                self._measure_and_keep(case, path)
-                yield
-            return
-        with workers(jobs) as pool:
-            futures: list[Future[None]] = [pool.submit(self._measure_and_keep, *item) for item in work]
-            try:
-                for future in as_completed(futures):
-                    yield future.result()
-            except BrokenProcessPool:
-                raise ToolError("a process died; start it again with fewer --jobs: finished rows are kept") from None
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-
     def _measure_and_keep(self, case: C, path: Path) -> None:
+        if path.is_file():  # by a worker that died before it could say so
+            return
         found = self.measure(case, path.with_suffix(""))
         kept = {"reason": found} if isinstance(found, str) else {"figures": asdict(found)}  # type: ignore[call-overload]
         scratch = path.with_name(f".{path.name}.{os.getpid()}")

@@ -14,14 +14,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from pyimc.program_file import program_hash
 from sim.lab.results_page import replace_section
+from sim.lab.workers import Workers, add_workers, chosen_workers, finished
 from tests.cycle.cases import Case, cases
 from tests.cycle.equality import compare
 from tests.sim.runs import ROOT
@@ -80,23 +79,18 @@ def kept(name: str, sources: str) -> dict[str, Any] | None:
     return result if result["sources"] == sources and not result["differences"] else None
 
 
-def run_all(chosen: Sequence[Case], jobs: int, sources: str, say: Callable[[str], None]) -> int:
+def run_all(chosen: Sequence[Case], workers: Workers, sources: str, say: Callable[[str], None]) -> int:
     """Runs what has no result yet; returns how many cases are not equal."""
     KEPT.mkdir(parents=True, exist_ok=True)
     todo = [case.name for case in chosen if not kept(case.name, sources)]
     say(f"{len(chosen)} cases, {len(chosen) - len(todo)} of them done before")
     different = 0
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
-    try:
-        running = {pool.submit(run, name): name for name in todo}
-        for future in as_completed(running):
-            name, result = running[future], future.result()
-            record(name).write_text(json.dumps({**result, "sources": sources}) + "\n")
-            different += bool(result["differences"])
-            verdict = f"DIFFERS: {result['found'][0]}" if result["differences"] else "equal"
-            say(f"{name}: {result['events']} events, {result['cycles']} cycles, {result['seconds']} s: {verdict}")
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for index, result in finished(run, [(name,) for name in todo], workers):
+        name = todo[index]
+        record(name).write_text(json.dumps({**result, "sources": sources}) + "\n")
+        different += bool(result["differences"])
+        verdict = f"DIFFERS: {result['found'][0]}" if result["differences"] else "equal"
+        say(f"{name}: {result['events']} events, {result['cycles']} cycles, {result['seconds']} s: {verdict}")
     return different
 
 
@@ -120,7 +114,7 @@ def table(sources: str) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Runs the chosen cases; returns 1 if one is not equal."""
     parser = argparse.ArgumentParser(prog="python -m tests.cycle.everything", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=2)
+    add_workers(parser)
     parser.add_argument("words", nargs="*", help="parts of names")
     parsed = parser.parse_args(arguments)
     chosen = [case for case in cases() if not parsed.words or any(word in case.name for word in parsed.words)]
@@ -128,7 +122,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"no case has {' or '.join(parsed.words)} in its name", file=sys.stderr)
         return 2
     sources = sources_hash()
-    different = run_all(chosen, parsed.jobs, sources, lambda line: print(line, flush=True))
+    different = run_all(chosen, chosen_workers(parsed), sources, lambda line: print(line, flush=True))
     replace_section("equality", table(sources))
     print(f"{len(chosen) - different} of {len(chosen)} equal")
     return 1 if different else 0

@@ -10,10 +10,10 @@ import pytest
 
 START = """
 import time
-from sim.lab.workers import workers
+from sim.lab.workers import processes
 
 if __name__ == "__main__":
-    pool = workers(2)
+    pool = processes(2)
     assert list(pool.map(abs, [-1, -2])) == [1, 2]
     both = [pool.submit(time.sleep, 600) for _ in range(2)]
     while not all(one.running() for one in both):

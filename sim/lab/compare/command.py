@@ -27,6 +27,7 @@ from sim.lab.compare.plots import write_plots
 from sim.lab.compare.report import print_rows, write_report
 from sim.lab.compare.rows import Row, rows
 from sim.lab.sources import hashed
+from sim.lab.workers import Workers
 from sim.run.folder import BUILD
 from sim.run.prepare import prepare
 from sim.toolchain import simulator
@@ -52,7 +53,7 @@ class Matrix:
     options: Options
 
 
-def compare(matrix: Matrix, folder: Path, jobs: int, console: Console) -> list[Row]:
+def compare(matrix: Matrix, folder: Path, jobs: Workers, console: Console) -> list[Row]:
     """Measures a matrix, prints its table and writes it to a folder: `compare.md`, `compare.csv`, `rows.json`, plots.
 
     Raises:

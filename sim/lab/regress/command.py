@@ -15,12 +15,13 @@ from sim.lab.regress.changes import changes
 from sim.lab.regress.measure import Figures, measure
 from sim.lab.regress.report import Verdict, print_verdicts, write_junit, write_page
 from sim.lab.rows import Experiment, Row
+from sim.lab.workers import Workers
 from sim.run.folder import BUILD
 
 KEPT = BUILD / "regress"
 
 
-def regress(manifest: Path, baselines: Path, *, quick: bool, jobs: int, console: Console) -> list[Verdict]:
+def regress(manifest: Path, baselines: Path, *, quick: bool, jobs: Workers, console: Console) -> list[Verdict]:
     """Runs what has not been run with these sources, and says what differs from the baselines.
 
     Leaves `junit.xml` and `report.html` in `build/regress/`.
@@ -43,7 +44,7 @@ def regress(manifest: Path, baselines: Path, *, quick: bool, jobs: int, console:
     return verdicts
 
 
-def accept(manifest: Path, baselines: Path, reason: str, *, quick: bool, jobs: int, console: Console) -> None:
+def accept(manifest: Path, baselines: Path, reason: str, *, quick: bool, jobs: Workers, console: Console) -> None:
     """Records what the rows give now; baselines that say the same stay untouched.
 
     Raises:
@@ -70,7 +71,7 @@ def accept(manifest: Path, baselines: Path, reason: str, *, quick: bool, jobs: i
         _drop_others(baselines, [verdict.case for verdict in verdicts], console)
 
 
-def judge(manifest: Path, baselines: Path | None, *, quick: bool, jobs: int, console: Console) -> list[Verdict]:
+def judge(manifest: Path, baselines: Path | None, *, quick: bool, jobs: Workers, console: Console) -> list[Verdict]:
     """Runs the rows; without a folder of baselines there is nothing to differ from."""
     cases = read_cases(manifest, quick=quick)
     known = [baseline.load(baselines, case) if baselines else None for case in cases]

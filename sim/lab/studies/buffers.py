@@ -9,6 +9,7 @@ from matplotlib.ticker import NullFormatter
 
 from sim.lab.studies.page import plot, table
 from sim.lab.studies.point import LARGE, Figures, Point, measure_all
+from sim.lab.workers import Workers
 
 MODELS = ("resnet8", "resnet18")
 GRAINS: tuple[int | str, ...] = (1, 4, 8, "row", "map")
@@ -16,7 +17,7 @@ SLACK_ROWS = (0, 1, 2, 4, 8)
 
 
 def study(
-    jobs: int,
+    jobs: Workers,
     folder: Path,
     models: Sequence[str] = MODELS,
     grains: Sequence[int | str] = GRAINS,

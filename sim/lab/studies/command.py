@@ -7,8 +7,9 @@ from pathlib import Path
 
 from sim.lab.results_page import PAGE, replace_section
 from sim.lab.studies import buffers, dataflow, split
+from sim.lab.workers import Workers
 
-STUDIES: dict[str, Callable[[int, Path], str]] = {
+STUDIES: dict[str, Callable[[Workers, Path], str]] = {
     "split": split.study,
     "dataflow": dataflow.study,
     "buffers": buffers.study,
@@ -16,7 +17,7 @@ STUDIES: dict[str, Callable[[int, Path], str]] = {
 """By name: from the number of processes and a folder for plots to the text of a section."""
 
 
-def study(names: Sequence[str], jobs: int) -> None:
+def study(names: Sequence[str], jobs: Workers) -> None:
     """Runs the studies of these names, or all, and rewrites section `study-<name>` of each."""
     for name in names or STUDIES:
         replace_section(f"study-{name}", STUDIES[name](jobs, PAGE.parent / "plots"))

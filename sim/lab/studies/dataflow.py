@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sim.lab.studies.page import percent, plot, table
 from sim.lab.studies.point import Figures, Point, measure_all
+from sim.lab.workers import Workers
 
 MODELS = ("resnet8", "resnet18")
 ARCH = "default"
@@ -16,7 +17,11 @@ SLACK_ROWS = 2
 
 
 def study(
-    jobs: int, folder: Path, models: Sequence[str] = MODELS, arch: str = ARCH, strategies: Sequence[str] = STRATEGIES
+    jobs: Workers,
+    folder: Path,
+    models: Sequence[str] = MODELS,
+    arch: str = ARCH,
+    strategies: Sequence[str] = STRATEGIES,
 ) -> str:
     """Measures everything; the text of its section. Writes `dataflow.svg` into `folder`."""
     points = [

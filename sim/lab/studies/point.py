@@ -16,6 +16,7 @@ from pyimc.network import Network
 from pyimc.program import HOST
 from sim.lab.rows import Experiment, key_of
 from sim.lab.sources import hashed
+from sim.lab.workers import Workers
 from sim.run.folder import BUILD
 from sim.run.prepare import prepare
 
@@ -86,7 +87,7 @@ def measure(point: Point, folder: Path) -> Figures:
     )
 
 
-def measure_all(points: Sequence[Point], jobs: int) -> dict[Point, Figures]:
+def measure_all(points: Sequence[Point], jobs: Workers) -> dict[Point, Figures]:
     """All points; finished ones are kept."""
     return {row.case: row.figures for row in EXPERIMENT.rows(points, jobs) if row.figures}
 

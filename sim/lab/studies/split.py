@@ -24,6 +24,7 @@ from sim.lab.sources import hashed
 from sim.lab.studies.layer import Layer, compile_parts
 from sim.lab.studies.page import percent, plot, table
 from sim.lab.studies.point import KEPT
+from sim.lab.workers import Workers
 
 LAYERS = (
     Layer("layer1, 56x56x64", 56, 64, 64, 3),
@@ -150,7 +151,7 @@ def traffic(program: Program, grain: Grain) -> Traffic:
 
 
 def study(
-    jobs: int,
+    jobs: Workers,
     folder: Path,
     layers: Sequence[Layer] = LAYERS,
     counts: Sequence[int] = PARTS,
