@@ -75,8 +75,8 @@
     always @* if (f_past && offered_q) assert (in_q == ST_HEAD);
 
     // Credits: one for every result packet, at its end.
-    reg [63:0] f_head;
-    always @(posedge clk) if (f_out && !body_q) f_head <= m_host_data[63:0];
+    reg [`IMC_ENTRY_BITS-1:0] f_head;
+    always @(posedge clk) if (f_out && !body_q) f_head <= m_host_data[`IMC_ENTRY_BITS-1:0];
     always @* if (f_past && (body_q || m_credit_valid)) assert (f_head == head_q);
     always @(posedge clk) if (f_past) begin
         if ($past(rst)) assert (!m_credit_valid);
@@ -88,7 +88,7 @@
     end
     always @* if (f_past && m_credit_valid)
         assert (m_credit_data[`IMC_CREDIT_NODE] == f_head[`IMC_HEAD_SOURCE]
-                && m_credit_data[`IMC_CREDIT_SLOT] == f_head[`IMC_HEAD_SLOT]
+                && m_credit_data[`IMC_CREDIT_SLOT] == f_head[`IMC_DATA_SLOT]
                 && m_credit_data[`IMC_CREDIT_WORDS] == {8'd0, f_head[`IMC_HEAD_LENGTH]});
 
     always @(posedge clk) if (f_past && !rst) begin

@@ -34,13 +34,14 @@
     (* anyconst *) wire [CH_BITS-1:0] f_channel;
     reg                               f_known;
     reg [15:0]                        f_base, f_size, f_tail;
+    reg [`IMC_CHANNEL_MEMORY_BITS-1:0] f_memory;
     reg [7:0]                         f_words;    // of the packet under way, if it is the channel's
     wire                              f_mine = mem_wen && channel_q == f_channel;
     wire                              f_entry = cfg_valid && cfg_space == `IMC_SPACE_CHANNEL
-                                                && cfg_addr[CH_BITS-1:0] == f_channel;
+                                                && cfg_channel == f_channel;
     wire [16:0]                       f_end = {1'b0, f_base} + {1'b0, f_size};
     always @* begin
-        assume (f_channel < 2 * CONTEXTS);
+        assume (f_channel < CHANNELS);
         if (f_entry) assume (!f_known && s_data[`IMC_CHANNEL_SIZE] != 0
                              && {1'b0, s_data[`IMC_CHANNEL_BASE]} + {1'b0, s_data[`IMC_CHANNEL_SIZE]} <= 17'h10000);
         if (take && f_first && f_kind == `IMC_KIND_DATA && head_channel == f_channel) assume (f_known);
@@ -51,6 +52,7 @@
             f_base  <= s_data[`IMC_CHANNEL_BASE];
             f_size  <= s_data[`IMC_CHANNEL_SIZE];
             f_tail  <= s_data[`IMC_CHANNEL_BASE];
+            f_memory <= s_data[`IMC_CHANNEL_MEMORY];
         end
         if (f_mine) f_tail <= {1'b0, f_tail} + 17'd1 == f_end ? f_base : f_tail + 16'd1;
         if (take && f_first) f_words <= 8'd0;
@@ -65,11 +67,12 @@
         assert (state_q <= ST_REPLY);
         if (f_known) begin
             assert (base[f_channel] == f_base && size[f_channel] == f_size && f_size != 0 && f_end <= 17'h10000);
+            assert (memory[f_channel] == f_memory);
             assert (f_tail >= f_base && {1'b0, f_tail} < f_end);
             if (state_q == ST_DATA && channel_q == f_channel) assert (tail_q == f_tail && f_words + f_left == words_q);
             else assert (tail[f_channel] == f_tail);
         end else assert (!(state_q == ST_DATA && channel_q == f_channel));
-        if (f_mine) assert (mem_waddr == f_tail && mem_port == f_channel[0]);
+        if (f_mine) assert (mem_waddr == f_tail && mem_select == f_memory);
         if (mem_wen || cfg_valid) assert (take && !f_first && !(mem_wen && cfg_valid));
         if (take && !f_first) assert (mem_wen || cfg_valid);
     end
