@@ -15,7 +15,8 @@ OPTIONS = $(call flag,SIM,--sim) $(call flag,ARCH,--arch) $(call flag,STRATEGY,-
           $(call flag,INPUT,--input) $(call flag,LABELS,--labels) \
           $(call flag,PREPROCESS,--preprocess) $(call flag,CALIBRATE,--calibrate) \
           $(call flag,CALIBRATION,--calibration) $(call flag,IMAGES,--images) $(call flag,SEED,--seed) $(call flag,ARRAY,--array) \
-          $(if $(call flag,TRACE),--trace) $(call flag,WAVES,--waves) \
+          $(if $(call flag,TRACE),--trace) $(call flag,WAVES,--waves) $(call flag,OUTPUTS,--outputs) $(call flag,TOLERATE,--tolerate) \
+          $(if $(call flag,STRICT),--strict) $(if $(call flag,SHAPE),$(foreach pair,$(SHAPE),--shape '$(pair)')) \
           $(if $(call flag,OPTION),$(foreach pair,$(OPTION),--option '$(pair)'))
 # --flag word for every word, only for what stands on make's command line.
 each    = $(if $(filter command,$(origin $(1))),$(foreach word,$($(1)),$(2) '$(word)'))
@@ -26,7 +27,7 @@ COMPARE = $(call each,MODEL,--model) $(call each,STRATEGY,--strategy) $(call eac
 WORKERS = --jobs $(JOBS) $(call flag,SCHEDULER,--scheduler)
 
 # What make takes; any other variable on its command line is a slip of the pen.
-KNOWN   = ARCH ARRAY IMAGES INPUT LABELS PREPROCESS CALIBRATE CALIBRATION JOBS K LEVEL MODEL N OPTION PUS PYTHON QUICK REASON RTL SCHEDULER SEED SEEDS SIM STRATEGY TRACE WAVES
+KNOWN   = ARCH ARRAY IMAGES INPUT LABELS PREPROCESS CALIBRATE CALIBRATION JOBS K LEVEL MODEL N OPTION PUS PYTHON QUICK REASON RTL SCHEDULER SEED SEEDS SIM STRATEGY TRACE WAVES OUTPUTS SHAPE STRICT TOLERATE
 given   = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 UNKNOWN = $(filter-out $(KNOWN) -%,$(given))
 $(if $(UNKNOWN),$(error unknown variable $(UNKNOWN); known are $(KNOWN)))
