@@ -52,7 +52,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[s
     with ExitStack() as stack:
         common = ["--scheduler-file", str(file), "--no-dashboard"]
         stack.enter_context(started("distributed.cli.dask_scheduler", "--port", "0", "--host", "127.0.0.1", *common))
-        until(file.is_file, "the scheduler")
+        until(lambda: file.is_file() and file.read_text().rstrip().endswith("}"), "the scheduler")
         worker = ["distributed.cli.dask_worker", *common, "--nthreads", "1", "--no-nanny", "--local-directory", "dask"]
         workers = [stack.enter_context(started(*worker)) for _ in range(2)]
         address = str(json.loads(file.read_text())["address"])
