@@ -36,7 +36,7 @@ FAULTS = (
           "the first row tile adds to the last pixel's sums"),
     Fault("rtl/drain.v", "pixel_sum_0[24:0], 7'd0}", "pixel_sum_0[24:0], 7'd0} << 1",
           "256 instead of 128 times the input sum is taken off"),
-    Fault("rtl/gather.v", "off1_q <= x[LANE_BITS-1:0]", "off1_q <= 0", "the byte offset within a word is forgotten"),
+    Fault("rtl/gather.v", "off1_q <= at_q[LANE_BITS-1:0]", "off1_q <= 0", "the byte offset within a word is forgotten"),
     Fault("rtl/sequencer.v", "&& scan_slot_room < scan_produce", "&& 1'b0", "fires without room"),
     Fault("rtl/egress.v", "dest_q + 8'd1 == destinations[send_ctx]", "1'b1",
           "only the first destination gets the packet"),

@@ -23,7 +23,7 @@ def touching(root: Path, module: str) -> tuple[str, ...]:
     """
     inside = _contents(root)
     inside[module]
-    above = [(top != module, len(inside[top]), test) for top, test in _tops(root) if module in inside[top]]
+    above = [(top != module, len(inside[top]), test) for top, test in _tops(root) if module in inside.get(top, ())]
     own = [test for other, _, test in sorted(above) if not other]
     larger = [test for other, _, test in sorted(above) if other]
     return (*own, *larger[:CONTAINING], *NETWORKS)

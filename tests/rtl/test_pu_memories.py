@@ -38,7 +38,7 @@ async def full_rings_stay_as_they_are(dut: Any) -> None:
         await until(dut, lambda: not link.pending(), 200, "the packet")
         link.stop()
 
-    entries = [CHANNEL.encode(base=base, size=SIZE, node=1, slot=port) for port, base in enumerate(RINGS)]
+    entries = [CHANNEL.encode(base=base, size=SIZE, node=1, slot=port, memory=port) for port, base in enumerate(RINGS)]
     await send("WRITE", entries, space=SPACES["CHANNEL"], address=channel_entry(0, 0))
     for port in (1, 0, 1, 0):  # both rings twice, so that one memory is idle while the other is written
         payload = [rng.getrandbits(64) for _ in range(SIZE)]
