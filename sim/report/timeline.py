@@ -290,8 +290,10 @@ def _actor(
 
 
 def _at(values: Cycles, index: Cycles, none: int = 0) -> Cycles:
-    """The value at every index, `none` at -1."""
-    return np.where(index < 0, none, values[index]) if len(values) else np.full(len(index), none, np.int64)
+    """The value at every index; `none` at -1, and behind the end: a run that went wrong lacks what was to come."""
+    if not len(values):
+        return np.full(len(index), none, np.int64)
+    return np.where((index < 0) | (index >= len(values)), none, values[np.clip(index, 0, len(values) - 1)])
 
 
 def _last_packet(graph: Graph, line: ChannelLine, count: int) -> Cycles:

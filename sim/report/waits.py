@@ -115,7 +115,7 @@ def bottleneck(line: Timeline) -> Bottleneck:
     found = waits(line)
     own = [each for each in found if each.node == node and each.wait.kind != "issue"]
     takes = f"PU {node} sets the rate: {names}, {load:,} cycles an image"
-    if steady and load > FULL * steady.interval:
+    if steady and steady.interval and load > FULL * steady.interval:  # images that end together: a faulty run
         sentence = f"{takes}, {load / steady.interval:.1%} of the interval of {steady.interval:,}."
         return Bottleneck(node, shares[node], sentence, (), "load")
     if sum(each.share for each in own) < LITTLE:

@@ -18,7 +18,7 @@ from tests.sim.runs import AGAIN, Said, images_for, pyimc, read_result, store
 
 PLACE = re.compile(
     r"pyimc: (\d+) values differ; the first: node (\w+), image (\d+), pixel \((\d+), (\d+)\), channel (\d+): "
-    r"RTL (\d+), golden (\d+), left PU (\d+) in cycle (\d+)\n"
+    r"RTL (\d+), golden (\d+), left PU (\d+) in cycle (\d+); waves of PU \d+ in cycles \d+ to \d+: \S+waves\.fst\n"
 )
 
 
