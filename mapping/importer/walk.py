@@ -125,7 +125,7 @@ def walk(model: onnx.ModelProto, *, dry: bool = False, cut: Sequence[str] = ()) 
         arguments = tuple(state.values.get(entry) if entry else None for entry in node.input)
         call = Call(name, node.op_type, attributes(node), arguments, tuple(node.output))
         values: tuple[Value, ...]
-        computed = len(state.nodes)
+        computed, known = len(state.nodes), len(state.tensors)
         try:
             result = _evaluate(state, call)
             values = result if isinstance(result, tuple) else (result,)
@@ -138,6 +138,8 @@ def walk(model: onnx.ModelProto, *, dry: bool = False, cut: Sequence[str] = ()) 
         if any(isinstance(value, Unknown) for value in (*values, *arguments)):
             shapes = inferred_shapes(state.model) if shapes is None else shapes
             del state.nodes[computed:]
+            for tensor in [*state.tensors][known:]:
+                del state.tensors[tensor]
             values = tuple(Unknown(shapes.get(output)) for output in node.output)
         state.values.update(dict.fromkeys(node.output, Unknown()))
         state.values.update(zip(node.output, values, strict=False))
