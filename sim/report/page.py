@@ -82,7 +82,7 @@ def _figures(run: Run, report: dict[str, Any]) -> Iterator[Figure]:
         if report["latency_cycles"] is not None:
             gap = report["latency_cycles"] / bounds["latency_cycles"] - 1
             yield Figure("latency", f"{report['latency_cycles']:,}", f"cycles, {gap:+.1%} over the bound", level)
-        if report["interval_cycles"] is not None:
+        if report["interval_cycles"]:  # a broken run may end images in one cycle
             gap = report["interval_cycles"] / bounds["interval_cycles"] - 1
             few = "" if report["settled"] else ", few images"
             bound = f"cycles, {gap:+.1%} over the bound{few}"

@@ -173,13 +173,13 @@ def test_unit_is_bound_by_what_its_name_says(name: str) -> None:
 
 
 def test_shared_link_is_never_idle() -> None:
-    """While nothing else is busy for more than half of the time."""
+    """While nothing else is busy for more than 70 % of the time."""
     program = unit_program(SHARED_LINK)
     result = simulate(program, 50)
     sum_node = program.actor("sum").node
     assert result.counters[str(sum_node)]["flits_in"] > 0.95 * result.cycles_total
     busy = [counts["busy"] for node, counts in result.counters.items() if int(node) != sum_node]
-    assert max(busy) < 0.6 * result.cycles_total
+    assert max(busy) < 0.7 * result.cycles_total
 
 
 def test_chips_are_what_their_names_say() -> None:
