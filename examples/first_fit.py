@@ -6,7 +6,7 @@ Option: percent (120): how far the load of a unit may exceed the mean before the
 """
 
 from mapping.actors.graph import Graph
-from mapping.placement.ledger import Ledger, Options, Placement, Whole, read_options, units
+from mapping.placement.ledger import Ledger, Options, Placement, Whole, read_options
 from pyimc.arch import Arch
 
 
@@ -16,7 +16,7 @@ def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
     ledger = Ledger(graph, arch)  # keeps the books: loads, and what is left of every resource
     for name, node in graph.nodes.items():  # topological order; node.cycles is its engine time per image
         total = sum(other.cycles for other in graph.nodes.values() if other.kind == node.kind)
-        limit = percent * total / len(units(arch, node.kind)) / 100
+        limit = percent * total / len(arch.places(node.kind)) / 100
         feasible = ledger.feasible(name)
         roomy = [unit for unit in feasible if ledger.load[unit] + node.cycles <= limit]
         ledger.place(name, roomy[0] if roomy else ledger.least_loaded(feasible))

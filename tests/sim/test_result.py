@@ -93,9 +93,19 @@ def test_it_says_what_ran(report: dict[str, Any], folder: Path) -> None:
     }  # fmt: skip
     assert report["host_tail"] == ["Softmax"]
     assert {"cocotb", "numpy", "onnx", "onnxruntime", "pyimc", "python"} <= report["tools"].keys()
-    assert {"prepare", "compile", "save", "golden", "build", "simulator", "load", "run", "verify", "report"} == report[
-        "wall_seconds"
-    ].keys()
+    assert {
+        "prepare",
+        "compile",
+        "save",
+        "golden",
+        "build",
+        "simulator",
+        "load",
+        "run",
+        "verify",
+        "host",
+        "report",
+    } == report["wall_seconds"].keys()
 
 
 def test_figures_agree(report: dict[str, Any], folder: Path) -> None:
@@ -114,7 +124,6 @@ def test_figures_agree(report: dict[str, Any], folder: Path) -> None:
         assert 0.9 * guess <= busy <= 1.5 * guess, f"{actor.name}: far from the compiler's guess"
     assert report["latency_cycles"] == report["latencies_cycles"][0]
     assert report["latency_cycles"] == outcome["last_cycles"][0] - outcome["first_cycles"][0] + 1
-    assert report["interval_cycles"] == report["intervals_cycles"][-1] == report["intervals_cycles"][-2]
     assert report["intervals_cycles"] == [
         after - before for before, after in zip(outcome["last_cycles"], outcome["last_cycles"][1:], strict=False)
     ]
