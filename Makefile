@@ -61,11 +61,11 @@ compare: ## compare strategies on models and chips: table, CSV, plots (MODEL= ST
 	@$(BIN)/pyimc compare $(WORKERS) $(COMPARE)
 
 test: ## all tests, on JOBS=2 cores (K=expression picks some)
-	$(SETUP) $(SIMULATORS) verilator yosys
+	$(SETUP) $(SIMULATORS) verilator yosys cells
 	@$(PYTEST)
 
 fast: ## the tests that take seconds each; the slow ones are left out
-	$(SETUP) $(SIMULATORS) verilator yosys
+	$(SETUP) $(SIMULATORS) verilator yosys cells
 	@$(PYTEST) -m 'not slow'
 
 fidelity: ## take N=500 random float models to the golden model; each is near what was given, or refused

@@ -77,7 +77,8 @@ class PortModel:
         if self.own(self.head) and self.head["space"] == SPACES["DESTINATION"]:
             self.granted[self.head["address"]] = DESTINATION.decode(flit & (1 << 64) - 1)["room"]
             self.sent[self.head["address"]] = 0
-        self.head["address"] += 1
+        if "address" in self.head:
+            self.head["address"] += 1
         if last:
             self.head = None
 
