@@ -73,7 +73,7 @@ def test_linear_order_obeys_the_wavefront_law_and_cyclic_order_beats_it() -> Non
         split._share(found, split.Case(layer, Cut(vertical=3, order=order), 3, "row"), "layer")
         for order in ("linear", "cyclic")
     )
-    assert abs(linear - 6 / 8) < 0.01 and cyclic > 0.93, "to the last word: its drain is shared by nobody"
+    assert abs(linear - 6 / 8) < 0.015 and cyclic > 0.93, "to the last word: its drain is shared by nobody"
 
 
 def test_finished_rows_of_a_study_are_not_measured_again(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,11 +41,11 @@ def test_small_memories_are_flip_flops_and_large_ones_stay(tmp_path: Path) -> No
     little = small("fifo", tmp_path, WIDTH=8, DEPTH=4)
     large = small("fifo", tmp_path, WIDTH=8, DEPTH=1024)
     assert not little.faults and not large.faults
-    # Words, two pointers, full and empty; `synth` may double the pointer that is the memory's read address.
-    assert little.flip_flops in (4 * 8 + 2 + 2 + 2, 4 * 8 + 2 + 2 + 2 + 2)
+    # Words, two pointers, full and empty, the word that was read and one that passes it by with a flag.
+    assert 4 * 8 + 2 + 2 + 2 + 8 + 8 <= little.flip_flops <= 4 * 8 + 2 + 2 + 2 + 8 + 8 + 3
     assert little.memory_bits == 0
     assert large.memory_bits == 1024 * 8
-    assert large.flip_flops < 30
+    assert large.flip_flops < 50
 
 
 @pytest.mark.parametrize("name", sorted(BAD))
