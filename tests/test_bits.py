@@ -82,6 +82,10 @@ def test_other_places_give_the_same_values_and_cycles(tmp_path: Path) -> None:
     _python(folder, folder, "-m", "sim.cli", "validate", *RUN)
     _python(ROOT, tmp_path, "-m", "sim.cli", "sim", "--level", "cycle", *RUN)
     moved, straight = _result(folder, "rtl"), _result(tmp_path / "build", "cycle")
+    for node in straight["nodes"].values():
+        assert node.pop("values_compared") == 0, "the cycle level has no values"
+    for node in moved["nodes"].values():
+        assert node.pop("values_compared") > 0
     for figure in ("cycles_total", "latency_cycles", "nodes", "pus"):
         assert straight[figure] == moved[figure], figure
 

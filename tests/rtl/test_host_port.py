@@ -447,7 +447,7 @@ async def reset_in_mid_stream(dut: Any) -> None:
         bench.host.send(beat for _ in range(20) for beat in bench.image())
         bench.results.send(beat for _ in range(20) for beat in bench.result())
         await bench.begin()
-        await cycles(dut, rng.choice((1, 2, rng.randint(3, 40))))
+        await cycles(dut, rng.choice((1, 2, rng.randint(3, 40), rng.randint(40, 160))))
         model = bench.model
         corners.hit("in a packet", model.head is not None and not model.own(model.head))
         corners.hit("in a table", model.head is not None and model.own(model.head))

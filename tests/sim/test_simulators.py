@@ -67,7 +67,7 @@ def test_a_deadlock_is_the_same_one(workspace: Path) -> None:
 def test_verilator_from_the_command_line(workspace: Path) -> None:
     said = pyimc("validate", *TINY, "--sim", "verilator")
     assert (said.code, said.err) == (0, "")
-    assert "events and every figure of the cycle model equal the RTL's" in said.out
+    assert "words and every figure of the cycle model equal the RTL's" in said.out
     assert read_result(Path("build/digits-tiny-lblp-rtl"))["simulator"].startswith("Verilator 5.")
 
 
