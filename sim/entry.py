@@ -19,6 +19,9 @@ def main() -> int:
         return command()
     except KeyboardInterrupt:
         print("pyimc: interrupted", file=sys.stderr)
+        # CPython remembers an interrupt that came through `exec` of a text (dataclasses are made so) until the next
+        # such call ends well; if it is still remembered at exit, the process ends by the signal, without this code.
+        exec("")
         return INTERRUPTED
 
 

@@ -21,7 +21,6 @@ LAYERS = ("pyimc", "mapping", "sim", "tests")
 # Who may import a package that would tie a layer to a format, a simulator or a runtime.
 TIED = {
     "onnx": {"mapping", "sim", "tests"},
-    "onnxslim": {"mapping", "sim", "tests"},
     "onnxruntime": {"mapping", "sim", "tests"},
     "cocotb": {"sim", "tests"},
     "cocotb_tools": {"sim", "tests"},

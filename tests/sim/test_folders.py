@@ -160,6 +160,22 @@ def test_what_the_file_system_refuses_is_one_line(workspace: Path) -> None:
     )
 
 
+def _namespaces() -> bool:
+    return subprocess.run(("unshare", "-rm", "true"), check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None or not _namespaces(), reason="no mount namespaces here")
+@pytest.mark.parametrize("level", ["golden", "cycle", "rtl"])
+def test_a_file_system_that_cannot_be_written_is_one_line(workspace: Path, level: str) -> None:
+    mounted = 'mount --bind . "$PWD" && mount -o remount,ro,bind "$PWD" && cd "$PWD" && exec "$@"'
+    command = ("unshare", "-rm", "sh", "-c", mounted, "sh", *PYIMC, *DIGITS, "--level", level)
+    before = sorted(workspace.rglob("*"))
+    ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1, ended
+    assert "Read-only file system; go to a directory that you may write in, or name one with --output" in ended.stderr
+    assert sorted(workspace.rglob("*")) == before
+
+
 def test_a_pipe_that_nobody_reads_ends_it_without_a_word(workspace: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
