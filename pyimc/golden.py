@@ -3,7 +3,13 @@
 What a node computes is in the file of its kind in `pyimc/operators/`.
 """
 
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from pyimc.errors import ConfigError
 from pyimc.network import Network, Node
@@ -33,6 +39,29 @@ def run(network: Network, image: Map) -> dict[str, Map]:
     for node in network.nodes:
         values[node.output] = run_node(network, node, tuple(values[name] for name in node.inputs))
     return values
+
+
+def run_all(network: Network, images: Iterable[Map]) -> Iterator[dict[str, Map]]:
+    """Compute all tensors for image after image, as many at a time as there are cores.
+
+    A core takes a whole image: matrix products of one image on several cores leave them idle in all that is between.
+
+    Args:
+        network: A verified network.
+        images: As for `run`; taken as they are needed, so that they need not fit into memory.
+
+    Yields:
+        What `run` returns, in the order of the images.
+    """
+    cores = os.cpu_count() or 1
+    with threadpool_limits(1), ThreadPoolExecutor(cores) as pool:
+        started: deque[Future[dict[str, Map]]] = deque()
+        for image in images:
+            started.append(pool.submit(run, network, np.asarray(image)))
+            if len(started) > cores:
+                yield started.popleft().result()
+        while started:
+            yield started.popleft().result()
 
 
 def run_node(network: Network, node: Node, inputs: tuple[Map, ...]) -> Map:

@@ -272,8 +272,7 @@ def _golden(run: Run) -> list[dict[str, golden.Map]]:
     run.golden_outputs = [
         np.empty((len(run.images), *network.tensors[name].shape), np.uint8) for name in network.outputs
     ]
-    for index, image in enumerate(run.images):
-        values = golden.run(network, np.asarray(image))
+    for index, values in enumerate(golden.run_all(network, run.images)):
         for name, output in zip(network.outputs, run.golden_outputs, strict=True):
             output[index] = values[name]
         if run.level == "rtl":

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The golden model against nested loops over Python's integers, and against values worked out by hand."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -211,6 +212,24 @@ def test_an_identity_multiplier_copies_into_a_concat() -> None:
     assert np.array_equal(joined[..., 0], image[..., 0])
     assert joined[0, 0, 1] == 0
     assert joined[6, 0:8, 1].tolist() == [5, 6, 6, 7, 7, 8, 8, 9]
+
+
+def test_image_after_image_in_their_order_and_only_as_they_are_needed() -> None:
+    network = residual_network()
+    images = [random_image(network, seed) for seed in range(40)]
+    taken = []
+
+    def stream() -> Iterator[golden.Map]:
+        for index, image in enumerate(images):
+            taken.append(index)
+            yield image
+
+    found = golden.run_all(network, stream())
+    for index, values in enumerate(found):
+        assert len(taken) <= index + 2 + (os.cpu_count() or 1)
+        for name, expected in golden.run(network, images[index]).items():
+            assert np.array_equal(values[name], expected), (index, name)
+    assert len(taken) == 40
 
 
 @pytest.mark.parametrize("image", [np.zeros((4, 5, 3), np.uint8), np.zeros((5, 4, 3), np.int8)])
