@@ -4,10 +4,14 @@ Passes, each a pure function: deployment graph, smallest channels, placement, ch
 schedule, code, validation of the code.
 """
 
+from collections.abc import Mapping
+
 from mapping.actors.buffers import allocate
+from mapping.actors.graph import Graph
 from mapping.actors.plan import SETTINGS, Plan, code_of, planned_graph, read_settings
 from mapping.actors.validate import check_placement, check_program, check_schedule
-from mapping.cuts.split import read_cuts, split_network, write_cuts
+from mapping.cuts.fitting import with_fitting_parts
+from mapping.cuts.split import Cut, read_cuts, split_network, write_cuts
 from mapping.passes import rewritten
 from mapping.placement.bounds import bounds
 from mapping.placement.fixed import Fixed
@@ -61,23 +65,27 @@ def _compiled(
     settings = read_settings(asked)
     cuts = read_cuts(str(given.pop("split", "")))
     network = rewritten(network, split=lambda network: split_network(network, cuts))
-    if found.plan:
-        plan = found.plan(network, arch, given, seed, asked)
-        graph = planned_graph(network, arch, plan.cuts, plan.settings)
-    else:
-        graph = planned_graph(network, arch, {}, settings)
+
+    def placed(parts: Mapping[str, Cut]) -> tuple[Plan, Graph]:
+        fitting = rewritten(network, fit=lambda network: split_network(network, parts))
+        if found.plan:
+            plan = found.plan(fitting, arch, given, seed, asked)
+            return plan, planned_graph(fitting, arch, plan.cuts, plan.settings)
+        graph = planned_graph(fitting, arch, {}, settings)
         rows = 0 if found.proves else settings.slack_rows
         placement, _ = with_room(graph, rows, lambda graph: found.place(graph, arch, given, seed))
         if not isinstance(placement, Placement):
             raise ConfigError(
                 f"strategy {strategy}: place returned {type(placement).__name__}, must return a Placement"
             )
-        plan = Plan(placement, {}, settings)
+        return Plan(placement, {}, settings), graph
+
+    (plan, graph), parts = with_fitting_parts(network, arch, placed)
     check_placement(graph, arch, plan.placement)
     channels = allocate(graph, arch, plan.placement, plan.settings.slack_rows)
     check_schedule(graph, arch, plan.placement, channels)
     least = bounds(graph, arch)
-    effective = {**given, **plan.settings.options(), "split": write_cuts({**cuts, **plan.cuts})}
+    effective = {**given, **plan.settings.options(), "split": write_cuts({**cuts, **parts, **plan.cuts})}
     origin = Origin(
         model=network.name, strategy=strategy, options=effective, seed=seed, moved=list(plan.placement.moved),
         limit=least.limit, bounds={"load": least.load, "interval": least.interval, "latency": least.latency}

@@ -142,15 +142,15 @@ def shares(size: int, count: int) -> list[Span]:
     return list(pairwise(edges))
 
 
-def _divides(parts: int, rows: int, run: int) -> bool:
+def divides(parts: int, rows: int, run: int) -> bool:
     """Whether rows of so many elements can be cut into equal rectangles, rows before elements."""
     return run % (parts // gcd(parts, rows)) == 0
 
 
 def _check(node: Mvm, way: str, parts: int, size: str, rows: int, run: int = 1) -> None:
-    if _divides(parts, rows, run):
+    if divides(parts, rows, run):
         return
-    counts = [count for count in range(1, rows * run + 1) if _divides(count, rows, run)]
+    counts = [count for count in range(1, rows * run + 1) if divides(count, rows, run)]
     near = [max(count for count in counts if count < parts), *[count for count in counts if count > parts][:1]]
     others = " or ".join(map(str, near))
     raise ConfigError(f"option split: {node.name} has {size}, which {parts} {way} parts do not divide; {others} do")

@@ -32,11 +32,17 @@ class Placement:
 
 
 class NoRoom(CapacityError):
-    """A node that fits none of the processing units as they are filled."""
+    """A node that fits none of the processing units as they are filled.
 
-    def __init__(self, name: str, message: str) -> None:
+    Attributes:
+        name: Of the node.
+        lacking: Resources of which the nearest unit has too little left.
+    """
+
+    def __init__(self, name: str, message: str, lacking: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.name = name
+        self.lacking = lacking
 
 
 def loads(graph: Graph, arch: Arch, placement: Placement) -> dict[int, int]:
@@ -74,7 +80,7 @@ class Ledger:
         refusals = {unit: self.rooms[unit].refusal(node, needs) for unit in units}
         found = tuple(unit for unit, refusal in refusals.items() if refusal is None)
         if not found:
-            raise NoRoom(name, self._sentence(node, {unit: why for unit, why in refusals.items() if why}))
+            raise self._no_room(node, {unit: why for unit, why in refusals.items() if why})
         return found
 
     def least_loaded(self, nodes: Iterable[int]) -> int:
@@ -93,22 +99,32 @@ class Ledger:
         where = {name: node for node, names in self.hosted.items() for name in names}
         return Placement({name: where[name] for name in self.graph.nodes})
 
-    def _sentence(self, node: GraphNode, refusals: Mapping[int, Refusal]) -> str:
+    def _no_room(self, node: GraphNode, refusals: Mapping[int, Refusal]) -> NoRoom:
         """What the user is told: of the unit that comes nearest, and of planes in all."""
         if not refusals:
-            return f"node {node.name}: needs a PU of kind {node.kind}, architecture {self.arch.name} has none"
+            return NoRoom(
+                node.name, f"node {node.name}: needs a PU of kind {node.kind}, architecture {self.arch.name} has none"
+            )
         best = max(refusals, key=lambda unit: refusals[unit].met)
         shortages = refusals[best].shortages
         levers = " or ".join(dict.fromkeys(shortage.lever for shortage in shortages))
-        total = ""
-        if node.planes:
-            needed = sum(other.planes for other in self.graph.nodes.values())
-            have = len(refusals) * self.rooms[best].capacity["planes"]
-            total = f"; the network takes {needed} planes, {len(refusals)} PUs have {have}"
-        return (
+        total = "".join(self._total(node, resource, len(refusals)) for resource in self.rooms[best].capacity)
+        return NoRoom(
+            node.name,
             f"node {node.name} fits no {node.kind} PU of architecture {self.arch.name}; on the nearest, node {best}, "
-            f"{refusals[best]}{total}; use more PUs or more {levers}"
+            f"{refusals[best]}{total}; use more PUs or more {levers}",
+            tuple(shortage.resource for shortage in shortages),
         )
+
+    def _total(self, node: GraphNode, resource: str, units: int) -> str:
+        """What all nodes of a kind take of a resource and what its units have: of planes, and of what is too little."""
+        needed = sum(
+            self._demand[name].get(resource, 0) for name, other in self.graph.nodes.items() if other.kind == node.kind
+        )
+        have = units * self.rooms[self.arch.places(node.kind)[0]].capacity[resource]
+        if needed <= have and not (resource == "planes" and node.planes):
+            return ""
+        return f"; the network takes {needed} {resource}, {units} PUs have {have}"
 
 
 def retry(order: Sequence[str], attempt: Callable[[Sequence[str]], Placement]) -> Placement:

@@ -10,6 +10,8 @@ as placements are uneven), the activation memory to the largest that there is. N
 """
 
 from mapping.actors.graph import Graph, build_graph
+from mapping.cuts.fitting import fitting_cuts
+from mapping.cuts.split import split_network
 from mapping.placement.room import demand
 from pyimc.arch import Arch, arch_from_dict
 from pyimc.errors import ConfigError
@@ -25,6 +27,8 @@ RESOURCES = {
     "instructions": "instructions",
 }
 """What an actor takes, by the name in an architecture."""
+MOST = {"planes": 1024, "parameters": 32768, "instructions": 4096}
+"""Of which an architecture can have no more."""
 
 
 def sized(base: Arch, imcs: int, network: Network) -> Arch:
@@ -35,13 +39,20 @@ def sized(base: Arch, imcs: int, network: Network) -> Arch:
         CapacityError: A layer that no PU of the base can compute, however many there are.
         UnsupportedOperator: A node that no engine computes.
     """
-    graph = build_graph(network, base)
+    grown = base.model_copy(
+        update={
+            "activation_words": ACTIVATION_WORDS,
+            "parameters": MOST["parameters"],
+            "crossbar": base.crossbar.model_copy(update={"planes": MOST["planes"]}),
+        }
+    )
+    graph = build_graph(split_network(network, fitting_cuts(network, grown)), base)
     contexts = min(64, CREDIT_SLOTS // base.destinations)
     actors = sum(node.kind == "dpu" for node in graph.nodes.values())
     data = base.model_dump(mode="json")
     data |= {} if imcs == len(base.imcs) else _layout(base, imcs, fewest=max(1, -(-actors // contexts)))
     units = {"imc": imcs, "dpu": len(data["dpus"])}
-    most = {"planes": 1024, "contexts": contexts, "parameters": 32768, "instructions": 4096}
+    most = {**MOST, "contexts": contexts}
     room = {name: min(_room(graph, units, name), limit) for name, limit in most.items()}
     planes = max(base.crossbar.planes, room.pop("planes"))
     data |= {name: max(data[name], value) for name, value in room.items()}

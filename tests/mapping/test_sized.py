@@ -68,6 +68,6 @@ def test_refusals() -> None:
         with pytest.raises(ConfigError, match=f"{imcs} imc PUs"):
             sized(DEFAULT, imcs, network())
     net = Builder(1, 1, 8)
-    wide = net.finish(net.dense("wide", "x", 2048))
-    with pytest.raises(CapacityError, match="2048 output columns, a PU has 1024"):
+    wide = net.finish(net.dense("wide", "x", 1031))  # a prime: no two equal parts
+    with pytest.raises(CapacityError, match="1031 output columns, a PU has 1024"):
         sized(DEFAULT, 4, wide)
