@@ -69,6 +69,7 @@ class Arch(_Strict):
         partial_words: memory of an imc PU for accumulators from other PUs, in words.
         parameters: requantisation parameters of a PU, in output channels.
         output_columns: accumulators of an imc PU: the widest layer it can hold.
+        weight_words: weight memory of a dpu PU, for depthwise layers, in words.
         host_words: result buffer of the host port, in words.
     """
 
@@ -87,6 +88,7 @@ class Arch(_Strict):
     parameters: Annotated[int, Field(ge=8, le=32768)]
     output_columns: Annotated[int, Field(ge=8, le=65536)]
     host_words: Annotated[int, Field(ge=16, le=65535)]
+    weight_words: Annotated[int, Field(ge=2, le=16384)] = 1024
     crossbar: Crossbar
 
     @model_validator(mode="after")

@@ -165,7 +165,8 @@ SPACE_TEXT = {
     "DESTINATION": "entry context * destinations + index",
     "ENGINE": "the engine's description of the actor: ENGINE_ADDRESS",
     "PARAMETER": "PARAM_0 and PARAM_1 of every output channel: PARAMETER_ADDRESS",
-    "WEIGHT": "imc: one whole link word of offset-binary weights per entry, whole rows in order, of the plane chosen",
+    "WEIGHT": "imc: one whole link word of offset-binary weights per entry, whole rows in order, of the plane chosen; dpu: "
+    "eight int8 weights of depthwise an entry, the first one lowest",
     "COUNTER": "read only: COUNTER_0, COUNTER_1, COUNTER_2",
     "ACTOR": "read only: ACTOR_0 and ACTOR_1 of every actor: ACTOR_ADDRESS",
     "STATUS": "read only: STATUS of every actor, then PORT_STATUS of its ports: STATUS_ADDRESS",
@@ -173,7 +174,7 @@ SPACE_TEXT = {
 }
 ENTRIES = {  # what is at which entry: of a space, or of an actor in it
     "CONTROL": {"PLANE": 1},
-    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "OUTPUT": 3},
+    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "KERNEL": 2, "OUTPUT": 3},
     "PARAMETER": {"PARAM_0": 0, "PARAM_1": 1},
     "COUNTER": {"COUNTER_0": 0, "COUNTER_1": 1, "COUNTER_2": 2},
     "ACTOR": {"ACTOR_0": 0, "ACTOR_1": 1},
@@ -258,18 +259,33 @@ COLUMNS = Layout(
         Field("partial_out", 1, "", "the accumulators leave as they are, int32, without requantisation"),
     ),
 )
-OPERATIONS = {"ADD": 0, "MAX": 1, "AVERAGE": 2, "CONCAT": 3, "LUT": 4}
+OPERATIONS = {
+    "ADD": 0, "MAX": 1, "AVERAGE": 2, "CONCAT": 3, "LUT": 4, "DEPTHWISE": 5, "MUL": 6, "SUB": 7, "LARGER": 8, "SMALLER": 9,
+}
+PAIRS = ("ADD", "MUL", "SUB", "LARGER", "SMALLER")
+"""Operations on two maps, whose kernel columns are their inputs."""
 VECTOR = Layout(
     "VECTOR", ENTRY_BITS,
-    "ENGINE, dpu: the vector operation. A pixel of add and lut is a word. A pixel of concat is `run` bytes of "
-    "input 0, then WINDOW.step bytes of input 1: their channels, or a row of each.",
+    "ENGINE, dpu: the vector operation. A pixel of lut and of two maps is a word, but with `broadcast`. A pixel of concat is "
+    "`run` bytes of input 0, then WINDOW.step bytes of input 1: their channels, or a row of each.",
     (
-        Field("operation", 3, "", "0 add, 1 max pool, 2 average pool, 3 concat, 4 lut"),
+        Field("operation", 4, "", "0 add, 1 max pool, 2 average pool, 3 concat, 4 lut, 5 depthwise; of two maps: 6 mul, 7 sub, "
+              "8 larger, 9 smaller"),
         Field("zero_point_0", 8, "", "zero point of input 0"),
         Field("zero_point_1", 8, "", "zero point of input 1"),
         Field("shift", 6, "bits", "right shift with rounding, 1..62"),
-        Field("kernel_columns", 8, "columns", "Kw; add: 2, its inputs"),
+        Field("kernel_columns", 8, "columns", "Kw; of two maps: 2, the inputs"),
         Field("repeat", 8, "pixels", "further output pixels that a window gives"),
+        Field("broadcast", 1, "", "of two maps: input 1 is one pixel, which every pixel of input 0 meets"),
+    ),
+)
+KERNEL = Layout(
+    "KERNEL", ENTRY_BITS,
+    "ENGINE, dpu: the weights of depthwise, in words: kernel row by kernel row, pixel by pixel, `pixel` words each.",
+    (
+        Field("weights", 16, "word", "first word of the weight memory"),
+        Field("row", 16, "words", "of a kernel row, Kw * pixel"),
+        Field("pixel", 16, "words", "of a kernel pixel, ceil(C / lanes)"),
     ),
 )
 OUTPUT = Layout(
@@ -283,7 +299,7 @@ OUTPUT = Layout(
     ),
 )
 ENGINE_IMC = (WINDOW, TILES, COLUMNS, OUTPUT)
-ENGINE_DPU = (WINDOW, VECTOR, OUTPUT)
+ENGINE_DPU = (WINDOW, VECTOR, KERNEL, OUTPUT)
 
 
 def channel_entry(context: int, port: int) -> int:
@@ -297,15 +313,15 @@ def engine_entry(context: int, layout: Layout) -> int:
 
 
 PARAM_0 = Layout(
-    "PARAM_0", ENTRY_BITS, "PARAMETER: imc, of an output channel.",
+    "PARAM_0", ENTRY_BITS, "PARAMETER: imc, and dpu for depthwise, of an output channel.",
     (
         Field("bias", 32, "", "added to the exact dot product", signed=True),
         Field("shift", 6, "bits", "right shift with rounding, 1..62"),
     ),
 )
 PARAM_1 = Layout(
-    "PARAM_1", ENTRY_BITS, "PARAMETER: imc, of an output channel; dpu: entry n is of input n (add, concat) or of n valid "
-    "pixels (average pool; max pool and lut use 1).",
+    "PARAM_1", ENTRY_BITS, "PARAMETER: imc, and dpu for depthwise, of an output channel; dpu: entry n is of input n (add, sub, "
+    "concat) or of n valid pixels (average pool; all others use 1).",
     (Field("multiplier", 31, "", "of the requantisation"),),
 )
 STATUS = Layout(
@@ -344,7 +360,7 @@ ADDRESSES = (
     LUT_ADDRESS,
 )
 TABLES = (
-    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, OUTPUT, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
+    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, KERNEL, OUTPUT, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
     STATUS, PORT_STATUS,
 )
 LAYOUTS = (OPCODE_LAYOUT, FIRE, LOOP, HALT, *PACKETS, *ADDRESSES, *TABLES)

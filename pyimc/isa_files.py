@@ -30,7 +30,7 @@ def verilog_header() -> str:
     lines += [f"`define IMC_OP_{layout.name} 4'd{code}" for code, layout in sorted(isa.INSTRUCTIONS.items())]
     lines += [f"`define IMC_KIND_{name} 4'd{code}" for name, code in isa.KINDS.items()]
     lines += [f"`define IMC_SPACE_{name} 4'd{code}" for name, code in isa.SPACES.items()]
-    lines += [f"`define IMC_OPERATION_{name} 3'd{code}" for name, code in isa.OPERATIONS.items()]
+    lines += [f"`define IMC_OPERATION_{name} 4'd{code}" for name, code in isa.OPERATIONS.items()]
     lines += [f"`define IMC_MEMORY_{name.upper()} 2'd{code}" for name, code in isa.MEMORIES.items()]
     for space, names in isa.ENTRIES.items():
         bits = _entry_bits(space)

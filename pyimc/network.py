@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pyimc.operators.add import Add as Add
 from pyimc.operators.concat import Concat as Concat
+from pyimc.operators.depthwise import Depthwise as Depthwise
 from pyimc.operators.lut import Lut as Lut
 from pyimc.operators.mvm import Mvm as Mvm
 from pyimc.operators.mvm import Part as Part

@@ -47,6 +47,8 @@ class Actor:
         planes: Its crossbar planes (0 for dpu).
         parameter: Its first entry in the unit's parameters, in channels.
         parameters: Its parameter entries, in channels.
+        weight: Its first word of the weight memory (dpu).
+        weights: Its words there, which depthwise layers have.
         cycles: What the compiler expects its engine to take per image, in cycles.
     """
 
@@ -63,6 +65,8 @@ class Actor:
     parameter: int
     parameters: int
     cycles: int
+    weight: int = 0
+    weights: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class PuImage:
 
     Attributes:
         stream: Instructions of all its actors, 128 bits each.
-        tables: CONTEXT, CHANNEL, DESTINATION and ENGINE entries.
+        tables: CONTEXT, CHANNEL, DESTINATION and ENGINE entries, LUT and WEIGHT of a dpu.
         parameters: uint64 [channels, 2], PARAM_0 and PARAM_1.
         weights: uint8 [planes, rows, columns], offset-binary; no planes on a dpu.
     """
@@ -189,7 +193,7 @@ class Program:
 
 
 def table_writes(program: Program, node: int) -> list[TableWrite]:
-    """Every table entry that configures one node, weights excepted: instructions, tables, parameters.
+    """Every table entry that configures one node, planes excepted: instructions, tables, parameters.
 
     Args:
         program: A Program.

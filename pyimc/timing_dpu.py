@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from pyimc.isa import OPERATIONS
+from pyimc.isa import OPERATIONS, PAIRS
 
 LATENCY_CYCLES = 9
 """From the last slot of a chunk to the cycle in which a word that it completes is on the output."""
@@ -25,6 +25,7 @@ class Walk:
         row_bytes: Bytes of an input row, without padding.
         kernel_columns: Width of the window in pixels.
         repeat: Further output pixels that a window gives.
+        broadcast: Of two maps: input 1 is one pixel, which every pixel of input 0 meets.
     """
 
     operation: int
@@ -33,6 +34,12 @@ class Walk:
     row_bytes: int
     kernel_columns: int = 1
     repeat: int = 0
+    broadcast: bool = False
+
+    @property
+    def pair(self) -> bool:
+        """It reads two maps at once: its kernel columns are its inputs."""
+        return self.operation in (OPERATIONS[name] for name in PAIRS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +86,8 @@ def _chunks(walk: Walk, lanes: int, pixel: int, x0: int, rows: int) -> Iterator[
         parts = [(run, [pixel * run]) for run in (walk.run, walk.step)]
     else:
         x = x0 + pixel // (walk.repeat + 1) * walk.step
-        apart = 0 if walk.operation == OPERATIONS["ADD"] else walk.run  # the columns of add are its inputs
-        parts = [(walk.run, [x + column * apart for column in range(walk.kernel_columns)])]
+        taps = [x, 0 if walk.broadcast else x] if walk.pair else range(x, x + walk.kernel_columns * walk.run, walk.run)
+        parts = [(walk.run, [*taps])]
     for run, taps in parts:
         for chunk in range(0, run, lanes):
             count = min(lanes, run - chunk)

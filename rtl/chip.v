@@ -28,6 +28,7 @@ module chip #(
     parameter ADCS = 32,
     parameter DAC = 1,
     parameter ACCUMULATORS = 1024,
+    parameter WEIGHTS = 1024,
     parameter HOST_WORDS = 256
 ) (
     input  wire            clk,
@@ -116,7 +117,8 @@ module chip #(
                 pu #(
                     .KIND(KINDS[4*n +: 4]), .WORD(WORD), .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS),
                     .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARTIALS(PARTIALS), .PARAMETERS(PARAMETERS),
-                    .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ACCUMULATORS(ACCUMULATORS)
+                    .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC),
+                    .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS)
                 ) u_pu (
                     .clk(clk), .rst(rst), .node(NODE), .run(run), .now(now),
                     .s_data(down_data[n*WORD +: WORD]), .s_last(down_last[n]), .s_valid(down_valid[n]),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// dpu_engine - the digital vector engine of a PU: what layers without weights do.
+// dpu_engine - the digital vector engine of a PU: layers without weights, and depthwise convolutions.
 //
-// Layers without weights run here while the crossbars convolve; the shell around it is that of imc_engine.
+// They run here while the crossbars convolve; the shell around it is that of imc_engine.
 //
 //     issue -> vector_fetch -> slots -> vector_unit -> chunks -> packer -> m_*
 //                  | mem_addr    mem_data ^
@@ -17,7 +17,8 @@ module dpu_engine #(
     parameter WORD = 128,
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4,
-    parameter PARAMETERS = 4096        // multipliers
+    parameter PARAMETERS = 4096,       // output channels, multipliers
+    parameter WEIGHTS = 1024           // words of weights
 ) (
     input  wire                clk,
     input  wire                rst,
@@ -68,6 +69,9 @@ module dpu_engine #(
     wire                slot_emit;
     wire [LB:0]         slot_bytes;
     wire                slot_last;
+    wire [15:0]         slot_count;
+    wire [15:0]         slot_channel;
+    wire [15:0]         slot_weight;
 
     wire [WORD-1:0]     chunk_data;
     wire [LB:0]         chunk_bytes;
@@ -90,16 +94,20 @@ module dpu_engine #(
         .done(done), .mem_en(mem_en), .mem_addr(mem_addr),
         .m_valid(slot_valid), .m_ctx(slot_ctx), .m_inside(slot_inside), .m_low(slot_low), .m_high(slot_high),
         .m_offset(slot_offset), .m_side(slot_side), .m_first(slot_first), .m_final(slot_final), .m_emit(slot_emit),
-        .m_bytes(slot_bytes), .m_last(slot_last)
+        .m_bytes(slot_bytes), .m_last(slot_last),
+        .m_count(slot_count), .m_channel(slot_channel), .m_weight(slot_weight)
     );
 
-    vector_unit #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS)) u_unit (
+    vector_unit #(
+        .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .WEIGHTS(WEIGHTS)
+    ) u_unit (
         .clk(clk), .rst(rst), .step(step),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
         .mem_data(mem_data),
         .s_valid(slot_valid), .s_ctx(slot_ctx), .s_inside(slot_inside), .s_low(slot_low), .s_high(slot_high),
         .s_offset(slot_offset), .s_side(slot_side), .s_first(slot_first), .s_final(slot_final), .s_emit(slot_emit),
         .s_bytes(slot_bytes), .s_last(slot_last),
+        .s_count(slot_count), .s_channel(slot_channel), .s_weight(slot_weight),
         .m_data(chunk_data), .m_bytes(chunk_bytes), .m_ctx(chunk_ctx), .m_last(chunk_last),
         .m_valid(chunk_valid), .m_ready(chunk_ready),
         .busy(unit_busy)

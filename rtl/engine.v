@@ -23,7 +23,8 @@ module engine #(
     parameter PLANES = 40,
     parameter ADCS = 32,
     parameter DAC = 1,
-    parameter ACCUMULATORS = 1024
+    parameter ACCUMULATORS = 1024,
+    parameter WEIGHTS = 1024
 ) (
     input  wire                                      clk,
     input  wire                                      rst,
@@ -114,7 +115,8 @@ module engine #(
                 .WORD(WORD),
                 .CONTEXTS(CONTEXTS),
                 .CTX_BITS(CTX_BITS),
-                .PARAMETERS(PARAMETERS)
+                .PARAMETERS(PARAMETERS),
+                .WEIGHTS(WEIGHTS)
             ) u_engine (
                 .clk(clk),
                 .rst(rst),

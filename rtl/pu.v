@@ -26,7 +26,8 @@ module pu #(
     parameter PLANES = 40,
     parameter ADCS = 32,
     parameter DAC = 1,
-    parameter ACCUMULATORS = 1024
+    parameter ACCUMULATORS = 1024,
+    parameter WEIGHTS = 1024
 ) (
     input  wire            clk,
     input  wire            rst,
@@ -128,7 +129,7 @@ module pu #(
     endgenerate
     engine #(
         .KIND(KIND), .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ROWS(ROWS),
-        .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ACCUMULATORS(ACCUMULATORS)
+        .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS)
     ) u_engine (
         .clk(clk), .rst(rst), .node(node),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),

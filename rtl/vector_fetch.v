@@ -3,8 +3,9 @@
 //
 // It turns every kind of firing into one stream of slots for the vector unit. A slot is one memory read, or a
 // kernel column outside the image. For each pixel, chunk of LANES channels, kernel row inside the image and kernel
-// column: 1 slot, or 2 when the chunk's bytes straddle two words. Add has a kernel of 2 columns, which are its
-// inputs. Concat takes turns: its pixel is `run` bytes of input 0, then WINDOW.step bytes of input 1.
+// column: 1 slot, or 2 when the chunk's bytes straddle two words. Operations on two maps have a kernel of 2 columns, which
+// are their inputs; with `broadcast`, input 1 is one pixel. Concat takes turns: its pixel is `run` bytes of input 0,
+// then WINDOW.step bytes of input 1. A slot says where the weights of depthwise are, too: KERNEL.
 //
 // Timing: issued in cycle 0, slots in cycles 1..slots, `done` with the last of them, issue_ready again in slots + 1.
 // Cycles in which `step` is low (back-pressure) do not count. A slot's mem_data arrives with its m_* fields.
@@ -56,7 +57,10 @@ module vector_fetch #(
     output reg                     m_final,       // ends it
     output reg                     m_emit,        // its result completes an output chunk of
     output reg  [$clog2(WORD/8):0] m_bytes,       // this many bytes,
-    output reg                     m_last         // the last of the firing
+    output reg                     m_last,        // the last of the firing
+    output reg  [15:0]             m_count,       // reads of the accumulation up to this one, straddling ones once
+    output reg  [15:0]             m_channel,     // of the chunk's first byte in its pixel
+    output wire [15:0]             m_weight       // word of the weight memory
 );
 
     localparam LANES = WORD / 8;
@@ -74,12 +78,16 @@ module vector_fetch #(
 
     // Tables, by context.
     reg [`IMC_ENTRY_BITS-1:0] window_mem [0:CONTEXTS-1];
-    reg [17:0] vector_mem [0:CONTEXTS-1];          // repeat, kernel columns, concat, add
+    reg [19:0] vector_mem [0:CONTEXTS-1];          // broadcast, repeat, kernel columns, concat, each, pair
+    reg [47:0] kernel_mem [0:CONTEXTS-1];          // weights, row, pixel
 
     wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
     wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
-    wire cfg_add    = cfg_data[`IMC_VECTOR_OPERATION] == `IMC_OPERATION_ADD;
-    wire cfg_concat = cfg_data[`IMC_VECTOR_OPERATION] == `IMC_OPERATION_CONCAT;
+    wire [`IMC_VECTOR_OPERATION_BITS-1:0] cfg_op = cfg_data[`IMC_VECTOR_OPERATION];
+    wire cfg_each   = cfg_op == `IMC_OPERATION_ADD || cfg_op == `IMC_OPERATION_SUB;
+    wire cfg_pair   = cfg_each || cfg_op == `IMC_OPERATION_MUL || cfg_op == `IMC_OPERATION_LARGER
+                      || cfg_op == `IMC_OPERATION_SMALLER;
+    wire cfg_concat = cfg_op == `IMC_OPERATION_CONCAT;
 
     always @(posedge clk)
         if (cfg_engine) begin
@@ -87,14 +95,21 @@ module vector_fetch #(
                 window_mem[cfg_ctx] <= cfg_data;
             if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_VECTOR)
                 vector_mem[cfg_ctx] <= {
-                    cfg_data[`IMC_VECTOR_REPEAT], cfg_data[`IMC_VECTOR_KERNEL_COLUMNS], cfg_concat, cfg_add
+                    cfg_data[`IMC_VECTOR_BROADCAST], cfg_data[`IMC_VECTOR_REPEAT],
+                    cfg_data[`IMC_VECTOR_KERNEL_COLUMNS], cfg_concat, cfg_each, cfg_pair
+                };
+            if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_KERNEL)
+                kernel_mem[cfg_ctx] <= {
+                    cfg_data[`IMC_KERNEL_WEIGHTS], cfg_data[`IMC_KERNEL_ROW], cfg_data[`IMC_KERNEL_PIXEL]
                 };
         end
 
     // The firing.
     reg                active_q;
     reg [CTX_BITS-1:0] ctx_q;
-    reg                add_q;
+    reg                pair_q;       // of two maps
+    reg                each_q;       // whose inputs are accumulated one by one
+    reg                broadcast_q;
     reg                concat_q;
     reg [15:0]         step_q;
     reg [15:0]         row_bytes_q;
@@ -109,6 +124,12 @@ module vector_fetch #(
     reg [7:0]          rows_q;
     reg [7:0]          columns_q;
     reg [7:0]          repeat_q;
+    reg [15:0]         weights_q;    // the weights of kernel row `top`, from the second slot on; in the first:
+    reg                fresh_q;      // they start at kernel_q, and `row_weights_q` is a kernel row
+    reg [15:0]         kernel_q;
+    reg [15:0]         row_weights_q;
+    reg [6:0]          top_q;
+    reg [15:0]         pixel_weights_q;  // words from one kernel pixel to the next
 
     // Where it stands.
     reg                side_q;       // concat: input 1
@@ -126,23 +147,25 @@ module vector_fetch #(
     reg [7:0]          columns_left_q;
     reg                first_q;      // no tap of the chunk is done
     reg                second_q;     // second read of two
+    reg [15:0]         chunk_weight_q;   // words from weights_q to the first of the chunk,
+    reg [15:0]         weight_q;         // to that of the slot
 
     // The slot.
+    wire last_column = columns_left_q == 8'd1;
+    wire side        = pair_q ? last_column : side_q;
     wire        inside   = tap_q < {4'd0, row_bytes_q};
     wire        partial  = left_q < LANES_16;
     wire [LB:0] bytes    = partial ? {1'b0, left_q[LB-1:0]} : LANES_16[LB:0];
-    wire [15:0] place    = tap_q[15:0] + chunk_q;
+    wire [15:0] place    = (broadcast_q && side ? 16'd0 : tap_q[15:0]) + chunk_q;
     wire [LB:0] reach    = {1'b0, place[LB-1:0]} + bytes - 1'b1;
     wire        two      = inside && reach[LB];   // straddles two words
     wire        split    = two && !second_q;
     wire [16:0] row_sum  = {1'b0, row_q} + {1'b0, stride_q};
     wire [15:0] next_row = row_sum[15:0] - ((row_sum >= end_0_q) ? size_0_q : 16'd0);
 
-    wire last_column = columns_left_q == 8'd1;
     wire last_row    = rows_left_q == 8'd1;
     wire last_chunk  = left_q <= LANES_16;
     wire last_tap    = last_column && last_row;
-    wire side        = add_q ? last_column : side_q;
     wire last_pixel  = pixels_left_q == 12'd1 && side_q == concat_q;
     wire go          = active_q && step;
 
@@ -163,15 +186,16 @@ module vector_fetch #(
 
     wire        accept = issue_valid && issue_ready;
     wire [`IMC_ENTRY_BITS-1:0] window = window_mem[issue_ctx];
-    wire [17:0] vector = vector_mem[issue_ctx];
+    wire [19:0] vector = vector_mem[issue_ctx];
     wire [`IMC_FIRE_X0_BITS-1:0] x0 = issue_instr[`IMC_FIRE_X0];
     wire [7:0]  rows   = {1'b0, issue_instr[`IMC_FIRE_ROWS]};
 
     always @(posedge clk)
         if (accept) begin
             ctx_q          <= issue_ctx;
-            add_q          <= vector[0];
-            concat_q       <= vector[1];
+            {broadcast_q, repeat_q, columns_q, concat_q, each_q, pair_q} <= vector;
+            {kernel_q, row_weights_q, pixel_weights_q} <= kernel_mem[issue_ctx];
+            top_q          <= issue_instr[`IMC_FIRE_TOP];
             step_q         <= window[`IMC_WINDOW_STEP];
             row_bytes_q    <= window[`IMC_WINDOW_ROW_BYTES];
             stride_q       <= window[`IMC_WINDOW_ROW_WORDS];
@@ -183,8 +207,6 @@ module vector_fetch #(
             end_1_q        <= {1'b0, issue_base_1} + {1'b0, issue_size_1};
             size_1_q       <= issue_size_1;
             rows_q         <= rows;
-            columns_q      <= vector[9:2];
-            repeat_q       <= vector[17:10];
             side_q         <= 1'b0;
             run_q          <= window[`IMC_WINDOW_RUN];
             other_run_q    <= window[`IMC_WINDOW_STEP];
@@ -195,17 +217,24 @@ module vector_fetch #(
             left_q         <= window[`IMC_WINDOW_RUN];
             row_q          <= issue_head_0;
             pixels_left_q  <= issue_instr[`IMC_FIRE_PIXELS];
-            repeats_left_q <= vector[17:10];
+            repeats_left_q <= vector[18:11];
             rows_left_q    <= rows;
-            columns_left_q <= vector[9:2];
+            columns_left_q <= vector[10:3];
             first_q        <= 1'b1;
             second_q       <= 1'b0;
+            chunk_weight_q <= 16'd0;
+            weight_q       <= 16'd0;
+            fresh_q        <= 1'b1;
         end else if (go) begin
             second_q <= split;
+            fresh_q  <= 1'b0;
+            if (fresh_q)
+                weights_q <= kernel_q + {9'd0, top_q} * row_weights_q;
             if (!split) begin
                 first_q        <= last_tap;
                 columns_left_q <= last_column ? columns_q : columns_left_q - 8'd1;
-                tap_q          <= last_column ? x_q : tap_q + {4'd0, add_q ? 16'd0 : run_q};
+                tap_q          <= last_column ? x_q : tap_q + {4'd0, pair_q ? 16'd0 : run_q};
+                weight_q       <= weight_q + pixel_weights_q;
                 if (last_column) begin
                     rows_left_q <= last_row ? rows_q : rows_left_q - 8'd1;
                     row_q       <= last_row ? head_0_q : next_row;
@@ -213,6 +242,8 @@ module vector_fetch #(
                 if (last_tap) begin
                     chunk_q <= last_chunk ? 16'd0 : chunk_q + LANES_16;
                     left_q  <= last_chunk ? next_run : left_q - LANES_16;
+                    chunk_weight_q <= last_chunk ? 16'd0 : chunk_weight_q + 16'd1;
+                    weight_q       <= last_chunk ? 16'd0 : chunk_weight_q + 16'd1;
                 end
                 if (last_tap && last_chunk) begin
                     side_q         <= concat_q && !side_q;
@@ -227,6 +258,10 @@ module vector_fetch #(
                 end
             end
         end
+
+    wire starts = first_q || each_q;
+    reg [15:0] weight_slot_q;
+    assign m_weight = weights_q + weight_slot_q;
 
     wire turn  = accept || done || rst;
     wire moves = (step && (active_q || m_valid)) || rst;
@@ -245,11 +280,15 @@ module vector_fetch #(
                 m_high   <= second_q;
                 m_offset <= place[LB-1:0];
                 m_side   <= side;
-                m_first  <= first_q || add_q;
-                m_final  <= !split && (last_tap || add_q);
+                m_first  <= starts;
+                m_final  <= !split && (last_tap || each_q);
                 m_emit   <= !split && last_tap;
                 m_bytes  <= bytes;
                 m_last   <= last_chunk && last_pixel;
+                m_channel <= chunk_q;
+                weight_slot_q <= weight_q;
+                if (!split)
+                    m_count <= (starts ? 16'd0 : m_count) + {15'd0, inside};
             end
             if (rst)
                 m_valid <= 1'b0;

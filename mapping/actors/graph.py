@@ -32,6 +32,7 @@ class GraphNode:
         planes: Crossbar planes that it takes.
         parameters: Parameter entries that it takes, in channels, rounded up to whole words.
         instructions: Length of its stream.
+        weight_words: Words that it takes of the weight memory of a vector engine.
         weights: Digest of its weight matrix: nodes with equal ones share their planes on a processing unit.
     """
 
@@ -45,6 +46,7 @@ class GraphNode:
     planes: int
     parameters: int
     instructions: int
+    weight_words: int = 0
     weights: str = ""
 
 
@@ -223,5 +225,6 @@ def _graph_node(network: Network, node: Node, asked: Task, arch: Arch, grain: Gr
         planes=asked.plane_count(arch),
         parameters=arch.words(asked.parameter_count) * arch.lanes,
         instructions=stream_length(firings, per_row),
+        weight_words=asked.weight_words(arch),
         weights=asked.digest(),
     )

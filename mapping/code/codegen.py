@@ -75,6 +75,8 @@ def _actors(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Chan
                 planes=windows.planes,
                 parameter=windows.parameter,
                 parameters=node.parameters,
+                weight=windows.weight,
+                weights=node.weight_words,
                 cycles=node.cycles,
             )
     return {name: actors[name] for name in graph.nodes}
@@ -98,7 +100,7 @@ def _image(graph: Graph, arch: Arch, actors: dict[str, Actor], channels: tuple[C
             planes.append(node.task.planes(arch))
     # Unused contexts are written too, so that no actor of an earlier Program stays active.
     tables += [(isa.SPACES["CONTEXT"], context, 0) for context in range(len(hosted), arch.contexts)]
-    order = [isa.SPACES[name] for name in ("ENGINE", "LUT", "CHANNEL", "DESTINATION", "CONTEXT")]
+    order = [isa.SPACES[name] for name in ("ENGINE", "LUT", "WEIGHT", "CHANNEL", "DESTINATION", "CONTEXT")]
     tables.sort(key=lambda entry: (order.index(entry[0]), entry[1]))
     return PuImage(tuple(stream), tuple(tables), np.concatenate(parameters), np.concatenate(planes))
 
@@ -181,10 +183,15 @@ def _actor_tables(
     task = graph.nodes[actor.name].task
     for layout, value in task.entries(arch, actor):
         yield isa.SPACES["ENGINE"], isa.engine_entry(actor.context, layout), value
-    table = task.table()
-    for entry in range(len(table) // 8):
-        value = int.from_bytes(table[8 * entry : 8 * entry + 8], "little")
+    for entry, value in enumerate(_eights(task.table())):
         yield isa.SPACES["LUT"], isa.LUT_ADDRESS.encode(context=actor.context, eight=entry), value
+    for entry, value in enumerate(_eights(task.weight_bytes(arch)), actor.weight * arch.lanes // 8):
+        yield isa.SPACES["WEIGHT"], entry, value
+
+
+def _eights(data: bytes) -> Iterator[int]:
+    """Table entries of eight bytes each, the first one lowest."""
+    return (int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8))
 
 
 def _parameters(node: GraphNode) -> NDArray[np.uint64]:

@@ -34,12 +34,14 @@ class Windows:
         planes: Planes, one after the other.
         parameter: First parameter, in channels.
         instruction: First instruction.
+        weight: First word of the weight memory of a vector engine.
     """
 
     plane: int
     planes: int
     parameter: int
     instruction: int
+    weight: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def demand(graph: Graph, name: str) -> dict[str, int]:
     found = {
         "planes": node.planes,
         "partial words": words[True],
+        "weight words": node.weight_words,
         "activation words": words[False],
         "contexts": 1,
         "parameter channels": node.parameters,
@@ -131,7 +134,8 @@ class Room:
         if refusal:
             return refusal
         plane = self._planes.get(node.weights, self.used["planes"]) if node.planes else 0
-        windows = Windows(plane, node.planes, self.used["parameter channels"], self.used["instructions"])
+        weight = self.used.get("weight words", 0)
+        windows = Windows(plane, node.planes, self.used["parameter channels"], self.used["instructions"], weight)
         for resource, need in needs.items():
             self.used[resource] += self._needed(node, resource, need)
         if node.weights:

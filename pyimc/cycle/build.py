@@ -264,7 +264,8 @@ def _engine(program: Program, chip: Chip, row: int, layout: Layout, fields: dict
             A_COLUMN_BYTES=PARTIAL_BYTES if fields["partial_out"] else 1,
         )  # fmt: skip
     elif layout is isa.VECTOR:
-        chip.write(row, A_ADD=fields["operation"] == isa.OPERATIONS["ADD"], A_REPEAT=fields["repeat"])
+        pair = fields["operation"] in (isa.OPERATIONS[name] for name in isa.PAIRS)
+        chip.write(row, A_PAIR=pair, A_BROADCAST=fields["broadcast"], A_REPEAT=fields["repeat"])
         chip.write(row, A_CONCAT=fields["operation"] == isa.OPERATIONS["CONCAT"])
         chip.write(row, A_KERNEL_COLUMNS=fields["kernel_columns"])
     elif layout is isa.OUTPUT:

@@ -21,7 +21,9 @@ def next_chunk(s: Table, u: int, row: int) -> None:
         slots += 1
         if 0 <= tap < row_bytes and (tap + chunk) % lanes + size > lanes:
             slots += 1
-        if not s[row + A_ADD]:  # whose columns are its inputs
+        if s[row + A_BROADCAST]:
+            tap = 0
+        elif not s[row + A_PAIR]:  # whose columns are its inputs
             tap += run
     s[u + P_CHUNK_BYTES] = size
     s[u + P_SLOTS_LEFT] = slots * s[u + P_ROWS]

@@ -57,6 +57,10 @@ class Room(Protocol):
     def parameter(self) -> int:
         """First entry in the parameters."""
 
+    @property
+    def weight(self) -> int:
+        """First word in the weight memory of a vector engine."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task(ABC):
@@ -87,6 +91,16 @@ class Task(ABC):
 
     def table(self) -> bytes:
         """What its firings look up, 256 bytes; empty if nothing."""
+        return b""
+
+    def weight_words(self, arch: Arch) -> int:
+        """Words that it takes of the weight memory of a vector engine."""
+        del arch
+        return 0
+
+    def weight_bytes(self, arch: Arch) -> bytes:
+        """Their contents."""
+        del arch
         return b""
 
     def plane_count(self, arch: Arch) -> int:

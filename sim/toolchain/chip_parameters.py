@@ -30,6 +30,7 @@ def chip_parameters(arch: Arch) -> dict[str, int]:
         "ADCS": arch.crossbar.adcs,
         "DAC": arch.crossbar.dac_bits,
         "ACCUMULATORS": arch.output_columns,
+        "WEIGHTS": arch.weight_words,
         "HOST_WORDS": arch.host_words,
     }
 

@@ -16,12 +16,12 @@ from pyimc.network import Add, Concat, Lut, Pool, Resize
 from pyimc.timing_dpu import timeline
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start, until
 from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
-from tests.rtl.vector_layer import MODES, PARAMS_PER_ACTOR, Actor, Firing, Node
+from tests.rtl.vector_layer import MODES, PARAMS_PER_ACTOR, WEIGHTS_PER_ACTOR, Actor, Firing, Node
 
 SHAPES = [
-    {"WORD": 64, "CONTEXTS": 3, "CTX_BITS": 2, "PARAMETERS": 75},
-    {"WORD": 128, "CONTEXTS": 16, "CTX_BITS": 4, "PARAMETERS": 512},
-    {"WORD": 256, "CONTEXTS": 1, "CTX_BITS": 1, "PARAMETERS": 33},
+    {"WORD": 64, "CONTEXTS": 3, "CTX_BITS": 2, "PARAMETERS": 512, "WEIGHTS": 200},
+    {"WORD": 128, "CONTEXTS": 16, "CTX_BITS": 4, "PARAMETERS": 1024, "WEIGHTS": 1024},
+    {"WORD": 256, "CONTEXTS": 1, "CTX_BITS": 1, "PARAMETERS": 128, "WEIGHTS": 63},
 ]
 ROUNDS = 150
 CORNERS = (
@@ -49,6 +49,8 @@ CORNERS = (
     "resize: another window in the same pixel's place",
     "resize: part of a row",
     "row ends within a word",
+    "depthwise: large accumulators",
+    "depthwise: top padding",
 )
 
 
@@ -148,9 +150,12 @@ def make_actors(dut: Any, rng: random.Random, corners: Corners) -> list[Actor]:
     modes = rng.sample((*MODES, "lut"), k=3)
     corners.hit("two tables", modes.count("lut") > 1)
     chosen = rng.sample(range(contexts), min(3, contexts))
-    params = int(dut.PARAMETERS.value)
+    params, weights, lanes = int(dut.PARAMETERS.value), int(dut.WEIGHTS.value), len(dut.m_data) // 8
+    room = (PARAMS_PER_ACTOR + lanes) // lanes * lanes
     return [
-        Actor(ctx, len(dut.m_data) // 8, params - (n + 1) * PARAMS_PER_ACTOR, rng, corners, modes[n])
+        Actor(
+            ctx, lanes, params - (n + 1) * room, weights - (n + 1) * (WEIGHTS_PER_ACTOR + 3), rng, corners, modes[n]
+        )  # fmt: skip
         for n, ctx in enumerate(chosen)
     ]
 
@@ -213,7 +218,7 @@ async def idle_between_firings(dut: Any) -> None:
 def directed(dut: Any, node: Node, channels: int, size: tuple[int, int]) -> Actor:
     """An actor that does what is said, in context 0."""
     mode = node.mode if isinstance(node, Pool) else "lut"
-    actor = Actor(0, len(dut.m_data) // 8, 0, seeded("directed"), Corners(), mode)
+    actor = Actor(0, len(dut.m_data) // 8, 0, 0, seeded("directed"), Corners(), mode)
     actor.node, actor.channels, actor.parameters = node, channels, 0
     actor.height, actor.width = size
     if not isinstance(node, Lut | Resize):
@@ -383,4 +388,8 @@ def test_illegal_parameters_are_refused() -> None:
     for shape in ({"CONTEXTS": 17}, {"CONTEXTS": 0}, {"CTX_BITS": 15}):
         assert_refused("dpu_engine", shape, "vector_fetch_CONTEXTS_must_fit_CTX_BITS_of_1_to_14")
     assert_refused("lut", {"LANES": 0}, "lut_LANES_and_TABLE_BITS_must_be_at_least_1")
-    assert_refused("dpu_engine", {"PARAMETERS": 1}, "vector_unit_PARAMETERS_must_be_at_least_2")
+    for parameters in (1, 24):
+        assert_refused("dpu_engine", {"PARAMETERS": parameters}, "channel_memory_PARAMETERS_must_be_a_multiple_of_LANES")
+    for weights in (1, 65536):
+        assert_refused("dpu_engine", {"WEIGHTS": weights}, "weight_memory_WORD_must_be_64_times_a_power_of_two")
+    assert_refused("lane_sums", {"LANES": 0}, "lane_sums_LANES_must_be_at_least_1")

@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.golden import run_node
-from pyimc.isa import OPERATIONS, OUTPUT, PARAM_1, SPACES, VECTOR, WINDOW, engine_entry, fire
-from pyimc.network import Add, Concat, Lut, Network, Pool, Resize, TensorType, window_shape
+from pyimc.isa import KERNEL, OPERATIONS, OUTPUT, PARAM_0, PARAM_1, SPACES, VECTOR, WINDOW, engine_entry, fire
+from pyimc.network import Add, Concat, Depthwise, Lut, Network, Pads, Pool, Resize, TensorType, window_shape
+from pyimc.tensors import Pair
 from pyimc.timing_dpu import LATENCY_CYCLES, Timeline, Walk, timeline
 from tests.rtl.bench import Corners
 
 MEMORY = 1 << 16
-MODES = ("add", "max", "average", "concat channels", "concat columns", "lut", "resize")
-PARAMS_PER_ACTOR = 25  # kernels have up to 20 pixels
+MODES = ("add", "max", "average", "concat channels", "concat columns", "lut", "resize", "depthwise")
+PARAMS_PER_ACTOR = 96  # kernels have up to 20 pixels, depthwise up to 2.5 words of channels
+WEIGHTS_PER_ACTOR = 20 * 3
 
-Node = Add | Pool | Concat | Lut | Resize
+Node = Add | Pool | Concat | Lut | Resize | Depthwise
 
 
 @dataclass
@@ -41,10 +43,13 @@ def output_kind(node: Node, inputs: list[TensorType]) -> TensorType:
 class Actor:
     """A random node in one context; makes random firings of it."""
 
-    def __init__(self, ctx: int, lanes: int, parameters: int, rng: random.Random, corners: Corners, mode: str) -> None:
+    def __init__(
+        self, ctx: int, lanes: int, parameters: int, weights: int, rng: random.Random, corners: Corners, mode: str
+    ) -> None:
         self.ctx, self.lanes, self.rng, self.corners, self.mode = ctx, lanes, rng, corners, mode
         self.values = (0, 255, *range(256)) if rng.random() < 0.5 else (0, 255, rng.randint(0, 255))
-        self.parameters = parameters + rng.randint(0, 2)
+        self.weights = weights + rng.randint(0, 3)
+        self.parameters = parameters + (rng.choice((0, lanes)) if mode == "depthwise" else rng.randint(0, lanes))
         low, high = sorted((rng.randint(0, 255), rng.randint(0, 255))) if rng.random() < 0.5 else (0, 255)
         zero_point = rng.randint(0, 255)
         sizes = (1, 3, lanes // 2, lanes - 3, lanes, lanes + 3, 2 * lanes, 2 * lanes + lanes // 2)
@@ -77,6 +82,9 @@ class Actor:
         self.height, self.width = kernel[0] + rng.randint(0, 4), kernel[1] + rng.randint(0, 6)
         down, across = kernel[0] - 1, kernel[1] - 1
         pads = (rng.randint(0, down), rng.randint(0, across), rng.randint(0, down), rng.randint(0, across))
+        if mode == "depthwise":
+            self.node = self._depthwise(kernel, pads, zero_point, (low, high))
+            return
         shift = rng.choice((1, 24, 30, 35))
         top = min(2 ** (shift + 1), 2**31 - 1)
         size = kernel[0] * kernel[1] + 1
@@ -97,13 +105,53 @@ class Actor:
             (low, high),
         )
 
+    def _depthwise(self, kernel: Pair, pads: Pads, zero_point: int, clamp: Pair) -> Depthwise:
+        """Small sums with large scales, or all bits of an accumulator."""
+        rng, channels, taps = self.rng, self.channels, kernel[0] * kernel[1]
+        extreme = rng.random() < 0.3
+        weight = (lambda: rng.choice((-128, 127))) if extreme else (lambda: rng.randint(-128, 127))
+        room = 2**31 - 1 - 255 * 128 * taps  # beside what the kernel adds up
+        most = room if extreme else 5000
+        shifts = [rng.choice((1, 62)) if extreme else rng.randint(18, 24) for _ in range(channels)]
+        self.multipliers = [rng.randint(0, 2**31 - 1 if extreme else 2 ** (shift - 6)) for shift in shifts]
+        self.corners.hit("depthwise: large accumulators", extreme)
+        return Depthwise(
+            "node", ("x",), "y", kernel, (rng.randint(1, 3), rng.randint(1, 3)), pads,
+            np.array([weight() for _ in range(channels * taps)], np.int8).reshape(channels, *kernel),
+            np.array([rng.randint(-most, most) for _ in range(channels)], np.int32),
+            np.array(self.multipliers, np.int32), np.array(shifts, np.uint8), self.zero_points[0], zero_point, clamp,
+        )  # fmt: skip
+
+    def _kernel_tables(self, node: Depthwise) -> list[tuple[int, int, int]]:
+        """What depthwise has besides; lanes behind the last channel are random."""
+        lanes, pixel = self.lanes, -(-self.channels // self.lanes)
+        kernel = KERNEL.encode(weights=self.weights, row=node.kernel[1] * pixel, pixel=pixel)
+        entries = [(SPACES["ENGINE"], engine_entry(self.ctx, KERNEL), kernel)]
+        place = self.weights * lanes // 8
+        for row in range(node.kernel[0]):
+            for column in range(node.kernel[1]):
+                rest = [self.rng.randint(-128, 127) for _ in range(pixel * lanes - self.channels)]
+                data = np.array([*node.weights[:, row, column].tolist(), *rest], np.int8).tobytes()
+                for at in range(0, len(data), 8):
+                    entries.append((SPACES["WEIGHT"], place, int.from_bytes(data[at : at + 8], "little")))
+                    place += 1
+        for channel in range(pixel * lanes):
+            bias, shift, multiplier = 0, 1, 0
+            if channel < self.channels:
+                bias, shift = int(node.unpadded_bias()[channel]), int(node.shift[channel])
+                multiplier = self.multipliers[channel]
+            at = 2 * (self.parameters + channel)
+            entries.append((SPACES["PARAMETER"], at, PARAM_0.encode(bias=bias, shift=shift)))
+            entries.append((SPACES["PARAMETER"], at + 1, PARAM_1.encode(multiplier=multiplier)))
+        return entries
+
     def tables(self) -> list[tuple[int, int, int]]:
         """Space, address and data of every table entry."""
         node, engine, ctx, walk = self.node, SPACES["ENGINE"], self.ctx, self.walk()
         shift, zero_points, zero_point, (low, high) = 1, (0, 0), 0, (0, 255)
         if not isinstance(node, Lut | Resize):
             shift, zero_points, zero_point, (low, high) = (
-                node.shift,
+                self.rng.getrandbits(6) if isinstance(node, Depthwise) else node.shift,
                 self.zero_points,
                 node.output_zero_point,
                 node.clamp,
@@ -119,7 +167,7 @@ class Actor:
         )
         window = WINDOW.encode(
             run=walk.run, step=walk.step, row_bytes=walk.row_bytes,
-            row_words=-(-walk.row_bytes // self.lanes) if isinstance(node, Pool) else self.rng.getrandbits(16),
+            row_words=-(-walk.row_bytes // self.lanes) if isinstance(node, Pool | Depthwise) else self.rng.getrandbits(16),
         )  # fmt: skip
         entries = [
             (engine, engine_entry(ctx, layout), entry)
@@ -127,8 +175,10 @@ class Actor:
         ]
         entries += [
             (SPACES["PARAMETER"], 2 * (self.parameters + n) + 1, PARAM_1.encode(multiplier=m))
-            for n, m in enumerate(self.multipliers)
+            for n, m in enumerate(() if isinstance(node, Depthwise) else self.multipliers)
         ]
+        if isinstance(node, Depthwise):
+            entries += self._kernel_tables(node)
         table = node.table.tobytes() if isinstance(node, Lut) else b""
         entries += [
             (SPACES["LUT"], self.ctx * 32 + n // 8, int.from_bytes(table[n : n + 8], "little"))
@@ -151,7 +201,8 @@ class Actor:
                 return Walk(OPERATIONS["LUT"], self.lanes, self.lanes, self.width * self.lanes)
             case Resize():
                 return Walk(OPERATIONS["MAX"], pixel, pixel, row, repeat=node.factor - 1)
-        return Walk(OPERATIONS[node.mode.upper()], pixel, node.stride[1] * pixel, row, node.kernel[1])
+        name = "DEPTHWISE" if isinstance(node, Depthwise) else node.mode.upper()
+        return Walk(OPERATIONS[name], pixel, node.stride[1] * pixel, row, node.kernel[1])
 
     def _inputs(self) -> list[TensorType]:
         """One row of each input of a node without a window; add and lut read whole words."""
@@ -168,7 +219,7 @@ class Actor:
     def fire(self) -> Firing:
         """A random firing with random data."""
         self.corners.hit(self.mode)
-        firing = self._fire_pool(self.node) if isinstance(self.node, Pool) else self._fire_row()
+        firing = self._fire_window(self.node) if isinstance(self.node, Pool | Depthwise) else self._fire_row()
         self.corners.hit("flush", firing.timeline.words[-1] - firing.timeline.slots > LATENCY_CYCLES)
         return firing
 
@@ -235,7 +286,7 @@ class Actor:
         instr = fire(lengths, lengths, produce=len(words), pixels=pixels, x0=at, rows=1)
         return Firing(self.ctx, instr, rings, memory, words, timeline(walk, lanes, pixels=pixels, x0=at))
 
-    def _fire_pool(self, node: Pool) -> Firing:
+    def _fire_window(self, node: Pool | Depthwise) -> Firing:
         lanes, channels, corners = self.lanes, self.channels, self.corners
         out_height, out_width = window_shape((self.height, self.width), node.kernel, node.stride, node.pads)
         image = self._data(self.height * self.width * channels).reshape(self.height, self.width, channels)
@@ -259,6 +310,7 @@ class Actor:
         corners.hit("left padding", left < 0)
         corners.hit("right padding", left + (pixels - 1) * node.stride[1] + node.kernel[1] > self.width)
         corners.hit("top padding", top > 0)
+        corners.hit("depthwise: top padding", top > 0 and isinstance(node, Depthwise))
         corners.hit("bottom padding", top + rows < node.kernel[0])
         corners.hit("partial chunk", channels % lanes != 0)
         corners.hit("several chunks", channels > lanes)

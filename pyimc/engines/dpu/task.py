@@ -1,4 +1,4 @@
-"""What the vector engine is told of an actor: the fields of WINDOW, VECTOR and OUTPUT, its parameters and its table."""
+"""What the vector engine is told of an actor: WINDOW, VECTOR, KERNEL and OUTPUT, its parameters, weights and table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,19 +19,51 @@ ALL: Pair = (0, UINT8_MAX)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Kernels:
+    """What depthwise multiplies by, and how each channel's sum becomes a byte.
+
+    Attributes:
+        weights: int8 [Kh, Kw, channels].
+        bias: int [channels], of sums over pixels less the zero point.
+        shift: uint8 [channels].
+    """
+
+    weights: NDArray[np.int8]
+    bias: NDArray[np.int64]
+    shift: NDArray[np.uint8]
+
+    def pixel_words(self, arch: Arch) -> int:
+        """Words of a pixel of the kernel."""
+        return arch.words(self.weights.shape[2])
+
+    def words(self, arch: Arch) -> int:
+        """Words of all weights."""
+        height, width, _ = self.weights.shape
+        return height * width * self.pixel_words(arch)
+
+    def packed(self, arch: Arch) -> bytes:
+        """All weights, pixel by pixel; the last word of each is padded with zeros."""
+        height, width, channels = self.weights.shape
+        padded = np.zeros((height, width, self.pixel_words(arch) * arch.lanes), np.int8)
+        padded[..., :channels] = self.weights
+        return padded.tobytes()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class VectorTask(Task):
     """One actor's; units as in `pyimc.isa`.
 
     Attributes:
         walk: How it walks over its rows.
         row_words: Words of a row of its first input.
-        multipliers: What its parameters hold, in order.
+        multipliers: What its parameters hold, in order; depthwise: a channel each.
         inputs: How many it reads.
         shift: Of all multipliers.
         zero_points: Of its inputs.
         output_zero_point: Of its output.
         clamp: Lowest and highest output.
         lookup: What lut looks up; empty for all others.
+        kernels: What depthwise has besides; None for all others.
     """
 
     engine: ClassVar[str] = "dpu"
@@ -45,6 +77,7 @@ class VectorTask(Task):
     output_zero_point: int = 0
     clamp: Pair = ALL
     lookup: bytes = b""
+    kernels: Kernels | None = None
 
     def faults(self, arch: Arch) -> list[str]:
         """None: what does not fit a field is found when it is encoded."""
@@ -52,8 +85,7 @@ class VectorTask(Task):
         return []
 
     def entries(self, arch: Arch, room: Room) -> Iterator[tuple[Layout, int]]:
-        """WINDOW, VECTOR and OUTPUT."""
-        del arch
+        """WINDOW, VECTOR, KERNEL if there are weights, and OUTPUT."""
         walk = self.walk
         window = isa.WINDOW.encode(run=walk.run, step=walk.step, row_bytes=walk.row_bytes, row_words=self.row_words)
         yield isa.WINDOW, window
@@ -66,8 +98,12 @@ class VectorTask(Task):
                 shift=self.shift,
                 kernel_columns=walk.kernel_columns,
                 repeat=walk.repeat,
+                broadcast=walk.broadcast,
             ),
         )
+        if self.kernels:
+            pixel = self.kernels.pixel_words(arch)
+            yield isa.KERNEL, isa.KERNEL.encode(weights=room.weight, row=walk.kernel_columns * pixel, pixel=pixel)
         low, high = self.clamp
         output = isa.OUTPUT.encode(
             columns=0, parameters=room.parameter, zero_point=self.output_zero_point, low=low, high=high
@@ -75,8 +111,11 @@ class VectorTask(Task):
         yield isa.OUTPUT, output
 
     def parameters(self) -> NDArray[np.uint64]:
-        """A multiplier each."""
+        """A multiplier each, and what a channel has besides."""
         table = np.zeros((self.parameter_count, 2), np.uint64)
+        if self.kernels:
+            channels = zip(self.kernels.bias.tolist(), self.kernels.shift.tolist(), strict=True)
+            table[:, 0] = [isa.PARAM_0.encode(bias=bias, shift=shift) for bias, shift in channels]
         table[:, 1] = [isa.PARAM_1.encode(multiplier=multiplier) for multiplier in self.multipliers]
         return table
 
@@ -88,6 +127,14 @@ class VectorTask(Task):
     def table(self) -> bytes:
         """Of lut."""
         return self.lookup
+
+    def weight_words(self, arch: Arch) -> int:
+        """Of depthwise."""
+        return self.kernels.words(arch) if self.kernels else 0
+
+    def weight_bytes(self, arch: Arch) -> bytes:
+        """Of depthwise."""
+        return self.kernels.packed(arch) if self.kernels else b""
 
     @property
     def reissue_cycles(self) -> int:
