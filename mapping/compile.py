@@ -10,6 +10,7 @@ from mapping.actors.buffers import allocate
 from mapping.actors.graph import Graph
 from mapping.actors.plan import SETTINGS, Plan, code_of, planned_graph, read_settings
 from mapping.actors.validate import check_placement, check_program, check_schedule
+from mapping.cuts.depthwise import AUTO, OPTION, on_engines
 from mapping.cuts.fitting import with_fitting_parts
 from mapping.cuts.split import Cut, read_cuts, split_network, write_cuts
 from mapping.passes import rewritten
@@ -35,8 +36,8 @@ def compile_network(
         network: What to compute.
         arch: The chip.
         strategy: Name of the placement strategy.
-        options: `slack_rows`, `grain`, `priority` (see `mapping.actors.plan`), `split` (see `mapping.cuts.split`)
-            and those of the strategy.
+        options: `slack_rows`, `grain`, `priority` (see `mapping.actors.plan`), `split` (see `mapping.cuts.split`),
+            `depthwise` (see `mapping.cuts.depthwise`) and those of the strategy.
         seed: For strategies that draw numbers.
 
     Returns:
@@ -53,7 +54,8 @@ def compile_network(
 
 def compile_placed(network: Network, arch: Arch, placement: Fixed, options: Options | None = None) -> Program:
     """Compiles a quantised network as a placement says; the other arguments and errors are those of the above."""
-    return _compiled(network, arch, as_placed(placement), placement.name, options, 0)
+    said = {OPTION: placement.options[OPTION]} if OPTION in placement.options else {}
+    return _compiled(network, arch, as_placed(placement), placement.name, {**said, **(options or {})}, 0)
 
 
 def _compiled(
@@ -64,7 +66,10 @@ def _compiled(
     asked: Options = {name: given.pop(name) for name in SETTINGS if name in given}
     settings = read_settings(asked)
     cuts = read_cuts(str(given.pop("split", "")))
+    engines = str(given.pop(OPTION, AUTO))
     network = rewritten(network, split=lambda network: split_network(network, cuts))
+    network, engines = on_engines(network, arch, engines, settings.grain)
+    verify(network)
 
     def placed(parts: Mapping[str, Cut]) -> tuple[Plan, Graph]:
         fitting = rewritten(network, fit=lambda network: split_network(network, parts))
@@ -86,6 +91,7 @@ def _compiled(
     check_schedule(graph, arch, plan.placement, channels)
     least = bounds(graph, arch)
     effective = {**given, **plan.settings.options(), "split": write_cuts({**cuts, **parts, **plan.cuts})}
+    effective |= {OPTION: engines} if engines else {}
     origin = Origin(
         model=network.name, strategy=strategy, options=effective, seed=seed, moved=list(plan.placement.moved),
         limit=least.limit, bounds={"load": least.load, "interval": least.interval, "latency": least.latency}

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from mapping.actors.graph import Graph
 from mapping.actors.plan import planned_graph, read_settings
 from mapping.compile import STRATEGY, compile_network, compile_placed
+from mapping.cuts.depthwise import AUTO, OPTION, on_engines
 from mapping.placement.fixed import Fixed, placement_of, read_placement
 from mapping.placement.ledger import Options
 from pyimc.arch import Arch, load_arch
@@ -145,7 +146,9 @@ def load_model(name: str, images: int = 4, source: Path | None = None) -> Model:
 
 def graph(model: Model, arch: Arch, options: Options | None = None) -> Graph:
     """The actors to place and their edges: `graph.nodes` by name with kind, cycles and demands."""
-    return planned_graph(model.network, arch, {}, read_settings(options or {}))
+    given, settings = options or {}, read_settings(options or {})
+    network, _ = on_engines(model.network, arch, str(given.get(OPTION, AUTO)), settings.grain)
+    return planned_graph(network, arch, {}, settings)
 
 
 def compile(

@@ -240,6 +240,8 @@ class Interpreter:
         return total
 
     def _vector(self, unit: Unit, context: int, fire: Fields, output: Fields, vector: Fields) -> NDArray[np.int64]:
+        if vector["operation"] == isa.OPERATIONS["DEPTHWISE"]:
+            return self._depthwise(unit, context, fire, output, vector)
         taps = (fire["top"] + fire["rows"]) * vector["kernel_columns"]  # those below the image add nothing
         _, _, multiplier = self._parameters(unit, output["parameters"], max(2, taps + 1))
         zeros, shift = (vector["zero_point_0"], vector["zero_point_1"]), vector["shift"]
@@ -279,6 +281,27 @@ class Interpreter:
         count = valid.sum(axis=1)
         sums = np.where(valid, windows, 0).sum(axis=1) - count * zeros[0]
         return _round_shift(sums * multiplier[count], shift)
+
+    def _depthwise(
+        self, unit: Unit, context: int, fire: Fields, output: Fields, vector: Fields
+    ) -> NDArray[np.int64]:  # fmt: skip
+        """Products less the zero point over pixels inside the image, each with the word of weights at its place."""
+        run, kernel = unit.engine(isa.WINDOW, context)["run"], unit.engine(isa.KERNEL, context)
+        rows, columns = fire["top"] + fire["rows"], vector["kernel_columns"]
+        windows = self._windows(unit, context, fire, rows, run * columns)
+        windows = windows.reshape(fire["pixels"], rows, columns, run)
+        bias, shift, multiplier = self._parameters(unit, output["parameters"], run)
+        table, lanes = unit.tables[isa.SPACES["WEIGHT"]], self.arch.lanes
+        assert output["parameters"] % lanes == 0 and kernel["row"] == columns * kernel["pixel"]
+        total = np.tile(bias.astype(np.int64), (fire["pixels"], 1))
+        for row in range(rows):
+            for column in range(columns):
+                first = kernel["weights"] + row * kernel["row"] + column * kernel["pixel"]
+                entries = range(first * lanes // 8, (first + kernel["pixel"]) * lanes // 8)
+                weights = np.array([table[n] for n in entries], np.uint64).view(np.int8)[:run].astype(np.int64)
+                pixels = windows[:, row, column]
+                total += np.where(pixels >= 0, pixels - vector["zero_point_0"], 0) * weights
+        return _round_shift(total * multiplier, shift)
 
 
 def _round_shift(product: NDArray[np.int64], shift: Any) -> NDArray[np.int64]:

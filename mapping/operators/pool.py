@@ -2,7 +2,7 @@
 
 from mapping.actors.firing import Firing, Pixels, row_words
 from mapping.operators.contract import firings, task
-from mapping.operators.windows import Window, windowed
+from mapping.operators.windows import channelwise, windowed
 from pyimc.arch import Arch
 from pyimc.engines.dpu.task import VectorTask
 from pyimc.isa import OPERATIONS
@@ -13,15 +13,7 @@ from pyimc.timing_dpu import Walk
 @firings.register
 def _(node: Pool, network: Network, arch: Arch, grain: Pixels) -> tuple[Firing, ...]:
     (source,) = network.sources(node)
-    window = Window(
-        rows=node.kernel[0],
-        y0=-node.pads[0],
-        stride_y=node.stride[0],
-        x0=-node.pads[1] * source.channels,
-        stride_x=node.stride[1] * source.channels,
-        run=node.kernel[1] * source.channels,
-    )
-    return windowed(network, node, arch, grain, window)
+    return windowed(network, node, arch, grain, channelwise(source, node.kernel, node.stride, node.pads))
 
 
 @task.register

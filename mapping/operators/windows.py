@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mapping.actors.firing import Firing, Pixels, row_words, segments
 from pyimc.arch import Arch
-from pyimc.network import Network, Node
+from pyimc.network import Network, Node, Pads, Pair, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,18 @@ class Window:
     x0: int
     stride_x: int
     run: int
+
+
+def channelwise(source: TensorType, kernel: Pair, stride: Pair, pads: Pads) -> Window:
+    """How windows walk that treat every channel alike."""
+    return Window(
+        rows=kernel[0],
+        y0=-pads[0],
+        stride_y=stride[0],
+        x0=-pads[1] * source.channels,
+        stride_x=stride[1] * source.channels,
+        run=kernel[1] * source.channels,
+    )
 
 
 def windowed(network: Network, node: Node, arch: Arch, grain: Pixels, window: Window) -> tuple[Firing, ...]:

@@ -19,6 +19,7 @@ from mapping.actors.buffers import allocate
 from mapping.actors.graph import Graph
 from mapping.actors.plan import SETTINGS, Plan, code_of, planned_graph, read_settings
 from mapping.actors.validate import check_placement, check_program, check_schedule
+from mapping.cuts.depthwise import OPTION
 from mapping.cuts.split import read_cuts
 from mapping.placement.ledger import Options, Placement
 from pyimc.arch import Arch
@@ -27,7 +28,7 @@ from pyimc.network import Network
 from pyimc.program import Program
 
 SUFFIXES = (".yaml", ".yml", ".json")
-OPTIONS = (*SETTINGS, "split")
+OPTIONS = (*SETTINGS, "split", OPTION)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ contexts of), on the smallest mesh that holds them and the host and is at most t
 the mesh are dpu PUs, too. They are spread evenly over it.
 
 What a PU holds grows, so that few PUs hold the network, too, and room is not what is compared: planes, contexts,
-parameters and instructions to what the largest node takes and to twice the even share of all nodes of a kind (twice,
-as placements are uneven), the activation memory to the largest that there is. Nothing shrinks.
+parameters, instructions and the vector engines' weights to what the largest node takes and to twice the even share of
+all nodes of a kind (twice, as placements are uneven), the activation memory to the largest that there is. Nothing
+shrinks. Depthwise layers have room on either kind.
 """
 
 from mapping.actors.graph import Graph, build_graph
+from mapping.cuts.depthwise import ALL, NONE, on_engines
 from mapping.cuts.fitting import fitting_cuts
 from mapping.cuts.split import split_network
 from mapping.placement.room import demand
@@ -25,9 +27,10 @@ RESOURCES = {
     "contexts": "contexts",
     "parameters": "parameter channels",
     "instructions": "instructions",
+    "weight_words": "weight words",
 }
 """What an actor takes, by the name in an architecture."""
-MOST = {"planes": 1024, "parameters": 32768, "instructions": 4096}
+MOST = {"planes": 1024, "parameters": 32768, "instructions": 4096, "weight_words": 16384}
 """Of which an architecture can have no more."""
 
 
@@ -46,14 +49,15 @@ def sized(base: Arch, imcs: int, network: Network) -> Arch:
             "crossbar": base.crossbar.model_copy(update={"planes": MOST["planes"]}),
         }
     )
-    graph = build_graph(split_network(network, fitting_cuts(network, grown)), base)
+    ways = [on_engines(network, base, how)[0] for how in (NONE, ALL)]
+    graphs = [build_graph(split_network(each, fitting_cuts(each, grown)), base) for each in ways]
     contexts = min(64, CREDIT_SLOTS // base.destinations)
-    actors = sum(node.kind == "dpu" for node in graph.nodes.values())
+    actors = sum(node.kind == "dpu" for node in graphs[-1].nodes.values())
     data = base.model_dump(mode="json")
     data |= {} if imcs == len(base.imcs) else _layout(base, imcs, fewest=max(1, -(-actors // contexts)))
     units = {"imc": imcs, "dpu": len(data["dpus"])}
     most = {**MOST, "contexts": contexts}
-    room = {name: min(_room(graph, units, name), limit) for name, limit in most.items()}
+    room = {name: min(max(_room(graph, units, name) for graph in graphs), limit) for name, limit in most.items()}
     planes = max(base.crossbar.planes, room.pop("planes"))
     data |= {name: max(data[name], value) for name, value in room.items()}
     data |= {

@@ -11,9 +11,11 @@ from pyimc.energy.area import chip_um2, unit_um2
 from pyimc.energy.costs import Costs
 from pyimc.energy.events import ACCUMULATOR_BITS, Events, count
 from pyimc.isa import CREDIT, INSTRUCTION_BITS
-from pyimc.network import Mvm
+from pyimc.network import Depthwise, Mvm
 from pyimc.program import Program
 
+PRODUCT = 1 / 16
+"""Of a multiplication of 32 bits: what a product of two bytes is taken to cost, as it has a sixteenth of the adders."""
 COMPONENTS = (
     "rows", "cells", "adcs", "accumulation", "planes", "registers", "digital", "memories", "mesh", "host", "leakage",
 )  # fmt: skip
@@ -171,8 +173,11 @@ def account(program: Program, costs: Costs, interval_cycles: int, latency_cycles
         interval_s=interval_s,
         area_mm2=sum(chip_um2(arch, costs).values()) / 1e6,
     )
-    weights = sum(node.weights.size for node in network.values() if isinstance(node, Mvm))
-    load_pj = weights * (costs.slices * costs.energy.cell_write.value + 8 * costs.energy.weight_fetch.value)
+    crossed = sum(node.weights.size for node in network.values() if isinstance(node, Mvm))
+    beside = sum(node.weights.size for node in network.values() if isinstance(node, Depthwise))
+    load_pj = crossed * costs.slices * costs.energy.cell_write.value + 8 * (
+        beside * costs.energy.memory_write.value + (crossed + beside) * costs.energy.weight_fetch.value
+    )
     return Account(costs.name, clock_ns, operators, units, chip, load_pj)
 
 
@@ -186,7 +191,8 @@ def _dynamic(events: Events, arch: Arch, costs: Costs) -> Energies:
         "accumulation": events["conversions"] * costs.slices * each.shift_add.value,
         "planes": events["selected"] * costs.slices * select,
         "registers": (8 * events["gathered"] + ACCUMULATOR_BITS * events["drained"]) * each.register_bit.value,
-        "digital": events["multiplications"] * each.multiplication.value + events["additions"] * each.addition.value,
+        "digital": (events["multiplications"] + events["products"] * PRODUCT) * each.multiplication.value
+        + events["additions"] * each.addition.value,
         "memories": (word * events["reads"] + INSTRUCTION_BITS * events["fetches"]) * each.memory_read.value
         + word * events["writes"] * each.memory_write.value,
         "mesh": (word * events["hops"] + CREDIT.bits * events["credit_hops"]) * each.hop.value,

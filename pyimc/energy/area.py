@@ -19,6 +19,8 @@ def unit_um2(arch: Arch, costs: Costs, node: int) -> dict[str, float]:
     bits += arch.parameters * (PARAM_0.bits + PARAM_1.bits)
     if crossed:
         bits += arch.partial_words * arch.word_bits + ACCUMULATOR_BANKS * arch.output_columns * ACCUMULATOR_BITS
+    elif arch.kinds[node] == "dpu":
+        bits += arch.weight_words * arch.word_bits
     return {
         "cells": crossed * sites * (crossbar.planes * area.cell.value + area.site.value),
         "rows": crossed * crossbar.rows * area.row.value,

@@ -11,7 +11,8 @@ units of energy yet; `pyimc.energy.account` multiplies them by a table of costs.
     drained         accumulators read
     multiplications of the requantisation
     additions       operands that the digital engine adds or compares
-    reads, writes   words of activation and partial memories
+    products        of two bytes, which the digital engine multiplies: a pixel by its weight
+    reads, writes   words of activation, partial and weight memories
     fetches         instructions
     hops            flits x routers of the data mesh
     credit_hops     flits x routers of the credit mesh
@@ -35,7 +36,7 @@ from pyimc.routing import hops
 ACCUMULATOR_BITS = 32
 EVENTS = (
     "row_drives", "cell_reads", "conversions", "selected", "gathered", "drained", "multiplications", "additions",
-    "reads", "writes", "fetches", "hops", "credit_hops", "host_words",
+    "products",    "reads", "writes", "fetches", "hops", "credit_hops", "host_words",
 )  # fmt: skip
 Events = Counter[str]
 
@@ -229,6 +230,7 @@ def _vector(arch: Arch, tables: _Tables, firing: Fields) -> Events:
     """A firing of the digital engine, chunk by chunk as it reads."""
     vector, window, pixels = tables.vector, tables.window, firing["pixels"]
     reads = operands = outputs = 0
+    weighs = vector["operation"] == isa.OPERATIONS["DEPTHWISE"]
     for pixel in range(pixels):
         for run, taps in _taps(vector, window, firing, pixel):
             outputs += run
@@ -237,10 +239,11 @@ def _vector(arch: Arch, tables: _Tables, firing: Fields) -> Events:
                     operands += firing["rows"] * run
                     chunks = range(0, run, arch.lanes)
                     touched = (_touched(tap + at, tap + min(at + arch.lanes, run), arch.lanes) for at in chunks)
-                    reads += firing["rows"] * sum(touched)
+                    reads += firing["rows"] * (sum(touched) + weighs * len(chunks))
     looked_up = vector["operation"] == isa.OPERATIONS["LUT"]
     factors = 2 if vector["operation"] == isa.OPERATIONS["ADD"] else 0 if looked_up else 1
-    return Events(reads=reads, additions=operands, multiplications=factors * outputs)
+    products = operands if weighs else 0
+    return Events(reads=reads, additions=operands, multiplications=factors * outputs, products=products)
 
 
 def _taps(vector: Fields, window: Fields, firing: Fields, pixel: int) -> Iterator[tuple[int, list[int]]]:

@@ -79,6 +79,26 @@ def pool(mode: str, kernel: int, stride: int, channels: int, pads: tuple[int, in
     return build
 
 
+def deep(
+    channels: int, kernel: tuple[int, int], stride: tuple[int, int], pads: tuple[int, int, int, int]
+) -> Callable[[], Network]:
+    """One depthwise layer."""
+
+    def build() -> Network:
+        net = Builder(9, 8, channels)
+        return net.finish(net.depthwise("deep", "x", kernel, stride, pads))
+
+    return build
+
+
+def separable() -> Network:
+    """Two blocks of depthwise and pointwise layers around a sum, all that is digital on one unit."""
+    net = Builder(8, 8, 11)
+    first = net.conv("point0", net.depthwise("deep0", "x"), 19, (1, 1), pads=(0, 0, 0, 0))
+    second = net.conv("point1", net.depthwise("deep1", first), 19, (1, 1), pads=(0, 0, 0, 0))
+    return net.finish(net.pool("mean", net.add("sum", first, second), "average", (8, 8), (1, 1)))
+
+
 def doubled() -> Network:
     """A map added to itself."""
     net = Builder(5, 7, 11)
@@ -215,6 +235,11 @@ UNITS: dict[str, Unit] = {
     "average pool, padded": Unit(pool("average", 3, 1, 5, (1, 1, 1, 1))),
     "global average pool": Unit(pool("average", 9, 1, 33, (0, 0, 0, 0))),
     "table": Unit(curve),
+    "depthwise": Unit(deep(16, (3, 3), (1, 1), (1, 1, 1, 1))),
+    "depthwise, words straddle": Unit(deep(21, (3, 3), (2, 2), (0, 0, 1, 1))),
+    "depthwise, wide padding": Unit(deep(5, (4, 5), (1, 3), (3, 4, 2, 3))),
+    "depthwise, one-word packets": Unit(deep(40, (3, 2), (1, 1), (1, 0, 1, 1)), {"packet_words": 1}, slack_rows=0),
+    "separable blocks on one digital PU": Unit(separable, FEW_PUS),
     "concat of channels, whole words": Unit(joined("channels", 16, 8)),
     "concat of channels": Unit(joined("channels", 11, 5)),
     "concat of columns": Unit(joined("columns", 9, 9)),

@@ -13,7 +13,21 @@ from mapping.importer.quantise import quantise
 from mapping.importer.walk import import_model
 from mapping.models import load_model, model_inputs
 from pyimc.arch import Arch, arch_from_dict, load_arch
-from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pads, Pair, Pool, Resize, TensorType, window_shape
+from pyimc.network import (
+    Add,
+    Concat,
+    Depthwise,
+    Lut,
+    Mvm,
+    Network,
+    Node,
+    Pads,
+    Pair,
+    Pool,
+    Resize,
+    TensorType,
+    window_shape,
+)
 from pyimc.network_rules import verify
 from pyimc.numerics import quantise_multiplier, quantise_multipliers
 
@@ -101,6 +115,28 @@ class Builder:
         """A fully connected layer."""
         kind = self.tensors[source]
         return self.conv(name, source, channels, (kind.height, kind.width), (1, 1), (0, 0, 0, 0))
+
+    def depthwise(
+        self, name: str, source: str, kernel: Pair = (3, 3), stride: Pair = (1, 1), pads: Pads = (1, 1, 1, 1)
+    ) -> str:
+        """A kernel for every channel."""
+        kind = self.tensors[source]
+        channels = kind.channels
+        output = self._window(name, source, channels, kernel, stride, pads)
+        scales = [
+            quantise_multiplier(s / (kernel[0] * kernel[1]) ** 0.5 / 50) for s in self.random.uniform(0.3, 1, channels)
+        ]
+        weights = self.random.integers(-128, 128, (channels, *kernel)).astype(np.int8)
+        mean = 128 * weights.sum((1, 2), dtype=np.int64)
+        self.nodes.append(
+            Depthwise(
+                name, (source,), output, kernel, stride, pads, weights,
+                (self.random.integers(-999, 999, channels) - mean).astype(np.int32),
+                np.array([scale[0] for scale in scales], np.int32), np.array([scale[1] for scale in scales], np.uint8),
+                kind.zero_point, self.tensors[output].zero_point, self._clamp(),
+            )
+        )  # fmt: skip
+        return output
 
     def add(self, name: str, left: str, right: str) -> str:
         """A sum."""
@@ -210,7 +246,7 @@ def _draw_node(net: Builder, choose: Choose, name: str, source: str) -> None:
     kind = net.tensors[source]
     whole = {other: their for other, their in net.tensors.items() if not their.partial}
     same = [other for other, their in whole.items() if their.shape == kind.shape]
-    match choose(0, 8):
+    match choose(0, 9):
         case 0:
             net.add(name, source, same[choose(0, len(same) - 1)])
         case 1:
@@ -241,6 +277,8 @@ def _draw_node(net: Builder, choose: Choose, name: str, source: str) -> None:
         case 8:
             kernels = [(2 * choose(0, 1) + 1, 2 * choose(0, 2) + 1) for _ in range(choose(2, 3))]
             net.chain(name, source, 8 * choose(1, 5), kernels, (choose(1, 2), choose(1, 2)))
+        case 9:
+            net.depthwise(name, source, *draw_window(choose, (kind.height, kind.width), 5))
         case _:
             net.conv(name, source, choose(1, 40), *draw_window(choose, (kind.height, kind.width), 5))
 

@@ -18,7 +18,7 @@ from tests.rtl.bench import Corners
 MEMORY = 1 << 16
 MODES = ("add", "max", "average", "concat channels", "concat columns", "lut", "resize", "depthwise")
 PARAMS_PER_ACTOR = 96  # kernels have up to 20 pixels, depthwise up to 2.5 words of channels
-WEIGHTS_PER_ACTOR = 20 * 3
+WEIGHTS_PER_ACTOR = 20 * 3 + 3
 
 Node = Add | Pool | Concat | Lut | Resize | Depthwise
 
@@ -165,10 +165,9 @@ class Actor:
             kernel_columns=walk.kernel_columns,
             repeat=walk.repeat,
         )
-        window = WINDOW.encode(
-            run=walk.run, step=walk.step, row_bytes=walk.row_bytes,
-            row_words=-(-walk.row_bytes // self.lanes) if isinstance(node, Pool | Depthwise) else self.rng.getrandbits(16),
-        )  # fmt: skip
+        windowed = isinstance(node, Pool | Depthwise)
+        row_words = -(-walk.row_bytes // self.lanes) if windowed else self.rng.getrandbits(16)
+        window = WINDOW.encode(run=walk.run, step=walk.step, row_bytes=walk.row_bytes, row_words=row_words)
         entries = [
             (engine, engine_entry(ctx, layout), entry)
             for layout, entry in ((WINDOW, window), (VECTOR, vector), (OUTPUT, output))
