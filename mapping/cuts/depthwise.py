@@ -4,12 +4,14 @@ The importer makes every grouped layer an Mvm, whose weights between groups are 
 the planes and the cycles of a dense one. A vector engine multiplies a pixel of the kernel by a word of weights a
 cycle, and as it multiplies nothing by 0, it is often the faster one; but there are few of them, and they pool, add and
 join as well. So `auto` takes the layers to them one by one, first those that gain the most, and keeps the division
-with the smallest bound of the load of any unit: that of its largest node, and the mean over all units of a kind. Among
-equals it keeps the one that takes the fewest planes.
+with the smallest load of the most loaded unit, if nodes go to the unit with the least to do, longest first. Among
+equals it keeps one whose vector engines are shared by as few nodes as possible, as those wait for each other where
+rings are small; then the one that takes the fewest planes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from heapq import heapreplace
 from typing import Literal
 
 import numpy as np
@@ -109,13 +111,16 @@ def _balanced(network: Network, arch: Arch, found: Mapping[str, Depthwise], grai
     return min(divisions, key=lambda names: _price({**ways, **{name: other[name] for name in names}}.values(), arch))
 
 
-def _price(ways: Iterable[_Way], arch: Arch) -> tuple[int, int, int]:
-    """What is lacking, the least load of the most loaded unit, planes."""
+def _price(ways: Iterable[_Way], arch: Arch) -> tuple[int, int, int, int]:
+    """What is lacking, the load of the most loaded unit, nodes of a vector engine, planes."""
     all_ways = list(ways)
     lacking = load = 0
     for kind, places in ((NONE, arch.imcs), (ALL, arch.dpus)):
         here = [way for way in all_ways if way.kind == kind]
-        load = max(load, -(-sum(way.cycles for way in here) // len(places)), *(way.cycles for way in here), 0)
+        loads = [0] * len(places)
+        for cycles in sorted((way.cycles for way in here), reverse=True):
+            heapreplace(loads, loads[0] + cycles)
+        load = max(load, *loads)
         room: tuple[tuple[Literal["planes", "weights", "parameters"], int], ...] = (
             ("planes", arch.crossbar.planes), ("weights", arch.weight_words), ("parameters", arch.parameters),
         )  # fmt: skip
@@ -125,4 +130,5 @@ def _price(ways: Iterable[_Way], arch: Arch) -> tuple[int, int, int]:
             if kind == NONE or name != "planes"
         )
         lacking += max(0, len(here) - len(places) * arch.contexts)
-    return lacking, load, sum(way.planes for way in all_ways)
+    shared = -(-sum(way.kind == ALL for way in all_ways) // len(arch.dpus))
+    return lacking, load, shared, sum(way.planes for way in all_ways)

@@ -49,9 +49,9 @@ class Builtin:
 BUILTIN: dict[str, Builtin] = {
     "deep_autoencoder": Builtin(deep_autoencoder.build),
     "digits": Builtin(digits.build, test_set=(digits.TEST_SET, 16)),
-    "ds_cnn": Builtin(ds_cnn.build),
+    "ds_cnn": Builtin(ds_cnn.build, arch="depthwise"),
     "mnist": Builtin(mnist.build, test_set=(mnist.TEST_SET, 255)),
-    "mobilenet_v1_025": Builtin(mobilenet_v1_025.build),
+    "mobilenet_v1_025": Builtin(mobilenet_v1_025.build, arch="depthwise"),
     "mobilenet_v2": Builtin(mobilenet_v2.build, IMAGENET, arch="depthwise"),
     "resnet18": Builtin(resnet18.build, IMAGENET),
     "resnet8": Builtin(resnet8.build),

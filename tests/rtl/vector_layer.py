@@ -109,7 +109,7 @@ class Actor:
         """Small sums with large scales, or all bits of an accumulator."""
         rng, channels, taps = self.rng, self.channels, kernel[0] * kernel[1]
         extreme = rng.random() < 0.3
-        weight = (lambda: rng.choice((-128, 127))) if extreme else (lambda: rng.randint(-128, 127))
+        values = (-128, 127) if extreme else range(-128, 128)
         room = 2**31 - 1 - 255 * 128 * taps  # beside what the kernel adds up
         most = room if extreme else 5000
         shifts = [rng.choice((1, 62)) if extreme else rng.randint(18, 24) for _ in range(channels)]
@@ -117,7 +117,7 @@ class Actor:
         self.corners.hit("depthwise: large accumulators", extreme)
         return Depthwise(
             "node", ("x",), "y", kernel, (rng.randint(1, 3), rng.randint(1, 3)), pads,
-            np.array([weight() for _ in range(channels * taps)], np.int8).reshape(channels, *kernel),
+            np.array([rng.choice(values) for _ in range(channels * taps)], np.int8).reshape(channels, *kernel),
             np.array([rng.randint(-most, most) for _ in range(channels)], np.int32),
             np.array(self.multipliers, np.int32), np.array(shifts, np.uint8), self.zero_points[0], zero_point, clamp,
         )  # fmt: skip
