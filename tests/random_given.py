@@ -270,6 +270,51 @@ def _mean(work: Drawing, value: Map) -> Map:
     return Map(name, value.channels, keep, keep)
 
 
+def _rows(work: Drawing, value: Map) -> Map:
+    """Rows of a map in one, a convolution of that, and a map of one row again."""
+    if not value.height:
+        return _chain(work, value)
+    op_type = ("ReduceMean", "ReduceMax", "ReduceSum")[work.integer(0, 2)]
+    row = _reduced(work, op_type, value, 2, keepdims=0)
+    size, channels = work.integer(1, 3), work.integer(1, 9)
+    shape = (channels, value.channels, size)
+    fan = value.channels * size * (value.height if op_type == "ReduceSum" else 1)
+    kernel = work.constant(work.rng.standard_normal(shape) * (2 / fan) ** 0.5)
+    made = work.op("Conv", row, kernel, pads=[size - 1, 0], strides=[work.integer(1, 2)], dilations=[1])
+    stride = next(each.ints[0] for each in work.nodes[-1].attribute if each.name == "strides")
+    back = work.op("Unsqueeze", made, work.constant([2], np.int64))
+    return Map(back, channels, 1, (value.width - 1) // stride + 1)
+
+
+def _reduced(work: Drawing, op_type: str, value: Map, axis: int, keepdims: int) -> str:
+    since = 13 if op_type == "ReduceSum" else 18
+    if work.opset >= since:
+        return work.op(op_type, value.name, work.constant([axis], np.int64), keepdims=keepdims)
+    return work.op(op_type, value.name, axes=[axis], keepdims=keepdims)
+
+
+def _moved(work: Drawing, value: Map) -> Map:
+    """A border of zeros, channels in another order, their mean, or the largest pixel."""
+    if not value.height:
+        return _chain(work, value)
+    kind = work.integer(0, 3)
+    height, width = value.height, value.width
+    if kind == 0:
+        before = [work.integer(0, 2) for _ in range(4)]
+        whole = [0, 0, *before[:2], 0, 0, *before[2:]]
+        name = work.op("Pad", value.name, work.constant(whole, np.int64))
+        return Map(name, value.channels, height + before[0] + before[2], width + before[1] + before[3])
+    if kind == 1:
+        groups = next(count for count in (3, 2, 1) if value.channels % count == 0)
+        inner = [1, groups, value.channels // groups, height, width]
+        apart = work.op("Reshape", value.name, work.constant(inner, np.int64))
+        turned = work.op("Transpose", apart, perm=[0, 2, 1, 3, 4])
+        return Map(work.op("Reshape", turned, work.constant(list(value.shape), np.int64)), *value.shape[1:])
+    if kind == 2:
+        return Map(_reduced(work, ("ReduceMean", "ReduceSum")[work.integer(0, 1)], value, 1, 1), 1, height, width)
+    return Map(work.op("GlobalMaxPool", value.name), value.channels, 1, 1)
+
+
 def _dense(work: Drawing, value: Map) -> Map:
     """A Gemm or MatMul of the flattened map, with a bias of any legal shape."""
     inputs = int(np.prod(value.shape))
@@ -318,5 +363,5 @@ def _tail(work: Drawing, value: Map) -> str:
 
 
 LAYERS: tuple[Callable[[Drawing, Map], Map], ...] = (
-    _conv, _conv, _conv, _pool, _joined, _joined, _parts, _enlarged, _mean, _dense, _activation, _chain,
+    _conv, _conv, _conv, _pool, _joined, _joined, _parts, _enlarged, _mean, _dense, _activation, _chain, _rows, _moved,
 )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from mapping.importer import exported, fold
+from mapping.importer import exported, fold, relayout
 from mapping.importer.onnx_model import OPSET, feed, input_type, one_line, session
 from mapping.importer.rewriting import Rewriting
 from pyimc.errors import ConfigError
@@ -60,7 +60,9 @@ class Faithful:
 _FOLDS: tuple[tuple[str, Callable[[onnx.ModelProto], bool]], ...] = (
     ("constants computed", fold.constants),
     ("sums as additions", fold.sums),
-    ("pads into layers", fold.pads),
+    ("pads into layers", relayout.pads),
+    ("orders of channels as layers", relayout.shuffles),
+    ("means of channels as layers", relayout.channel_means),
     ("Softmax along one axis", fold.softmaxes),
     ("Gemm factors and biases", fold.gemms),
     ("normalisation and factors into layers", fold.affine),

@@ -127,42 +127,6 @@ def sums(model: onnx.ModelProto) -> bool:
     return changed
 
 
-def pads(model: onnx.ModelProto) -> bool:
-    """A Pad with zeros around a map as padding of the Conv, or of the average that counts its pads, behind it."""
-    work = Rewriting(model)
-    changed = False
-    for node in [node for node in model.graph.node if node.op_type == "Pad"]:
-        target = work.only_reader(node.output[0])
-        border = _border(work, node)
-        if target is None or border is None or target.input[0] != node.output[0]:
-            continue
-        given = attributes(target)
-        counts = target.op_type == "AveragePool" and given.get("count_include_pad", 0) and not given.get("ceil_mode", 0)
-        if not (target.op_type == "Conv" or counts) or given.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-            continue
-        total = [a + b for a, b in zip(given.get("pads", [0, 0, 0, 0]), border, strict=True)]
-        _set(target, pads=total, auto_pad=None)
-        work.bypass(node)
-        changed = True
-    return changed
-
-
-def _border(work: Rewriting, node: onnx.NodeProto) -> list[int] | None:
-    """Top, left, bottom, right of a Pad with zeros that leaves batch and channels alone, otherwise None."""
-    given = attributes(node)
-    rank = len(work.shapes.get(node.input[0], ()))
-    sizes = work.constant(node.input[1]) if len(node.input) > 1 else np.array(given.get("pads", []), np.int64)
-    value = work.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else np.array(given.get("value", 0.0))
-    axes = work.constant(node.input[3]) if len(node.input) > 3 and node.input[3] else np.arange(rank)
-    if given.get("mode", "constant") != "constant" or rank != 4 or sizes is None or axes is None or value is None:
-        return None
-    if value.any() or len(sizes) != 2 * len(axes) or sizes.min(initial=0) < 0:
-        return None
-    whole = np.zeros((2, rank), np.int64)
-    whole[:, axes % rank] = sizes.reshape(2, -1)
-    return None if whole[:, :2].any() else [int(size) for size in whole[:, 2:].reshape(-1)]
-
-
 def softmaxes(model: onnx.ModelProto) -> bool:
     """A Softmax between a Flatten and a Reshape back, as the conversion of an old opset writes it, along one axis."""
     work = Rewriting(model)
@@ -175,7 +139,7 @@ def softmaxes(model: onnx.ModelProto) -> bool:
         axes = [axis for axis in range(attributes(flat).get("axis", 1), len(shape)) if shape[axis] > 1]
         single = attributes(node).get("axis", -1) in (1, -1) and len(axes) == 1
         if single and work.only_reader(flat.output[0]) is node and work.shapes.get(back.output[0]) == shape:
-            _set(node, axis=axes[0])
+            set_attributes(node, axis=axes[0])
             work.bypass(flat)
             work.absorb(back, node)
             changed = True
@@ -197,7 +161,7 @@ def gemms(model: onnx.ModelProto) -> bool:
         if bias is not None and bias.size not in (1, columns):
             continue
         if alpha != 1 or beta != 1 or (bias is not None and bias.shape != (columns,)):
-            _set(node, alpha=None, beta=None)
+            set_attributes(node, alpha=None, beta=None)
             node.input[1] = work.add_constant(f"{node.name or node.output[0]}.weight", np.float32(alpha) * weights)
             if bias is not None:
                 full = np.broadcast_to(np.float32(beta) * bias.reshape(-1), (columns,))
@@ -236,13 +200,15 @@ def channelwise(model: onnx.ModelProto) -> bool:
             continue
         source, factor, offset = found
         shape = work.shapes.get(source, ())
-        if len(shape) != 4 or (max(factor.size, offset.size) == 1 and node.op_type != "BatchNormalization"):
+        if len(shape) not in (3, 4) or (max(factor.size, offset.size) == 1 and node.op_type != "BatchNormalization"):
             continue
         channels, name = shape[1], node.name or node.output[0]
-        values = np.broadcast_to(factor, channels).reshape(channels, 1, 1, 1)
+        values = np.broadcast_to(factor, channels).reshape(channels, *[1] * (len(shape) - 1))
         inputs = [source, work.add_constant(f"{name}.weight", values.astype(np.float32))]
         inputs.append(work.add_constant(f"{name}.bias", np.broadcast_to(offset, channels).astype(np.float32)))
-        layer = helper.make_node("Conv", inputs, list(node.output), name, group=channels, kernel_shape=[1, 1])
+        layer = helper.make_node(
+            "Conv", inputs, list(node.output), name, group=channels, kernel_shape=[1] * (len(shape) - 2)
+        )
         node.CopyFrom(layer)
         changed = True
     return changed
@@ -326,7 +292,7 @@ def _absorbed(work: Rewriting, layer: onnx.NodeProto, factor: Reals, offset: Rea
     return True
 
 
-def _set(node: onnx.NodeProto, **values: object) -> None:
+def set_attributes(node: onnx.NodeProto, **values: object) -> None:
     """Set attributes; None takes one away."""
     kept = [attribute for attribute in node.attribute if attribute.name not in values]
     added = [helper.make_attribute(name, value) for name, value in values.items() if value is not None]

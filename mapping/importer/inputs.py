@@ -141,7 +141,7 @@ def random_inputs(shape: ImageShape, seed: int = 0) -> Source:
 
 def default_source(shape: ImageShape, preprocess: Preprocess) -> Source:
     """The stored photograph, or seeded random values for a model whose input is not a picture."""
-    if shape[0] not in (1, 3) or shape[1:] == (1, 1):
+    if shape[0] not in (1, 3) or shape[1] == 1:
         return random_inputs(shape)
     return load_source(PHOTO, shape, preprocess)
 
@@ -242,7 +242,9 @@ def _batch(path: Path, stored: NDArray[Any], shape: ImageShape) -> NDArray[Any]:
         raise ConfigError(f"{path}: holds {stored.dtype}, needs float32 values or uint8 pixels; convert it")
     if stored.shape == shape or stored.shape == (*shape[1:], shape[0]):
         batch = stored[np.newaxis]
-    elif shape[1:] == (1, 1) and stored.shape[-1:] == shape[:1] and stored.ndim <= 2:
+    elif (shape[1:] == (1, 1) and stored.shape[-1:] == shape[:1] and stored.ndim <= 2) or (
+        shape[1] == 1 and stored.shape[-2:] == (shape[0], shape[2]) and stored.ndim <= 3
+    ):
         batch = stored.reshape(-1, *shape)
     elif shape[0] == 1 and stored.ndim == 3 and stored.shape[1:] == shape[1:]:
         batch = stored[:, np.newaxis]

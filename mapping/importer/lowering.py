@@ -1,13 +1,24 @@
 """What several operators share: sliding windows, Mvm nodes, rescaling 1x1 pools, real values."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapping.importer.values import Activation, Call, Constant, Curve, Pending, Quantisation, Target, Unsupported
+from mapping.importer.values import (
+    Activation,
+    Call,
+    Constant,
+    Curve,
+    Pending,
+    Quantisation,
+    Target,
+    Unsupported,
+    same_rank,
+)
 from pyimc.network import ACCUMULATOR_MAX, Mvm, Pads, Pair, Pool, valid_counts, window_shape
 from pyimc.numerics import UINT8_MAX, quantise_multipliers
 
@@ -26,17 +37,16 @@ def sliding_window(call: Call, source: Activation, kernel: Pair) -> tuple[Pair, 
     Raises:
         Unsupported: The input is not a map, or an attribute is outside what the chip can do.
     """
-    if len(source.shape) != 4:
-        raise Unsupported(f"input of shape {source.shape} with kernel {kernel} (only two-dimensional)")
-    stride_y, stride_x = call.attributes.get("strides", [1, 1])
-    stride = (stride_y, stride_x)
+    require_map(source)
+    stride = pair(call.attributes.get("strides", [1, 1]))
     size = source.hwc[:2]
     mode = call.attributes.get("auto_pad", "NOTSET")
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         pads = _same_pads(size, kernel, stride, upper=mode == "SAME_UPPER")
     elif mode in ("VALID", "NOTSET"):
         given = call.attributes.get("pads", [0, 0, 0, 0]) if mode == "NOTSET" else [0, 0, 0, 0]
-        pads = (given[0], given[1], given[2], given[3])
+        starts, ends = (pair(given[side : side + len(given) // 2], 0) for side in (0, len(given) // 2))
+        pads = (*starts, *ends)
     else:
         raise Unsupported(f"auto_pad={mode}")
     if min(pads) < 0:
@@ -44,6 +54,22 @@ def sliding_window(call: Call, source: Activation, kernel: Pair) -> tuple[Pair, 
     if min(window_shape(size, kernel, stride, pads)) < 1:
         raise Unsupported(f"kernel {kernel} does not fit the padded map {size}")
     return stride, pads
+
+
+def require_map(source: Activation) -> None:
+    """Refuse what has no rows or columns.
+
+    Raises:
+        Unsupported: The input is a vector.
+    """
+    if len(source.shape) not in (3, 4):
+        raise Unsupported(f"input of shape {source.shape} (only a map of three or four dimensions)")
+
+
+def pair(along: Sequence[int], of_rows: int = 1) -> Pair:
+    """An attribute of rows and columns; one of columns only, as a row (1, C, W) has it, gets a value for the rows."""
+    rows, columns = along if len(along) == 2 else (of_rows, *along)
+    return rows, columns
 
 
 def _same_pads(size: Pair, kernel: Pair, stride: Pair, *, upper: bool) -> Pads:
@@ -81,7 +107,6 @@ def mvm(
     channels = kernels.shape[0]
     kernel = (kernels.shape[1], kernels.shape[2])
     height, width = window_shape(source.hwc[:2], kernel, stride, pads)
-    flat = len(source.shape) == 2
 
     def emit(target: Target) -> tuple[Mvm]:
         low, high = int(kernels.min()), int(kernels.max())
@@ -111,8 +136,8 @@ def mvm(
         )
         return (node,)
 
-    shape = (1, channels) if flat else (1, channels, height, width)
-    return Pending(emit, shape, (height, width, channels), name=call.name)
+    found = (height, width, channels)
+    return Pending(emit, same_rank(source.shape, found), found, name=call.name)
 
 
 def quantised_weights(call: Call, index: int, channel_axis: int) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
@@ -208,9 +233,9 @@ def pool(
         )
         return (node,)
 
-    channels = source.hwc[2]
-    shape = source.shape if len(source.shape) == 2 else (1, channels, height, width)
-    return Pending(emit, shape, (height, width, channels), name=call.name)
+    found = (height, width, source.hwc[2])
+    shape = source.shape if len(source.shape) == 2 else same_rank(source.shape, found)
+    return Pending(emit, shape, found, name=call.name)
 
 
 def rescale(call: Call, source: Activation, gain: float = 1.0) -> Pending:

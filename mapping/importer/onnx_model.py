@@ -62,7 +62,7 @@ def graph_input(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, tuple[int,
     """The one input of a model and its static shape.
 
     Returns:
-        The input, and its shape: (1, C, H, W) or (1, N).
+        The input, and its shape: (1, C, H, W), (1, C, W) or (1, N).
 
     Raises:
         UnsupportedOperator: There are several inputs, or the shape is missing, dynamic, or of another rank or batch.
@@ -78,20 +78,21 @@ def graph_input(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, tuple[int,
         for axis, size in enumerate(kind.shape.dim)
     ]
     shape = tuple(size for size in sizes if isinstance(size, int) and size > 0)
-    if len(shape) != len(sizes) or len(shape) not in (2, 4) or shape[0] != 1:
+    if len(shape) != len(sizes) or len(shape) not in (2, 3, 4) or shape[0] != 1:
         symbols = [size for size in sizes if isinstance(size, str)]
         todo = f"give --shape {symbols[0]}=N" if symbols else "export it again with such a shape"
         raise UnsupportedOperator(
             f"model {model.graph.name}: input {value.name} has shape {sizes if sizes else 'missing'}, needs a static "
-            f"(1, C, H, W) or (1, N); {todo}"
+            f"(1, C, H, W), (1, C, W) or (1, N); {todo}"
         )
     return value, shape
 
 
 def image_shape(model: onnx.ModelProto) -> tuple[int, int, int]:
-    """Channels, height and width of a model's input; a vector (1, N) is N channels of one pixel."""
+    """Channels, height and width of a model's input; a row (1, C, W) has one row, a vector (1, N) one pixel."""
     _, shape = graph_input(model)
-    return (shape[1], shape[2], shape[3]) if len(shape) == 4 else (shape[1], 1, 1)
+    height, width = (1, 1, *shape[2:])[-2:]
+    return shape[1], height, width
 
 
 def input_type(model: onnx.ModelProto) -> np.dtype[Any]:

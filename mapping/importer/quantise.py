@@ -27,6 +27,7 @@ from pyimc.network import ACCUMULATOR_MAX
 from pyimc.numerics import UINT8_MAX
 
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
+_LARGEST = ("MaxPool", "GlobalMaxPool", "ReduceMax")
 _LARGEST_WEIGHT = 127
 INTEGERS = "_QuantizeLinear_Output"
 """What a float tensor's integers are called, behind its name."""
@@ -176,7 +177,7 @@ class _Plan:
             else:
                 needed = output in outputs or len(kinds) != 1 or kinds[0] not in ("limit", "shape")
             if needed:
-                copied = node.op_type == "MaxPool" and source in roots
+                copied = node.op_type in _LARGEST and source in roots
                 close(output, roots[source] if copied else output)
 
 

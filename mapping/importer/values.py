@@ -26,8 +26,14 @@ class Unresolved(Unsupported):
 
 
 def hwc(shape: Shape) -> tuple[int, int, int]:
-    """Height, width and channels of a map (1, C, H, W) or a vector (1, N)."""
-    return (shape[2], shape[3], shape[1]) if len(shape) == 4 else (1, 1, shape[1])
+    """Height, width and channels of a map (1, C, H, W), a row (1, C, W), whose height is 1, or a vector (1, N)."""
+    height, width = (1, 1, *shape[2:])[-2:]
+    return height, width, shape[1]
+
+
+def same_rank(shape: Shape, hwc: tuple[int, int, int]) -> Shape:
+    """The ONNX shape of so many rows, columns and channels with as many dimensions as a map or row has."""
+    return (1, hwc[2], *hwc[:2][4 - len(shape) :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +184,7 @@ class Call:
         if isinstance(value, Activation):
             return value
         if isinstance(value, Unknown):
-            if value.shape is None or len(value.shape) not in (2, 4):
+            if value.shape is None or len(value.shape) not in (2, 3, 4):
                 raise Unresolved
             return Activation("", Quantisation(1.0, 0), value.shape, hwc(value.shape))
         if isinstance(value, RawInput):

@@ -136,10 +136,10 @@ def test_faults_of_an_int8_model_are_listed_at_once() -> None:
 @pytest.mark.parametrize(
     ("shape", "said"),
     [
-        ([1, 1, "height", 8], "'height', 8], needs a static (1, C, H, W) or (1, N); give --shape height=N"),
+        ([1, 1, "height", 8], "'height', 8], needs a static (1, C, H, W), (1, C, W) or (1, N); give --shape"),
         ([1, 1, None, 8], "give --shape image.2=N"),
-        ([2, 1, 8, 8], "[2, 1, 8, 8], needs a static (1, C, H, W) or (1, N); export it again"),
-        ([1, 1, 8], "[1, 1, 8]"),
+        ([2, 1, 8, 8], "[2, 1, 8, 8], needs a static (1, C, H, W), (1, C, W) or (1, N); export it"),
+        ([1, 1, 8, 8, 8], "[1, 1, 8, 8, 8]"),
         (None, "missing"),
     ],
 )

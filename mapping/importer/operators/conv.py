@@ -1,7 +1,9 @@
 """Conv: any kernel, stride, padding and dilation, in any number of groups; of rows as maps of height 1."""
 
+import numpy as np
+
 from mapping.importer.kernels import dilated, ungrouped
-from mapping.importer.lowering import bias_vector, mvm, quantised_weights, sliding_window
+from mapping.importer.lowering import bias_vector, mvm, pair, quantised_weights, require_map, sliding_window
 from mapping.importer.values import Call, Layout, Operator, Pending, Unsupported
 
 
@@ -9,16 +11,18 @@ def lower(call: Call) -> Pending:
     """A convolution with constant weights [Cout, Cin / groups, Kh, Kw] and an optional bias [Cout]."""
     source = call.activation(0)
     integers, scale = quantised_weights(call, 1, channel_axis=0)
-    if integers.ndim != 4:
-        raise Unsupported(f"weights of shape {integers.shape} (only two-dimensional)")
+    require_map(source)
+    if integers.ndim != len(source.shape):
+        raise Unsupported(f"weights of shape {integers.shape} on an input of shape {source.shape}")
+    if integers.ndim == 3:
+        integers = integers[:, :, np.newaxis]
     groups = call.attributes.get("group", 1)
     outputs, inputs = integers.shape[:2]
     if inputs * groups != source.hwc[2]:
         raise Unsupported(f"weights for {inputs * groups} input channels on a map of {source.hwc[2]}")
     if outputs % groups:
         raise Unsupported(f"{outputs} output channels in {groups} groups")
-    step_y, step_x = call.attributes.get("dilations", [1, 1])
-    integers = ungrouped(dilated(integers, (step_y, step_x)), groups)
+    integers = ungrouped(dilated(integers, pair(call.attributes.get("dilations", [1, 1]))), groups)
     stride, pads = sliding_window(call, source, (integers.shape[2], integers.shape[3]))
     bias = bias_vector(call, 2, outputs)
     return mvm(call, source, integers.transpose(0, 2, 3, 1), scale, bias, stride, pads, groups)

@@ -1,9 +1,9 @@
-"""MaxPool, AveragePool and GlobalAveragePool."""
+"""MaxPool, AveragePool, GlobalMaxPool and GlobalAveragePool, of maps and of rows."""
 
 from dataclasses import replace
 from typing import Literal
 
-from mapping.importer.lowering import pool, sliding_window
+from mapping.importer.lowering import pair, pool, require_map, sliding_window
 from mapping.importer.values import Activation, Call, Layout, Operator, Pending, Unsupported
 from pyimc.network import Pads, Pair
 
@@ -25,21 +25,28 @@ def lower_average(call: Call) -> Pending:
 def lower_global_average(call: Call) -> Pending:
     """The mean of the whole map."""
     call.require(channels_last=0)
+    return whole(call, "average")
+
+
+def lower_global_max(call: Call) -> Pending:
+    """The largest pixel of the whole map."""
+    return whole(call, "max")
+
+
+def whole(call: Call, mode: Literal["max", "average"]) -> Pending:
+    """A pool with one window, the whole map."""
     source = call.activation(0)
-    if len(source.shape) != 4:
-        raise Unsupported(f"input of shape {source.shape} (only a map of four dimensions)")
-    return pool(call, source, "average", source.hwc[:2], (1, 1), (0, 0, 0, 0))
+    require_map(source)
+    return pool(call, source, mode, source.hwc[:2], (1, 1), (0, 0, 0, 0))
 
 
 def _lower(call: Call, mode: Literal["max", "average"]) -> Pending:
     call.require(channels_last=0, storage_order=0)
     source = call.activation(0)
-    sizes = call.attributes["kernel_shape"]
-    if len(sizes) != 2:
-        raise Unsupported(f"kernel_shape={sizes} (only two-dimensional)")
-    kernel = (sizes[0], sizes[1])
+    require_map(source)
+    kernel = pair(call.attributes["kernel_shape"])
     dilations = call.attributes.get("dilations", [1, 1])
-    if any(step != 1 and size != 1 for step, size in zip(dilations, kernel, strict=True)):
+    if any(step != 1 and size != 1 for step, size in zip(pair(dilations), kernel, strict=True)):
         raise Unsupported(f"dilations={dilations} (only 1)")
     stride, given = sliding_window(call, source, kernel)
     pads = _ceil_pads(source, kernel, stride, given) if call.attributes.get("ceil_mode", 0) else given
@@ -67,5 +74,6 @@ def _ceil_pads(source: Activation, kernel: Pair, stride: Pair, pads: Pads) -> Pa
 OPERATORS = (
     Operator("MaxPool", lower_max),
     Operator("AveragePool", lower_average, {"QLinearAveragePool": Layout(operands=(0,), output=3)}),
+    Operator("GlobalMaxPool", lower_global_max),
     Operator("GlobalAveragePool", lower_global_average, {"QLinearGlobalAveragePool": Layout(operands=(0,), output=3)}),
 )

@@ -1,12 +1,13 @@
-"""Flatten, Reshape, Squeeze, Unsqueeze, Identity and Dropout: the same pixels under another shape.
+"""Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Identity and Dropout: the same pixels under another shape.
 
-A map may become the vector (1, C*H*W), which only a Gemm or MatMul reads; a 1x1 map may take either form.
+A map may become the vector (1, C*H*W), which only a Gemm or MatMul reads, and a map again; a 1x1 map may take either
+form, a map of one row that of a row (1, C, W).
 """
 
 import math
 from dataclasses import replace
 
-from mapping.importer.values import Activation, Call, Operator, Pending, Shape, Unsupported
+from mapping.importer.values import Activation, Call, Operator, Pending, Shape, Unsupported, hwc
 
 Reshaped = Activation | Pending
 
@@ -51,6 +52,17 @@ def lower_unsqueeze(call: Call) -> Reshaped:
     return _reshaped(source, tuple(shape))
 
 
+def lower_transpose(call: Call) -> Reshaped:
+    """An order that leaves all dimensions but those of 1 where they are."""
+    source = _source(call)
+    rank = len(source.shape)
+    order = call.attributes.get("perm", list(reversed(range(rank))))
+    moved = [axis for axis in order if source.shape[axis] != 1]
+    if moved != sorted(moved):
+        raise Unsupported(f"perm={order} of shape {source.shape} moves values (only dimensions of 1)")
+    return _reshaped(source, tuple(source.shape[axis] for axis in order))
+
+
 def lower_identity(call: Call) -> Reshaped:
     """The value itself."""
     return _source(call)
@@ -72,7 +84,8 @@ def _axes(call: Call, rank: int) -> list[int]:
 def _reshaped(source: Reshaped, shape: Shape) -> Reshaped:
     vector = (1, math.prod(source.hwc))
     is_pixel = source.hwc[:2] == (1, 1)
-    if shape in (source.shape, vector) or (is_pixel and shape == (*vector, 1, 1)):
+    is_map = len(shape) in (3, 4) and shape[0] == 1 and hwc(shape) == source.hwc
+    if shape in (source.shape, vector) or is_map or (is_pixel and shape == (*vector, 1, 1)):
         return replace(source, shape=shape)
     raise Unsupported(f"shape {source.shape} becomes {shape} (only the vector {vector})")
 
@@ -82,6 +95,7 @@ OPERATORS = (
     Operator("Reshape", lower_reshape, role="shape"),
     Operator("Squeeze", lower_squeeze, role="shape"),
     Operator("Unsqueeze", lower_unsqueeze, role="shape"),
+    Operator("Transpose", lower_transpose, role="shape"),
     Operator("Identity", lower_identity, role="shape"),
     Operator("Dropout", lower_identity, role="shape"),
 )

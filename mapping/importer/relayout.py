@@ -1,0 +1,127 @@
+"""Exact rewritings of what moves values or puts zeros around them: into layers, or as layers of their own.
+
+Passes like those of `mapping.importer.fold`. A layer of its own is a 1x1 Conv: with a weight of 1 a channel is copied,
+and a crossbar that holds a permutation or a mean does what would otherwise need an engine that moves channels.
+"""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+from mapping.importer.fold import set_attributes
+from mapping.importer.onnx_model import attributes
+from mapping.importer.rewriting import Rewriting
+
+_MAPS = (3, 4)  # dimensions of (1, C, W) and (1, C, H, W)
+_NOT_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Abs", "Exp", "Softplus")
+
+
+def pads(model: onnx.ModelProto) -> bool:
+    """A Pad with zeros around a map: as padding of what is behind it, otherwise as that of a layer that copies.
+
+    A Conv takes it, an average that counts its pads, and a maximum of values that are not negative.
+    """
+    work = Rewriting(model)
+    changed = False
+    for node in [node for node in model.graph.node if node.op_type == "Pad"]:
+        border = _border(work, node)
+        if border is None:
+            continue
+        target = work.only_reader(node.output[0])
+        if target is not None and target.input[0] == node.output[0] and _takes_border(work, node, target):
+            given = attributes(target).get("pads", [0] * len(border))
+            set_attributes(target, pads=[a + b for a, b in zip(given, border, strict=True)], auto_pad=None)
+            work.bypass(node)
+        else:
+            channels = work.shapes[node.input[0]][1]
+            ones = np.ones((channels, 1, *[1] * (len(border) // 2)), np.float32)
+            _as_conv(work, node, node.input[0], ones, group=channels, pads=border)
+        changed = True
+    return changed
+
+
+def _takes_border(work: Rewriting, node: onnx.NodeProto, target: onnx.NodeProto) -> bool:
+    given = attributes(target)
+    if given.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        return False
+    if target.op_type == "AveragePool":
+        return bool(given.get("count_include_pad", 0)) and not given.get("ceil_mode", 0)
+    if target.op_type == "MaxPool":
+        source = work.producers.get(node.input[0])
+        border, kernel = _border(work, node), given["kernel_shape"]
+        inside = border is not None and all(size < kernel[axis % len(kernel)] for axis, size in enumerate(border))
+        return source is not None and source.op_type in _NOT_NEGATIVE and inside and not given.get("ceil_mode", 0)
+    return target.op_type == "Conv"
+
+
+def _border(work: Rewriting, node: onnx.NodeProto) -> list[int] | None:
+    """What a Pad with zeros adds before and behind rows and columns if it leaves batch and channels alone, or None."""
+    given = attributes(node)
+    rank = len(work.shapes.get(node.input[0], ()))
+    sizes = work.constant(node.input[1]) if len(node.input) > 1 else np.array(given.get("pads", []), np.int64)
+    value = work.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else np.array(given.get("value", 0.0))
+    axes = work.constant(node.input[3]) if len(node.input) > 3 and node.input[3] else np.arange(rank)
+    if given.get("mode", "constant") != "constant" or rank not in _MAPS or sizes is None or axes is None:
+        return None
+    if value is None or value.any() or len(sizes) != 2 * len(axes) or sizes.min(initial=0) < 0:
+        return None
+    whole = np.zeros((2, rank), np.int64)
+    whole[:, axes % rank] = sizes.reshape(2, -1)
+    return None if whole[:, :2].any() else [int(size) for size in whole[:, 2:].reshape(-1)]
+
+
+def shuffles(model: onnx.ModelProto) -> bool:
+    """A Reshape, a Transpose and a Reshape back that put channels in another order, as ShuffleNet has them."""
+    work = Rewriting(model)
+    changed = False
+    for turn in [node for node in model.graph.node if node.op_type == "Transpose"]:
+        apart, back = work.producers.get(turn.input[0]), work.only_reader(turn.output[0])
+        if apart is None or back is None or (apart.op_type, back.op_type) != ("Reshape", "Reshape"):
+            continue
+        shape, inner = (work.shapes.get(name, ()) for name in (apart.input[0], apart.output[0]))
+        if len(shape) not in _MAPS or not inner or work.shapes.get(back.output[0]) != shape:
+            continue
+        if work.only_reader(apart.output[0]) is not turn:
+            continue
+        order = attributes(turn).get("perm", list(reversed(range(len(inner)))))
+        values = np.arange(np.prod(shape)).reshape(shape)
+        moved = values.reshape(inner).transpose(order).reshape(shape)
+        channels = shape[1]
+        pixels = values[0, 0].size
+        places = moved.reshape(channels, pixels)[:, 0] // pixels
+        if not np.array_equal(moved, values[:, places]):
+            continue
+        weights = np.eye(channels, dtype=np.float32)[places]
+        work.remove(apart)
+        work.remove(turn)
+        _as_conv(work, back, apart.input[0], weights.reshape(channels, channels, *[1] * (len(shape) - 2)))
+        changed = True
+    return changed
+
+
+def channel_means(model: onnx.ModelProto) -> bool:
+    """A mean or sum over the channels of a map is a layer with equal weights."""
+    work = Rewriting(model)
+    changed = False
+    for node in [node for node in model.graph.node if node.op_type in ("ReduceMean", "ReduceSum")]:
+        shape, given = work.shapes.get(node.input[0], ()), attributes(node)
+        stored = work.constant(node.input[1]) if len(node.input) > 1 else np.array(given.get("axes", []), np.int64)
+        if len(shape) not in _MAPS or stored is None or not given.get("keepdims", 1):
+            continue
+        if [int(axis) % len(shape) for axis in stored.reshape(-1)] != [1]:
+            continue
+        factor = 1 / shape[1] if node.op_type == "ReduceMean" else 1.0
+        weights = np.full((1, shape[1], *[1] * (len(shape) - 2)), factor, np.float32)
+        _as_conv(work, node, node.input[0], weights)
+        changed = True
+    return changed
+
+
+def _as_conv(work: Rewriting, node: onnx.NodeProto, source: str, weights: NDArray[np.float32], **given: Any) -> None:
+    """Turn a node into a Conv with 1x1 weights."""
+    name = node.name or node.output[0]
+    inputs = [source, work.add_constant(f"{name}.weight", weights)]
+    node.CopyFrom(helper.make_node("Conv", inputs, list(node.output), name, kernel_shape=weights.shape[2:], **given))
