@@ -36,7 +36,7 @@ SIMULATOR  = $(if $(findstring verilator,$(call flag,SIM,)),verilator-sim,iveril
 SIMULATORS = iverilog $(if $(filter x86_64,$(shell uname -m)),verilator-sim)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim validate compare equality test fast fidelity mutants prove regress regress-accept lint format synth bench growth study isa lock clean distclean
+.PHONY: help setup sim validate compare equality test fast sweep fidelity mutants prove regress regress-accept lint format synth bench growth study isa lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,13 +60,17 @@ compare: ## compare strategies on models and chips: table, CSV, plots (MODEL= ST
 	$(SETUP) $(if $(call each,RTL,),$(SIMULATOR))
 	@$(BIN)/pyimc compare $(WORKERS) $(COMPARE)
 
-test: ## all tests, on JOBS=2 cores (K=expression picks some)
+test: ## all tests and the first seeds of the sweeps, on JOBS=2 cores (K=expression picks some)
 	$(SETUP) $(SIMULATORS) verilator yosys cells
-	@$(PYTEST)
+	@$(PYTEST) -m 'not sweep'
+
+sweep: ## the further seeds of random networks on random chips, through every level
+	$(SETUP) iverilog
+	@$(PYTEST) -m sweep
 
 fast: ## the tests that take seconds each; the slow ones are left out
 	$(SETUP) $(SIMULATORS) verilator yosys cells
-	@$(PYTEST) -m 'not slow'
+	@$(PYTEST) -m 'not slow and not sweep'
 
 fidelity: ## take N=500 random float models to the golden model; each is near what was given, or refused
 	$(SETUP)

@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -37,6 +36,7 @@ from tests.cycle.units import SHARED_LINK, UNITS
 from tests.mapping.networks import Builder
 from tests.mapping.networks import seeded as seeded_network
 from tests.random_cnn import seeded as seeded_model
+from tests.sampling import seeds
 from tests.sim.runs import enter, images_for
 from tests.sim.test_end_to_end import CHIPS, _arch, from_onnx
 
@@ -85,17 +85,12 @@ def check_drawn(seed: int, network: Network) -> None:
     assert_equal(program, 3)
 
 
-def seeds(fast: int, slow: int) -> list[Any]:
-    """The first seeds are fast, the rest are not."""
-    return [*range(fast), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(fast, slow))]
-
-
-@pytest.mark.parametrize("seed", seeds(6, 30))
+@pytest.mark.parametrize("seed", seeds(6, 10, 30))
 def test_random_cnn(seed: int) -> None:
     check_drawn(seed, from_onnx(seeded_model(seed))[0])
 
 
-@pytest.mark.parametrize("seed", seeds(6, 30))
+@pytest.mark.parametrize("seed", seeds(6, 10, 30))
 def test_random_graph(seed: int) -> None:
     check_drawn(seed, seeded_network(seed))
 

@@ -38,6 +38,7 @@ from tests.mapping.networks import seeded as seeded_network
 from tests.pyimc.networks import residual_network
 from tests.random_cnn import calibration, models
 from tests.random_cnn import seeded as seeded_model
+from tests.sampling import seeds
 from tests.sim.runs import assert_sound, enter, run_rtl
 
 
@@ -134,7 +135,7 @@ def test_a_depthwise_separable_network_is_right_at_every_level(chip: str, grain:
     through_the_chip(*from_onnx(model), chip, "lblp", 2, grain, "verilog")
 
 
-@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, 60))])
+@pytest.mark.parametrize("seed", seeds(8, 16, 60))
 def test_a_cnn_of_a_seed_is_right_at_every_level(seed: int) -> None:
     network, images = from_onnx(seeded_model(seed))
     through_the_chip(network, images, *_way(seed))
@@ -191,7 +192,7 @@ def test_a_chip_with_even_loads_is_right(grain: str) -> None:
     through_the_chip(network, random_images(network), "small", "lblp_plus", 2, grain, "verilog")
 
 
-@pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 80))])
+@pytest.mark.parametrize("seed", seeds(12, 20, 80))
 def test_a_graph_of_a_seed_is_right_on_the_chip(seed: int) -> None:
     network = seeded_network(seed)
     through_the_chip(network, random_images(network), *_way(seed))
