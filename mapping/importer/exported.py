@@ -10,10 +10,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
-from mapping.importer.onnx_model import IR_VERSION, OPSET, graph_inputs, one_line
+from mapping.importer.onnx_model import IR_VERSION, OPSET, attributes, graph_inputs, one_line
+from mapping.importer.rewriting import Rewriting
 from pyimc.errors import ConfigError, UnsupportedOperator
 
 OLDEST_OPSET = 13  # the first with a scale per channel
+_CHANNELS_FIRST = {4: [0, 3, 1, 2], 3: [0, 2, 1]}  # by dimensions
 OTHER_FLOATS = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16", TensorProto.DOUBLE: "double"}
 
 
@@ -51,6 +53,33 @@ def bound(model: onnx.ModelProto, shapes: Mapping[str, int]) -> onnx.ModelProto:
         del model.graph.value_info[:]
         for value in model.graph.output:
             value.type.tensor_type.ClearField("shape")
+    return channels_first(model)
+
+
+def channels_first(model: onnx.ModelProto) -> onnx.ModelProto:
+    """An input (1, H, W, C) or (1, W, C) that is only read to bring its channels to the front has them there itself.
+
+    So TensorFlow's models come out of their converters. What the host sends has channels last in any case.
+    """
+    work = Rewriting(model)
+    for value in graph_inputs(model):
+        readers = list(work.readers[value.name])
+        sizes = value.type.tensor_type.shape.dim
+        order = _CHANNELS_FIRST.get(len(sizes))
+        if not readers or any(each.op_type != "Transpose" or attributes(each).get("perm") != order for each in readers):
+            continue
+        if any(name in work.outputs for each in readers for name in each.output):
+            continue
+        given = [(size.dim_value, size.dim_param) for size in sizes]
+        for size, place in zip(sizes, order or (), strict=True):
+            number, symbol = given[place]
+            size.ClearField("value")
+            if number or not symbol:
+                size.dim_value = number
+            else:
+                size.dim_param = symbol
+        for each in readers:
+            work.bypass(each)
     return model
 
 

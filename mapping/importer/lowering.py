@@ -19,7 +19,8 @@ from mapping.importer.values import (
     Unsupported,
     same_rank,
 )
-from pyimc.network import ACCUMULATOR_MAX, Mvm, Pads, Pair, Pool, valid_counts, window_shape
+from mapping.importer.wide import in_terms, int8_terms
+from pyimc.network import ACCUMULATOR_MAX, Mvm, Node, Pads, Pair, Pool, TensorType, valid_counts, window_shape
 from pyimc.numerics import UINT8_MAX, quantise_multipliers
 
 
@@ -108,10 +109,8 @@ def mvm(
     kernel = (kernels.shape[1], kernels.shape[2])
     height, width = window_shape(source.hwc[:2], kernel, stride, pads)
 
-    def emit(target: Target) -> tuple[Mvm]:
-        low, high = int(kernels.min()), int(kernels.max())
-        if low < -128 or high > 127:
-            raise Unsupported(f"weights {low}..{high} (only int8, -128..127)")
+    def emit(target: Target) -> tuple[Node, ...]:
+        terms = int8_terms(kernels)
         accumulator_scale = source.quantisation.scale * np.broadcast_to(scale, channels)
         folded = _bias_integers(bias, accumulator_scale)
         folded = folded - source.quantisation.zero_point * kernels.sum(axis=(1, 2, 3), dtype=np.int64)
@@ -125,7 +124,7 @@ def mvm(
             kernel=kernel,
             stride=stride,
             pads=pads,
-            weights=np.ascontiguousarray(kernels.reshape(channels, kernel[0], -1), np.int8),
+            weights=np.ascontiguousarray(terms[0].reshape(channels, kernel[0], -1), np.int8),
             bias=folded.astype(np.int32),
             multiplier=np.array([m0 for (m0,), _ in scales], np.int32),
             shift=np.array([shift for _, shift in scales], np.uint8),
@@ -134,7 +133,9 @@ def mvm(
             clamp=target.clamp,
             groups=groups,
         )
-        return (node,)
+        if len(terms) == 1:
+            return (node,)
+        return in_terms(node, TensorType(*source.hwc, source.quantisation.scale, node.input_zero_point), terms, target)
 
     found = (height, width, channels)
     return Pending(emit, same_rank(source.shape, found), found, name=call.name)

@@ -70,7 +70,8 @@ def graph_input(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, tuple[int,
     inputs = graph_inputs(model)
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
-        raise UnsupportedOperator(f"model {model.graph.name}: needs exactly one input, got {names}")
+        todo = "join them before the export, along the channels, say: the host sends one map" if inputs else "add one"
+        raise UnsupportedOperator(f"model {model.graph.name}: needs exactly one input, got {names}; {todo}")
     value = inputs[0]
     kind = value.type.tensor_type
     sizes = [

@@ -85,6 +85,7 @@ def _piece(node: Node, tensors: Tensors) -> Node:
         case Mvm():
             return replace(
                 node,
+                inputs=(node.inputs[0], *(section(sums, start, stop) for sums in node.inputs[1:])),
                 weights=node.weights[channels],
                 bias=node.bias[channels],
                 multiplier=node.multiplier[channels],

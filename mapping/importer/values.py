@@ -113,12 +113,17 @@ class RawInput:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The node and tensor that a pending result becomes."""
+    """The node and tensor that a pending result becomes.
+
+    Attributes:
+        tensors: Of the network so far, to which those between several nodes are added.
+    """
 
     name: str
     output: str
     kind: TensorType
     clamp: tuple[int, int]
+    tensors: dict[str, TensorType]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -76,7 +76,7 @@ def import_whole(model: onnx.ModelProto, name: str, cut: Sequence[str] = ()) -> 
     """Import a quantised ONNX model.
 
     Args:
-        model: A QDQ or QOperator model with one input and static shapes, weights int8, activations 8 bits.
+        model: A QDQ or QOperator model with one input and static shapes, weights and activations 8 bits.
         name: Name of the network.
         cut: Tensors behind which everything is left to the host; without any, what the chip cannot compute is.
 
@@ -258,11 +258,11 @@ def _close(state: Walk, call: Call, value: Value | None, quantisation: Quantisat
     kind = TensorType(*value.hwc, quantisation.scale, quantisation.zero_point)
     clamp = (stored_limit(value.low, quantisation), stored_limit(value.high, quantisation))
     try:
-        nodes = value.emit(Target(_unique(state, value.name), output, kind, clamp))
+        nodes = value.emit(Target(_unique(state, value.name), output, kind, clamp, state.tensors))
     except Unsupported as reason:
         raise Unsupported(reason if call.name == value.name else f"{reason} (node {value.name})") from reason
     state.nodes += nodes
-    for node in nodes[:-1]:
+    for node in (node for node in nodes[:-1] if node.output not in state.tensors):
         channels = part_of(node.output)[1]
         state.tensors[node.output] = replace(kind, channels=channels.stop - channels.start)
     state.tensors[output] = kind

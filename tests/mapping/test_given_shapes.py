@@ -5,14 +5,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 from mapping.compile import compile_network
-from mapping.importer.inputs import load_source
+from mapping.importer.inputs import load_source, quantise_input
 from mapping.importer.preprocess import Preprocess
 from mapping.importer.quantise import quantise
 from mapping.importer.reference import compare
 from mapping.importer.walk import import_model
+from pyimc import golden
 from pyimc.arch import load_arch
 from pyimc.cycle import Run
 from pyimc.errors import UnsupportedOperator
@@ -168,6 +170,24 @@ def test_what_would_move_values_is_refused(write: Write, said: str) -> None:
     given = Given(MAP)
     with pytest.raises(UnsupportedOperator, match=said):
         quantise(given.model(write(given), opset=13), images_for(MAP))
+
+
+@pytest.mark.parametrize(("shape", "order"), [((1, 6, 8, 4), [0, 3, 1, 2]), ((1, 12, 4), [0, 2, 1])])
+def test_an_input_with_channels_last_is_sent_as_it_is(shape: tuple[int, ...], order: list[int]) -> None:
+    """As TensorFlow's converter writes it; onnxruntime gets the model and the image as the user has them."""
+    given = Given(shape)
+    first = given.op("Transpose", "t", "x", perm=order)
+    model = given.model(given.conv("y", first, 4, 3) if len(shape) == 4 else row_conv(given, "y", first, 4, 3))
+    image = np.random.default_rng(2).random(shape, np.float32)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (wanted,) = session.run(None, {"x": image})
+    channels_first = np.transpose(image, order).reshape(4, *(1, *shape[1:-1])[-2:])
+    network = judge(model, [channels_first]).network
+    found = golden.run(network, quantise_input(network, channels_first))[network.outputs[0]]
+    kind = network.tensors[network.outputs[0]]
+    real = kind.scale * (found.transpose(2, 0, 1).astype(np.float64) - kind.zero_point)
+    assert np.abs(real.reshape(wanted.shape) - wanted).max() < STEPS * np.ptp(wanted)
+    assert network.tensors[network.input].shape == (*(1, *shape[1:-1])[-2:], 4)
 
 
 def test_an_array_of_rows_is_an_input(tmp_path: Path) -> None:

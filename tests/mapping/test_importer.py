@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an ONNX graph becomes."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
+from mapping.compile import compile_network
 from mapping.importer.inputs import quantise_input
-from mapping.importer.onnx_model import feed, session
+from mapping.importer.onnx_model import feed, read, session
 from mapping.importer.operators import OPERATORS, QUANTISED
 from mapping.importer.quantise import quantise
 from mapping.importer.walk import import_model
+from mapping.models import load_model
 from mapping.models.builder import GraphBuilder
 from pyimc import golden
-from pyimc.errors import UnsupportedOperator
+from pyimc.arch import load_arch
+from pyimc.cycle import Run
+from pyimc.errors import ConfigError
 from pyimc.network import Add, Mvm, Pool
 from tests.mapping.onnx_writer import I8, U8, Quantised, check, qdq_conv
 from tests.random_cnn import calibration, seeded
@@ -173,20 +179,34 @@ def test_a_qoperator_graph_keeps_integers_through_pool_and_flatten() -> None:
     check(model, network)
 
 
-def test_weights_with_a_zero_point_are_shifted_where_they_fit() -> None:
-    for zero, fits in ((128, True), (120, False)):
-        write = Quantised((1, 1, 3, 3))
-        kernel = write.dq("kernel", write.constant([[[[0, 255]]]], U8), 0.01, zero)
-        model = write.model(
-            write.qdq("y", write.op("Conv", "conv", write.qdq("x", "image", 0.02, 9), kernel), 0.05, 99)
-        )
-        if fits:
-            (node,) = import_model(model, "net").nodes
-            assert isinstance(node, Mvm)
-            assert node.weights.reshape(-1).tolist() == [-128, 127]
-        else:
-            with pytest.raises(UnsupportedOperator, match=r"weights -120..135 \(only int8, -128..127\) \(node conv\)"):
-                import_model(model, "net")
+@pytest.mark.parametrize("zero", [0, 1, 100, 127, 128, 129, 255])
+@pytest.mark.parametrize("channels", [3, 8])
+def test_uint8_weights_have_any_zero_point(zero: int, channels: int) -> None:
+    """Of 8 channels they are a chain of sums, of 3 a layer that reads its input twice."""
+    write = Quantised((1, 2, 5, 6))
+    stored = np.random.default_rng(zero).integers(0, 256, (channels, 2, 3, 3))
+    stored[0, 0, 0, :2] = 0, 255
+    kernel = write.dq("kernel", write.constant(stored, U8), 0.003, zero)
+    conv = write.op("Conv", "conv", write.qdq("x", "image", 0.02, 9), kernel, pads=[1, 1, 1, 1])
+    model = write.model(write.qdq("y", conv, 0.1, 99))
+    network = import_model(model, "net")
+    check(model, network)
+    terms = 1 if zero == 128 else 3 if zero == 0 else 2
+    assert len(network.nodes) == terms
+    assert all(isinstance(node, Mvm) for node in network.nodes) == (channels == 8 or terms == 1)
+    assert not Run(compile_network(network, load_arch("tiny")), 3).until(3).deadlock
+
+
+def test_parts_of_a_layer_with_uint8_weights() -> None:
+    write = Quantised((1, 2, 5, 6))
+    stored = np.random.default_rng(1).integers(0, 256, (16, 2, 3, 3))
+    kernel = write.dq("kernel", write.constant(stored, U8), 0.003, 100)
+    conv = write.op("Conv", "conv", write.qdq("x", "image", 0.02, 9), kernel, pads=[1, 1, 1, 1])
+    whole = write.qdq("y", conv, 0.1, 99)
+    limits = [write.constant([each], np.int64) for each in (8, 16, 1)]
+    part = write.op("Slice", "part", whole, *limits)
+    model = write.model(write.qdq("z", qdq_conv(write, "next", part, 3, 8), 0.05, 100))
+    check(model, import_model(model, "net"))
 
 
 @pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER", "VALID"])
@@ -263,3 +283,19 @@ def test_shape_operators_that_move_nothing_are_followed() -> None:
     model = graph.finish(graph.op("Reshape", "flat", [value, graph.constant("flat_shape", np.array([0, -1]))]))
     quantised = quantise(model, calibration(model))
     check(quantised, import_model(quantised, "shapes"))
+
+
+def test_weights_in_a_file_beside_the_model(tmp_path: Path) -> None:
+    path = tmp_path / "digits.onnx"
+    model = load_model("digits")
+    onnx.save_model(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    whole = {tensor.name: numpy_helper.to_array(tensor) for tensor in load_model("digits").graph.initializer}
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in read(path).graph.initializer}
+    assert all(np.array_equal(values, found[name]) for name, values in whole.items())
+    (tmp_path / "weights.bin").write_bytes(b"short")
+    with pytest.raises(ConfigError, match="not a complete ONNX model"):
+        read(path)
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(ConfigError, match=r"weights\.bin") as caught:
+        read(path)
+    assert "\n" not in str(caught.value)

@@ -154,7 +154,7 @@ def test_a_shape_that_is_not_static_is_refused(shape: list[int | str] | None, sa
 def test_several_inputs_are_refused() -> None:
     model = load_model("digits")
     model.graph.input.append(helper.make_tensor_value_info("other", onnx.TensorProto.FLOAT, [1, 1, 8, 8]))
-    with pytest.raises(UnsupportedOperator, match="needs exactly one input, got image, other"):
+    with pytest.raises(UnsupportedOperator, match="exactly one input, got image, other; join them before"):
         quantise(model, [])
 
 
