@@ -117,9 +117,9 @@ study: ## measure what cutting layers, pipelining and buffers bring, at cycle le
 	$(SETUP)
 	@$(BIN)/pyimc study $(WORKERS) $(K)
 
-isa: ## regenerate rtl/imc_isa.vh, docs/isa.md and rtl/engine.v from pyimc/
+isa: ## regenerate rtl/imc_isa.vh, docs/isa.md, docs/operators.md and rtl/engine.v from pyimc/ and mapping/
 	$(SETUP)
-	@$(BIN)/python -m pyimc.isa && $(BIN)/python -m pyimc.engines
+	@$(BIN)/python -m pyimc.isa && $(BIN)/python -m pyimc.engines && $(BIN)/python -m mapping.importer.operator_docs
 
 lock: ## resolve requirements.lock again from pyproject.toml
 	$(SETUP) --lock

@@ -57,7 +57,7 @@ class Faithful:
     answers: Outputs
 
 
-_FOLDS: tuple[tuple[str, Callable[[onnx.ModelProto], bool]], ...] = (
+FOLDS: tuple[tuple[str, Callable[[onnx.ModelProto], bool]], ...] = (
     ("constants computed", fold.constants),
     ("sums as additions", fold.sums),
     ("pads into layers", relayout.pads),
@@ -84,7 +84,7 @@ def faithful(given: onnx.ModelProto, images: Images, cut: Sequence[str]) -> Fait
     """
     model, links, answers = _float32(_exposed(given, cut), images)
     reference = _run(model, images)
-    for step, fold_graph in _FOLDS:
+    for step, fold_graph in FOLDS:
         candidate = onnx.ModelProto()
         candidate.CopyFrom(model)
         if fold_graph(candidate):

@@ -171,7 +171,7 @@ def gemms(model: onnx.ModelProto) -> bool:
 
 
 def affine(model: onnx.ModelProto) -> bool:
-    """A factor and an offset per output channel behind a Conv, Gemm or MatMul go into its weights and bias."""
+    """BatchNormalization, a factor or an offset per channel behind a Conv, Gemm or MatMul go into its weights, bias."""
     work = Rewriting(model)
     changed = False
     for node in list(model.graph.node):
@@ -191,7 +191,7 @@ def affine(model: onnx.ModelProto) -> bool:
 
 
 def channelwise(model: onnx.ModelProto) -> bool:
-    """A factor and an offset per channel that no layer takes become a layer: a 1x1 Conv with a group per channel."""
+    """BatchNormalization, a factor or an offset per channel elsewhere is a 1x1 Conv with a group per channel."""
     work = Rewriting(model)
     changed = False
     for node in list(model.graph.node):

@@ -11,7 +11,6 @@ from typing import NoReturn
 import onnx
 
 from mapping.importer.onnx_model import inferred_shapes
-from mapping.importer.operators import OPERATORS
 from mapping.importer.rewriting import read_names
 from mapping.importer.values import Activation, Constant, Pending, RawInput, Value
 from pyimc.errors import UnsupportedOperator
@@ -151,7 +150,6 @@ def raise_faults(model: onnx.ModelProto, faults: Faults, otherwise: str, hosted:
     if not faults:
         raise UnsupportedOperator(f"model {model.graph.name}: {otherwise}")
     listed = sorted(faults.items(), key=lambda fault: -len(fault[1]))
-    supported = ", ".join(sorted({*OPERATORS, "BatchNormalization"}))
     hint = (
         f"; the host could finish a model behind its last layer, but {hosted:.1%} of the multiply-accumulates depend "
         "on these; --outputs NAME,... cuts it by hand before them"
@@ -160,7 +158,7 @@ def raise_faults(model: onnx.ModelProto, faults: Faults, otherwise: str, hosted:
     )
     raise UnsupportedOperator(
         f"model {model.graph.name}: unsupported: {'; '.join(_listed(*fault) for fault in listed)}{hint}; "
-        f"supported operators are {supported}"
+        "docs/operators.md lists what is supported"
     )
 
 

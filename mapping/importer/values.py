@@ -252,9 +252,11 @@ class Operator:
         lower: Turns a call into a value, or one for each of several outputs, or raises `Unsupported`.
         quantised: Layout of each QOperator form, by op type.
         role: What it is to our quantiser, see `Role`.
+        limits: What of it is not supported, and what of its attributes does not matter; for docs/operators.md.
     """
 
     op_type: str
     lower: Callable[[Call], Value | tuple[Value, ...]]
     quantised: Mapping[str, Layout] = field(default_factory=dict)
     role: Role = "layer"
+    limits: str = ""

@@ -43,4 +43,7 @@ def _limit(call: Call, low: float, high: float) -> Pending:
     return replace(source, low=new_low, high=new_high, curve=curve)
 
 
-OPERATORS = (Operator("Relu", lower_relu, role="limit"), Operator("Clip", lower_clip, role="limit"))
+OPERATORS = (
+    Operator("Relu", lower_relu, role="limit"),
+    Operator("Clip", lower_clip, role="limit", limits="limits are constants of one value"),
+)

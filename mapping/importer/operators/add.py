@@ -34,4 +34,5 @@ def lower(call: Call) -> Pending:
     return Pending(emit, left.shape, left.hwc, name=call.name)
 
 
-OPERATORS = (Operator("Add", lower, {"QLinearAdd": Layout(operands=(0, 3), output=6)}),)
+LIMITS = "two maps of one shape, or a map and a constant of one value; in float models one value per channel, too"
+OPERATORS = (Operator("Add", lower, {"QLinearAdd": Layout(operands=(0, 3), output=6)}, limits=LIMITS),)

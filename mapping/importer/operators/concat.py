@@ -50,4 +50,5 @@ def lower(call: Call) -> Pending:
     return Pending(emit, shape, (*first.hwc[:2], channels), name=call.name)
 
 
-OPERATORS = (Operator("Concat", lower, {"QLinearConcat": Layout((2,), output=0, repeated=True)}),)
+LIMITS = "any number of inputs, along the channels (axis=1)"
+OPERATORS = (Operator("Concat", lower, {"QLinearConcat": Layout((2,), output=0, repeated=True)}, limits=LIMITS),)

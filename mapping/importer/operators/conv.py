@@ -28,4 +28,5 @@ def lower(call: Call) -> Pending:
     return mvm(call, source, integers.transpose(0, 2, 3, 1), scale, bias, stride, pads, groups)
 
 
-OPERATORS = (Operator("Conv", lower, {"QLinearConv": Layout(operands=(0, 3), output=6, bias=8)}),)
+LIMITS = "maps and rows; weights and bias are constants; pads of 0 and more"
+OPERATORS = (Operator("Conv", lower, {"QLinearConv": Layout((0, 3), output=6, bias=8)}, limits=LIMITS),)

@@ -132,7 +132,15 @@ def _pending(call: Call, before: Curve, operators: tuple[str, ...], values: Real
     return Pending(emit, shape, hwc, name=call.name, curve=Curve(before.source, values, operators))
 
 
+_LIMITS = "a map and a constant of one value, or two functions of one map"
+_PER_CHANNEL = dict.fromkeys(("Mul", "Div", "Sub"), "; in float models one value per channel, too")
 OPERATORS = (
     *(Operator(name, lower_unary, _QUANTISED.get(name, {}), role="function") for name in UNARY),
-    *(Operator(name, lower_binary, _QUANTISED.get(name, {}), role="function") for name in BINARY if name != "Add"),
+    *(
+        Operator(
+            name, lower_binary, _QUANTISED.get(name, {}), role="function", limits=_LIMITS + _PER_CHANNEL.get(name, "")
+        )
+        for name in BINARY
+        if name != "Add"
+    ),
 )

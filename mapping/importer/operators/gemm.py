@@ -39,6 +39,17 @@ def _lower(call: Call, *, transposed: bool) -> Pending:
 
 
 OPERATORS = (
-    Operator("Gemm", lower_gemm, {"QGemm": Layout((0, 3), output=7, bias=6, channel_axis=_channel_axis)}),
-    Operator("MatMul", lower_matmul, {"QLinearMatMul": Layout((0, 3), output=6, channel_axis=_channel_axis)}),
+    Operator(
+        "Gemm",
+        lower_gemm,
+        {"QGemm": Layout((0, 3), output=7, bias=6, channel_axis=_channel_axis)},
+        limits="a vector times constant weights; bias of one value or one per output; transA=0; other alpha and beta "
+        "than 1 in float models only",
+    ),
+    Operator(
+        "MatMul",
+        lower_matmul,
+        {"QLinearMatMul": Layout((0, 3), output=6, channel_axis=_channel_axis)},
+        limits="a vector times constant weights of two dimensions",
+    ),
 )

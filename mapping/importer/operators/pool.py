@@ -71,9 +71,12 @@ def _ceil_pads(source: Activation, kernel: Pair, stride: Pair, pads: Pads) -> Pa
     return pads[0], pads[1], ends[0], ends[1]
 
 
+_AVERAGE = {"QLinearAveragePool": Layout((0,), output=3)}
+_GLOBAL = {"QLinearGlobalAveragePool": Layout((0,), output=3)}
+_ONE = "maps and rows; dilations of 1"
 OPERATORS = (
-    Operator("MaxPool", lower_max),
-    Operator("AveragePool", lower_average, {"QLinearAveragePool": Layout(operands=(0,), output=3)}),
-    Operator("GlobalMaxPool", lower_global_max),
-    Operator("GlobalAveragePool", lower_global_average, {"QLinearGlobalAveragePool": Layout(operands=(0,), output=3)}),
+    Operator("MaxPool", lower_max, limits=f"{_ONE}; storage_order=0; its first output only"),
+    Operator("AveragePool", lower_average, _AVERAGE, limits=f"{_ONE}; count_include_pad=1 only without ceil_mode"),
+    Operator("GlobalMaxPool", lower_global_max, limits="maps and rows"),
+    Operator("GlobalAveragePool", lower_global_average, _GLOBAL, limits="maps and rows"),
 )

@@ -43,8 +43,10 @@ def _lower(call: Call, mode: Literal["max", "average"], *, summed: bool = False)
     return replace(found, shape=shape)
 
 
+_AXES = "rows, columns or both of a map, named as constants (noop_with_empty_axes does not matter)"
+_KEPT = "keepdims=0 along the columns only with the rows"
 OPERATORS = (
-    Operator("ReduceMean", lower_mean),
-    Operator("ReduceSum", lower_sum),
-    Operator("ReduceMax", lower_max),
+    Operator("ReduceMean", lower_mean, limits=f"{_AXES}; the channels in float models with keepdims=1; {_KEPT}"),
+    Operator("ReduceSum", lower_sum, limits=f"{_AXES}; the channels in float models with keepdims=1; {_KEPT}"),
+    Operator("ReduceMax", lower_max, limits=f"{_AXES}; {_KEPT}"),
 )

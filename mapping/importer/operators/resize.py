@@ -60,4 +60,9 @@ def _nearest(call: Call, size: int, factor: int) -> NDArray[np.int64]:
     return np.clip(rounded, 0, size - 1).astype(np.int64)
 
 
-OPERATORS = (Operator("Resize", lower, role="copy"),)
+LIMITS = (
+    "by one whole factor of 2 or more in both directions, mode=nearest, where coordinate_transformation_mode and "
+    "nearest_mode repeat every pixel; axes, antialias and keep_aspect_ratio_policy at their defaults; cubic_coeff_a, "
+    "exclude_outside and extrapolation_value do not matter"
+)
+OPERATORS = (Operator("Resize", lower, role="copy", limits=LIMITS),)

@@ -90,12 +90,13 @@ def _reshaped(source: Reshaped, shape: Shape) -> Reshaped:
     raise Unsupported(f"shape {source.shape} becomes {shape} (only the vector {vector})")
 
 
+_TO = "to a vector and back, or where only dimensions of 1 come and go"
 OPERATORS = (
-    Operator("Flatten", lower_flatten, role="shape"),
-    Operator("Reshape", lower_reshape, role="shape"),
-    Operator("Squeeze", lower_squeeze, role="shape"),
-    Operator("Unsqueeze", lower_unsqueeze, role="shape"),
-    Operator("Transpose", lower_transpose, role="shape"),
+    Operator("Flatten", lower_flatten, role="shape", limits=_TO),
+    Operator("Reshape", lower_reshape, role="shape", limits=f"a constant shape; {_TO}"),
+    Operator("Squeeze", lower_squeeze, role="shape", limits=_TO),
+    Operator("Unsqueeze", lower_unsqueeze, role="shape", limits=_TO),
+    Operator("Transpose", lower_transpose, role="shape", limits="of dimensions of 1, or of the channels of the input"),
     Operator("Identity", lower_identity, role="shape"),
-    Operator("Dropout", lower_identity, role="shape"),
+    Operator("Dropout", lower_identity, role="shape", limits="its first output only; seed does not matter"),
 )

@@ -69,4 +69,9 @@ def _part(source: Activation, start: int, stop: int) -> Activation:
     )
 
 
-OPERATORS = (Operator("Split", lower_split, role="copy"), Operator("Slice", lower_slice, role="copy"))
+OPERATORS = (
+    Operator(
+        "Split", lower_split, role="copy", limits="along the channels (axis=1), any sizes; num_outputs does not matter"
+    ),
+    Operator("Slice", lower_slice, role="copy", limits="one range of channels, in steps of 1; limits are constants"),
+)
