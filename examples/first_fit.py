@@ -5,8 +5,9 @@
 Option: percent (120): how far the load of a unit may exceed the mean before the next unit is tried.
 """
 
-from mapping.actors.graph import Graph
-from mapping.placement.ledger import Ledger, Options, Placement, Whole, read_options
+from pyimc.mapping.actors.graph import Graph
+from pyimc.mapping.placement.ledger import Ledger, Options, Placement, Whole, read_options
+
 from pyimc.arch import Arch
 
 

@@ -1,6 +1,6 @@
 """pyimc from Python: load a model and an architecture, place, compile, simulate, look.
 
-    import sim.api as imc
+    import pyimc.sim.api as imc
 
     model = imc.load_model("digits", images=4)
     arch = imc.load_arch("tiny")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -36,6 +37,7 @@ def copy(tmp_path: Path) -> Path:
     (tmp_path / place).parent.mkdir(parents=True)
     (tmp_path / place).write_bytes((ROOT / place).read_bytes())
     (tmp_path / "requirements.lock").write_text("")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "copy"\n')
     return tmp_path
 
 
@@ -133,6 +135,32 @@ def test_failed_apt_is_one_line(copy: Path) -> None:
     assert "build/setup.log" in failure
     assert "no network" in failure
     assert not (copy / ".venv").exists()
+
+
+def test_the_project_is_installed_again_when_its_commands_change(copy: Path) -> None:
+    """And only then: not when a tool is told another thing, and without the packages."""
+    calls, python = copy / "calls", copy / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!{SHELL}\necho "$@" >> "{calls}"\n')
+    python.chmod(0o755)
+    (copy / "build").mkdir()
+    described = importlib.util.spec_from_file_location("copied", copy / "sim" / "toolchain" / "bootstrap.py")
+    assert described is not None and described.loader is not None
+    copied = importlib.util.module_from_spec(described)
+    described.loader.exec_module(copied)
+    copied.STAMP.write_text(copied._fingerprint())
+    project = copy / "pyproject.toml"
+    for text, installed in (
+        ("", 1),
+        ("", 1),
+        ('[project.scripts]\npyimc = "sim.entry:main"\n', 2),
+        ('[project.scripts]\npyimc = "sim.other:main"\n', 3),
+        ('[project.scripts]\npyimc = "sim.other:main"\n[tool.ruff]\nline-length = 80\n', 3),
+    ):
+        project.write_text('[project]\nname = "copy"\n' + text)
+        run = bootstrap(path="/nowhere", root=copy)
+        assert run.returncode == 0, run.stderr
+        assert calls.read_text().count("--no-deps") == calls.read_text().count("\n") == installed, text
 
 
 def test_locked_versions_are_exact_and_come_from_nowhere_else() -> None:

@@ -5,11 +5,11 @@ python -m pyimc.engines      # writes rtl/engine.v
 
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from pyimc.engines.engine import Engine
+from pyimc.places import place
 
-RTL = Path(__file__).resolve().parents[2] / "rtl"
+RTL = place("rtl")
 PARTIAL_MEMORY = 8
 """In a kind's digit: the processing unit has a second memory, which the engine reads late."""
 _PARAMETERS = {

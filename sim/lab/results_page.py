@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "results.md"
+from pyimc.places import INSTALLED, place
+from sim.run.folder import BUILD
+
+PAGE = BUILD / "results.md" if INSTALLED else place("docs/results.md")
+"""A wheel has no page to rewrite; there, a new one gets what is measured."""
 
 
 def replace_section(name: str, text: str, page: Path = PAGE) -> None:
@@ -13,6 +17,10 @@ def replace_section(name: str, text: str, page: Path = PAGE) -> None:
     Raises:
         ValueError: The page has no such section.
     """
+    marked = f"<!-- {name} -->\n<!-- /{name} -->\n"
+    if INSTALLED and (not page.is_file() or marked.split("\n")[0] not in page.read_text()):
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text((page.read_text() if page.is_file() else "") + marked)
     old = page.read_text()
     before, begin, rest = old.partition(f"<!-- {name} -->\n")
     _, end, after = rest.partition(f"<!-- /{name} -->")

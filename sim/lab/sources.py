@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from pyimc.places import IMPORTED, place
 
 
 @cache
 def hashed(*places: str) -> str:
     """sha256 of files, with all of this repository that they import, and of all files in folders."""
     digest = hashlib.sha256()
-    for path in sorted({file for place in places for file in _files(ROOT / place)}):
-        digest.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for path in sorted({file for each in places for file in _files(place(each))}):
+        digest.update(f"{path.relative_to(IMPORTED)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
@@ -43,5 +43,5 @@ def _imports(file: Path) -> Iterator[Path]:
         for name in names:
             parts = name.split(".")
             for end in range(1, len(parts) + 1):
-                module = ROOT.joinpath(*parts[:end])
+                module = IMPORTED.joinpath(*parts[:end])
                 yield from (path for path in (module.with_suffix(".py"), module / "__init__.py") if path.is_file())

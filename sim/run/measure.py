@@ -16,6 +16,8 @@ from pyimc.arch import load_arch
 from pyimc.errors import ToolError
 from sim.run.folder import BUILD
 
+COMMAND = __name__.replace(".run.measure", ".cli")
+"""The command line's module."""
 LAUNCHER = """
 import os, subprocess, sys
 child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -46,7 +48,7 @@ def measure(*arguments: object) -> Process:
     """
     words = [str(argument) for argument in arguments]
     start = time.monotonic()
-    command = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", "sim.cli", *words]
+    command = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", COMMAND, *words]
     exit_code, peak_bytes = map(int, subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.split())
     if exit_code:
         raise ToolError(f"pyimc {' '.join(words)} exited with {exit_code}")

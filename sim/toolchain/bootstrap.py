@@ -19,6 +19,7 @@ import fcntl
 import gzip
 import hashlib
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -36,6 +37,8 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "complete"
 LOCK = ROOT / "requirements.lock"
 LOG = ROOT / "build" / "setup.log"
+PROJECT = ROOT / "pyproject.toml"
+PROJECT_STAMP = VENV / "project-complete"
 
 PYTHON_MIN = (3, 11)
 SIMULATOR = "verilator-sim"  # Debian's Verilator is new enough to lint, not for cocotb
@@ -91,8 +94,10 @@ def _setup(programs: Sequence[str], *, simulator: bool, library: bool, resolve: 
         _install_packages(packages)
     if resolve:
         _resolve()
-    elif not _complete():
+    elif not _has_packages():
         _install_environment()
+    elif not _has_project():
+        _install_project()
     if simulator and not _has_verilator():
         _install_verilator()
     if library and not _has_cells():
@@ -104,12 +109,29 @@ def _version() -> str:
 
 
 def _fingerprint() -> str:
-    """What an environment depends on: the lock file, the Python version, and where the repository lies."""
+    """What the packages depend on: the lock file, the Python version, and where the repository lies."""
     text = "\n".join([hashlib.sha256(LOCK.read_bytes()).hexdigest(), _version(), str(ROOT)])
     return text + "\n"
 
 
+def _project() -> str:
+    """What the repository's own installation depends on: names, commands, the way it is built."""
+    import tomllib  # not there in a Python that is too old, which is to be told so
+
+    said = tomllib.loads(PROJECT.read_text())
+    tools = said.get("tool", {}).get("hatch")
+    return json.dumps([said.get("build-system"), said.get("project"), tools], sort_keys=True) + "\n"
+
+
 def _complete() -> bool:
+    return _has_packages() and _has_project()
+
+
+def _has_project() -> bool:
+    return PROJECT_STAMP.is_file() and PROJECT_STAMP.read_text() == _project()
+
+
+def _has_packages() -> bool:
     return (VENV / "bin" / "python").exists() and STAMP.is_file() and STAMP.read_text() == _fingerprint()
 
 
@@ -186,8 +208,14 @@ def _install_environment() -> None:
     STAMP.unlink(missing_ok=True)
     _run([_base_python(), "-I", "-m", "venv", "--clear", str(VENV)])
     _run([*_pip(), "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)])
-    _run([*_pip(), "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
+    _install_project()
     STAMP.write_text(_fingerprint())
+
+
+def _install_project() -> None:
+    """Says nothing: it takes a second."""
+    _run([*_pip(), "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
+    PROJECT_STAMP.write_text(_project())
 
 
 def _install_verilator() -> None:

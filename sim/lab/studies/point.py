@@ -13,6 +13,7 @@ from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.cycle.model import simulate
 from pyimc.errors import DeadlockError
 from pyimc.network import Network
+from pyimc.places import place
 from pyimc.program import HOST
 from sim.lab.rows import Experiment, key_of
 from sim.lab.sources import hashed
@@ -20,7 +21,7 @@ from sim.lab.workers import Workers
 from sim.run.folder import BUILD
 from sim.run.prepare import prepare
 
-LARGE = str(Path(__file__).resolve().parents[3] / "examples" / "large.yaml")
+LARGE = str(place("examples/large.yaml"))
 """More crossbar PUs than any network here has layers."""
 IMAGES = 24
 KEPT = BUILD / "study"
