@@ -113,6 +113,11 @@ def inputs_arguments(parser: argparse.ArgumentParser) -> None:
     add("--calibration", default="minmax", help="minmax, entropy or percentile")
 
 
+def json_argument(parser: argparse.ArgumentParser) -> None:
+    """For programs that read."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text; all else goes to stderr")
+
+
 def output_argument(parser: argparse.ArgumentParser) -> None:
     """Where a run is left."""
     parser.add_argument("--output", type=Path, help="folder of the run (default: build/<model>-<arch>-...)")

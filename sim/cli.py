@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -15,24 +16,28 @@ from rich.console import Console
 
 from mapping.actors.buffers import smallest_rings
 from mapping.compile import compile_network
-from pyimc import program_file
+from pyimc import __version__, program_file
 from pyimc.arch import load_arch
 from pyimc.assembler import assemble, disassemble
 from pyimc.energy.costs import COSTS
 from pyimc.errors import ConfigError, EncodingError, ImcError
 from pyimc.steady import MANY_IMAGES
 from sim import arguments
+from sim.completion import SHELLS, script
 from sim.lab.benchmark import benchmark
 from sim.lab.energy import add_energy
 from sim.lab.growth import growth
 from sim.lab.packing import add_pack
+from sim.lab.sweep import add_sweep, print_points, read_keys, records, sweep, write_points
 from sim.lab.workers import add_workers, chosen_workers
+from sim.manual import write_manual
 from sim.report.command import add_report_commands
+from sim.report.show import lines, view
 from sim.run.chain import doubt
 from sim.run.flow import Request, rerun, simulate
 from sim.run.folder import Identity, given
 from sim.run.progress import progress_line, terminal
-from sim.run.result import Run, print_table
+from sim.run.result import Run, print_table, result
 from sim.run.validation import validate
 
 SIZES = (2, 4, 8, 16, 32)  # crossbar PUs of a comparison
@@ -55,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
         0 if all is well, 1 on a mismatch or deadlock, 2 on a user's mistake or what the file system refuses: then one
         line says which; 130 after a Ctrl-C; CLOSED_PIPE, without a word, if nobody reads what is printed any more.
     """
-    parsed = _parser().parse_args(words)
+    parsed = command_parser().parse_args(words)
     try:
         parsed.command(parsed)
         sys.stdout.flush()
@@ -93,8 +98,10 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """All commands with their arguments, examples and exit codes."""
     parser = _Parser(prog="pyimc", description="In-memory-computing co-simulation, cycle by cycle.")
+    parser.add_argument("--version", action="version", version=f"pyimc {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     sim = commands.add_parser("sim", help="run a model on the chip and prove every value")
@@ -110,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sim.add_argument("--waves", default="", metavar="WINDOW", help="record 1 (all), pu3, image2, pu3@100..200")
     sim.add_argument("--strict", action="store_true", help="exit with 1 if the quantised network is not the given one")
+    arguments.json_argument(sim)
     sim.set_defaults(command=_sim)
 
     again = commands.add_parser("rerun", help="run the Program and images of an earlier run again, from disk")
@@ -118,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     arguments.rtl_arguments(again)
     arguments.costs_argument(again)
     arguments.output_argument(again)
+    arguments.json_argument(again)
     again.set_defaults(command=_rerun)
 
     validator = commands.add_parser("validate", help="run RTL and cycle model and compare every event and figure")
@@ -133,6 +142,14 @@ def _parser() -> argparse.ArgumentParser:
     arguments.model_arguments(compiler)
     compiler.add_argument("--output", type=Path, help="directory of the Program (default build/<model>-<arch>-...)")
     compiler.set_defaults(command=_compile)
+
+    showing = commands.add_parser("show", help="print an architecture, a model or a schedule, as text or Graphviz")
+    showing.add_argument("what", choices=("arch", "model", "schedule"))
+    showing.add_argument("name", help="an architecture; a model; the folder of a run or of a Program")
+    showing.add_argument("--arch", help="for a model: whose cycles and planes (default: as for sim)")
+    showing.add_argument("--dot", action="store_true", help="Graphviz, for dot -Tsvg")
+    arguments.json_argument(showing)
+    showing.set_defaults(command=_show)
 
     disassembler = commands.add_parser("disasm", help="print an instruction stream as text")
     disassembler.add_argument("stream", type=Path, help="a stream.bin of a Program")
@@ -155,7 +172,13 @@ def _parser() -> argparse.ArgumentParser:
 
     comparison = commands.add_parser("compare", help="compare strategies over models and chips of several sizes")
     arguments.compare_arguments(comparison)
+    arguments.json_argument(comparison)
     comparison.set_defaults(command=_compare)
+
+    sweeping = add_sweep(commands)
+    arguments.model_arguments(sweeping)
+    arguments.json_argument(sweeping)
+    sweeping.set_defaults(command=_sweep)
 
     regression = commands.add_parser("regress", help="run the rows of a regress.yaml against recorded baselines")
     arguments.regress_arguments(regression)
@@ -175,6 +198,11 @@ def _parser() -> argparse.ArgumentParser:
     studying.add_argument("studies", nargs="*", metavar="study", help="split, dataflow, buffers (default: all)")
     add_workers(studying)
     studying.set_defaults(command=_study)
+
+    completing = commands.add_parser("completion", help="print what a shell needs to complete these commands")
+    completing.add_argument("shell", choices=SHELLS)
+    completing.set_defaults(command=lambda parsed: print(script(command_parser(), parsed.shell)))
+    write_manual(parser)
     return parser
 
 
@@ -191,10 +219,10 @@ def _request(parsed: argparse.Namespace) -> Request:
 
 
 def _sim(parsed: argparse.Namespace) -> None:
-    console = terminal()
+    console = terminal(aside=parsed.json)
     with progress_line(console) as progress:
         run = simulate(_request(parsed), console.print, progress)
-    _report(run, console)
+    _report(run, console, as_json=parsed.json)
 
 
 def _validate(parsed: argparse.Namespace) -> None:
@@ -211,16 +239,19 @@ def _validate(parsed: argparse.Namespace) -> None:
 
 
 def _rerun(parsed: argparse.Namespace) -> None:
-    console = terminal()
+    console = terminal(aside=parsed.json)
     with progress_line(console) as progress:
         run = rerun(
             parsed.run, parsed.level, parsed.sim, parsed.array, parsed.front_door, parsed.costs, parsed.output,
             console.print, progress, parsed.trace,
         )  # fmt: skip
-    _report(run, console)
+    _report(run, console, as_json=parsed.json)
 
 
-def _report(run: Run, console: Console) -> None:
+def _report(run: Run, console: Console, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result(run), indent=1))
+        return
     print_table(run, console)
     sentence = doubt(run.chain, run.tolerate) if run.chain else ""
     if sentence:
@@ -233,8 +264,11 @@ def _compile(parsed: argparse.Namespace) -> None:
     from sim.run.prepare import model_name, prepare
 
     arch = load_arch(parsed.arch or model_arch(parsed.model))
-    prepared = prepare(parsed.model, 1, None, arguments.sizes(parsed.shape), parsed.outputs)
-    program = compile_network(prepared.network, arch, parsed.strategy, arguments.options(parsed.option), parsed.seed)
+    with terminal(aside=True).status("importing") as status:  # a strategy that searches takes minutes
+        prepared = prepare(parsed.model, 1, None, arguments.sizes(parsed.shape), parsed.outputs)
+        status.update("compiling")
+        options = arguments.options(parsed.option)
+        program = compile_network(prepared.network, arch, parsed.strategy, options, parsed.seed)
     name = f"{model_name(parsed.model)}-{arch.name}-{Path(parsed.strategy).stem}-program"
     folder = parsed.output or Identity(name, (), given(arguments.options(parsed.option), parsed.seed)).folders()[0]
     digest = program_file.save(program, folder)
@@ -249,15 +283,44 @@ def _compile(parsed: argparse.Namespace) -> None:
     print(f"{folder} {digest}")
 
 
+def _show(parsed: argparse.Namespace) -> None:
+    if parsed.dot and parsed.json:
+        raise ConfigError("--dot --json: one of them")
+    if parsed.arch and parsed.what != "model":
+        raise ConfigError("--arch: for pyimc show model only")
+    for line in lines(view(parsed.what, parsed.name, parsed.arch), parsed.json * "json" or parsed.dot * "dot"):
+        print(line)
+
+
+def _sweep(parsed: argparse.Namespace) -> None:
+    if parsed.shape or parsed.outputs:
+        raise ConfigError("--shape, --outputs: not for a sweep; give a model that needs neither")
+    console = terminal(aside=parsed.json)
+    points = sweep(
+        parsed.model, parsed.arch, parsed.strategy, arguments.options(parsed.option), parsed.seed, parsed.images,
+        read_keys(parsed.keys), chosen_workers(parsed), console,
+    )  # fmt: skip
+    paths = write_points(points, parsed.output)
+    if parsed.json:
+        print(json.dumps(records(points), indent=1))
+    else:
+        print_points(points, console)
+        console.print(" ".join(map(str, paths)))
+
+
 def _compare(parsed: argparse.Namespace) -> None:
     from sim.lab.compare.command import Matrix, compare  # ONNX, as above
+    from sim.lab.compare.report import record
 
     matrix = Matrix(
         models=parsed.model, strategies=parsed.strategy, archs=parsed.arch,
         pus=parsed.pus or (() if parsed.arch else SIZES), seeds=parsed.seeds, images=parsed.images, rtl=parsed.rtl,
         sim=parsed.sim, options=arguments.options(parsed.option),
     )  # fmt: skip
-    compare(matrix, parsed.output, chosen_workers(parsed), terminal())
+    console = terminal(aside=parsed.json)
+    found = compare(matrix, parsed.output, chosen_workers(parsed), console)
+    if parsed.json:
+        print(json.dumps([record(row) for row in found], indent=1))
 
 
 def _regress(parsed: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The line that is redrawn while the RTL runs."""
+"""What is said while one waits: a line that is redrawn at a terminal, a line for every finished row elsewhere."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class _Terminal(Console):
         raise BrokenPipeError
 
 
-def terminal() -> Console:
-    """Prints names as they are: no markup, no emoji, nothing cut off."""
-    return _Terminal(highlight=False, soft_wrap=True, markup=False, emoji=False)
+def terminal(*, aside: bool = False) -> Console:
+    """Prints names as they are: no markup, no emoji, nothing cut off; `aside`, where errors go."""
+    return _Terminal(highlight=False, soft_wrap=True, markup=False, emoji=False, stderr=aside)
 
 
 @contextmanager
@@ -27,6 +27,31 @@ def progress_line(console: Console) -> Iterator[Callable[[dict[str, object]], No
     with Status("preparing", console=console) as status:
         line = _Line(status)
         yield line.show
+
+
+@contextmanager
+def rows_progress(console: Console, first: str) -> Iterator[Callable[..., Callable[[int], None]]]:
+    """Yields a function from a number of rows to what is told how many are done; it says how long the others will take.
+
+    At a terminal the line is redrawn; elsewhere there is a line whenever a row is finished.
+    """
+    with console.status(first) as status:
+        show = status.update if console.is_terminal else console.print
+
+        def begin(rows: int, what: str = "rows") -> Callable[[int], None]:
+            start, known = time.monotonic(), -1
+
+            def say(done: int) -> None:
+                nonlocal known
+                known = done if known < 0 else known
+                seconds = time.monotonic() - start
+                each = seconds / max(1, done - known)  # of this call: those before it were kept
+                left = f", {each * (rows - done):.0f} s left" if known < done < rows else ""
+                show(f"{done} of {rows} {what}, {seconds:.0f} s{left}")
+
+            return say
+
+        yield begin
 
 
 class _Line:

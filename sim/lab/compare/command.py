@@ -30,6 +30,7 @@ from sim.lab.sources import hashed
 from sim.lab.workers import Workers
 from sim.run.folder import BUILD
 from sim.run.prepare import prepare
+from sim.run.progress import rows_progress
 from sim.toolchain import simulator
 
 KEPT = BUILD / "compare"
@@ -66,16 +67,12 @@ def compare(matrix: Matrix, folder: Path, jobs: Workers, console: Console) -> li
         if matrix.sim not in simulator.SIMULATORS:
             raise ConfigError(f"unknown simulator '{matrix.sim}'; known: {', '.join(simulator.SIMULATORS)}")
         simulator.SIMULATORS[matrix.sim].version()
-    with console.status("preparing models") as status:
+    with rows_progress(console, "preparing models") as begin:
         cases = list(_cases(matrix, console))
-
-        def say(done: int) -> None:
-            status.update(f"{done} of {len(cases)} rows")
-
-        found = rows(cases, KEPT / "rows", jobs, say)
+        found = rows(cases, KEPT / "rows", jobs, begin(len(cases)))
         chosen = _chosen(found, matrix.rtl)
         if chosen:
-            status.update(f"RTL, {len(chosen)} rows")
+            say = begin(len(chosen), "rows on RTL")
             cases = [replace(found[index].case, level="rtl", sim=matrix.sim) for index in chosen]
             for index, row in zip(chosen, rows(cases, KEPT / "rows", jobs, say), strict=True):
                 _check(found[index], row)
@@ -104,7 +101,7 @@ def _cases(matrix: Matrix, console: Console) -> Iterator[Case]:
     """In the order of the rows."""
     for model in matrix.models or BUILTIN:
         bases = [load_arch(name) for name in matrix.archs or [model_arch(model)]]
-        directory = _prepared(model, KEPT / "models")
+        directory = prepared(model, KEPT / "models")
         network = network_file.load(directory)
         try:
             archs = _archs(bases, matrix.pus, network)
@@ -123,7 +120,7 @@ def _archs(bases: list[Arch], counts: Sequence[int], network: Network) -> list[A
     return [sized(base, count, network) for base in bases for count in counts] if counts else bases
 
 
-def _prepared(model: str, folder: Path) -> Path:
+def prepared(model: str, folder: Path) -> Path:
     """The directory of a model's quantised network, named by what decides it."""
     said = [
         model,

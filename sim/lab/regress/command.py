@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +16,7 @@ from sim.lab.regress.report import Verdict, print_verdicts, write_junit, write_p
 from sim.lab.rows import Experiment, Row
 from sim.lab.workers import Workers
 from sim.run.folder import BUILD
+from sim.run.progress import rows_progress
 
 KEPT = BUILD / "regress"
 
@@ -75,30 +75,14 @@ def judge(manifest: Path, baselines: Path | None, *, quick: bool, jobs: Workers,
     """Runs the rows; without a folder of baselines there is nothing to differ from."""
     cases = read_cases(manifest, quick=quick)
     known = [baseline.load(baselines, case) if baselines else None for case in cases]
-    with console.status("starting") as status:
-        say = _progress(len(cases), status.update if console.is_terminal else console.print)
-        found = Experiment(measure, Figures, KEPT / "rows").rows(cases, jobs, say)
+    with rows_progress(console, "starting") as begin:
+        found = Experiment(measure, Figures, KEPT / "rows").rows(cases, jobs, begin(len(cases)))
     return [_verdict(row, was) for row, was in zip(found, known, strict=True)]
 
 
 def _verdict(row: Row[Case, Figures], was: baseline.Baseline | None) -> Verdict:
     found = changes(was.figures, row.figures) if was and row.figures else []
     return Verdict(row.case, row.figures, row.reason, was, tuple(found))
-
-
-def _progress(rows: int, show: Callable[[str], None]) -> Callable[[int], None]:
-    """Says how many rows there are and how long the others will take, going by those of this call."""
-    begin, first = time.monotonic(), -1
-
-    def say(done: int) -> None:
-        nonlocal first
-        if first < 0:
-            first = done
-        seconds = time.monotonic() - begin
-        left = f", {seconds / (done - first) * (rows - done):.0f} s left" if done > first and done < rows else ""
-        show(f"{done} of {rows} rows, {seconds:.0f} s{left}")
-
-    return say
 
 
 def _drop_others(baselines: Path, cases: Sequence[Case], console: Console) -> None:

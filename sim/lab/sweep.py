@@ -1,0 +1,202 @@
+"""`pyimc sweep`: a model on chips that differ in some keys of their architecture, every combination, at cycle level."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mapping.placement.ledger import Options
+from pyimc.arch import Arch, arch_from_dict, load_arch
+from pyimc.errors import ConfigError
+from pyimc.steady import MANY_IMAGES
+from sim.lab.workers import Workers, add_workers
+from sim.run.folder import BUILD
+
+SHOWN = ("interval", "latency", "busy", "bound", "planes", "picojoules", "tops_per_w")
+Keys = dict[str, tuple[int, ...]]
+Settings = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A combination: its chip and figures, or why there are none."""
+
+    settings: Settings
+    figures: dict[str, Any]
+    reason: str
+
+
+def add_sweep(commands: Any) -> argparse.ArgumentParser:
+    """Declares `pyimc sweep`; who parses adds what is common to all that compile."""
+    parser: argparse.ArgumentParser = commands.add_parser("sweep", help="run a model on chips that differ in some keys")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=N,N", dest="keys", required=True,
+        help="a number of the architecture, such as crossbar.adcs or mesh.columns, and its values; several times",
+    )  # fmt: skip
+    parser.add_argument("--images", type=int, default=MANY_IMAGES, help=f"for every chip ({MANY_IMAGES})")
+    parser.add_argument("--output", type=Path, default=BUILD / "sweep", help="folder of table and plot (build/sweep)")
+    add_workers(parser)
+    return parser
+
+
+def read_keys(pairs: Sequence[str]) -> Keys:
+    """KEY=N,N of the command line.
+
+    Raises:
+        ConfigError: It is written otherwise, or a key comes twice.
+    """
+    keys: Keys = {}
+    for pair in pairs:
+        key, _, values = pair.partition("=")
+        if not key or not values or not all(value.isdecimal() for value in values.split(",")):
+            raise ConfigError(f"--set {pair}: write it as KEY=N,N,..., such as crossbar.adcs=8,16,32")
+        if key in keys:
+            raise ConfigError(f"--set {key}: twice; give all its values at once, {key}=N,N,...")
+        keys[key] = tuple(dict.fromkeys(map(int, values.split(","))))
+    return keys
+
+
+def chips(base: Arch, keys: Keys) -> list[tuple[Settings, Arch | str]]:
+    """Every combination of values with its chip, or why no chip can be like that.
+
+    Raises:
+        ConfigError: No such key, or it is not a number.
+    """
+    data = base.model_dump(mode="json")
+    numbers = _numbers(data)
+    for key in keys:
+        if key not in numbers:
+            raise ConfigError(f"--set {key}: no number of an architecture; known: {', '.join(numbers)}")
+    found: list[tuple[Settings, Arch | str]] = []
+    for values in product(*keys.values()):
+        settings = dict(zip(keys, values, strict=True))
+        name = "-".join([base.name, *(f"{key.split('.')[-1]}{value}" for key, value in settings.items())])
+        changed = json.loads(json.dumps(data)) | {"name": name}
+        for key, value in settings.items():
+            *path, last = key.split(".")
+            place = changed
+            for part in path:
+                place = place[part]
+            place[last] = value
+        try:
+            found.append((settings, arch_from_dict(changed, name)))
+        except ConfigError as error:
+            found.append((settings, str(error)))
+    return found
+
+
+def _numbers(data: dict[str, Any], before: str = "") -> list[str]:
+    names = []
+    for name, value in data.items():
+        if isinstance(value, dict):
+            names += _numbers(value, f"{before}{name}.")
+        elif isinstance(value, int):
+            names.append(f"{before}{name}")
+    return names
+
+
+def sweep(
+    model: str, arch: str | None, strategy: str, options: Options, seed: int, images: int, keys: Keys,
+    workers: Workers, console: Console,
+) -> list[Point]:  # fmt: skip
+    """Runs every combination; those of earlier calls are kept, as the rows of a comparison are.
+
+    Raises:
+        ConfigError: A name, an option or a key that is not known, or no combination that can be a chip.
+    """
+    from mapping.models import model_arch  # ONNX: only for what reads a model
+    from mapping.placement import strategies
+    from sim.lab.compare.case import Case
+    from sim.lab.compare.command import KEPT, prepared
+    from sim.lab.compare.rows import rows
+    from sim.run.progress import rows_progress
+
+    strategies.find(strategy)
+    combined = chips(load_arch(arch or model_arch(model)), keys)
+    built = [chip for _, chip in combined if isinstance(chip, Arch)]
+    if not built:
+        raise ConfigError(f"no combination can be a chip: {combined[0][1]}")
+    with rows_progress(console, "preparing the model") as begin:
+        network = prepared(model, KEPT / "models")
+        cases = [Case(model, network, chip, strategy, seed, options, images) for chip in built]
+        measured = iter(rows(cases, KEPT / "rows", workers, begin(len(cases))))
+    points = []
+    for settings, chip in combined:
+        row = next(measured) if isinstance(chip, Arch) else None
+        figures = asdict(row.figures) if row and row.figures else {}
+        points.append(Point(settings, figures, row.reason if row else str(chip)))
+    return points
+
+
+def print_points(points: Sequence[Point], console: Console) -> None:
+    """A table in the order of the values; the smallest interval is marked."""
+    table = Table(box=None, pad_edge=False)
+    for title in (*points[0].settings, *SHOWN[:2], "busy", "bound", "planes used", "uJ an image", "TOPS/W"):
+        table.add_column(title, justify="right")
+    best = min((point.figures["interval"] for point in points if point.figures), default=0)
+    for point in points:
+        if point.figures:
+            said = point.figures
+            mark = "*" if said["interval"] == best else ""
+            table.add_row(
+                *map(str, point.settings.values()), f"{mark}{said['interval']}", str(said["latency"]),
+                f"{said['busy']:.1%}", str(said["bound"]), str(said["planes"]), f"{said['picojoules'] / 1e6:.4g}",
+                f"{said['tops_per_w']:.3g}",
+            )  # fmt: skip
+    console.print(table)
+    for point in points:
+        if point.reason:
+            console.print(f"{_name(point.settings)}: {point.reason}")
+
+
+def _name(settings: Settings) -> str:
+    return " ".join(f"{key}={value}" for key, value in settings.items())
+
+
+def records(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """Flat rows, for JSON and CSV."""
+    return [point.settings | {"reason": point.reason} | point.figures for point in points]
+
+
+def write_points(points: Sequence[Point], folder: Path) -> list[Path]:
+    """Writes `sweep.csv` and `sweep.svg`: interval and energy over the first key, a line per setting of the others."""
+    from sim.lab.studies.page import plot
+
+    folder.mkdir(parents=True, exist_ok=True)
+    flat, text = records(points), io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for each in flat for name in each)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    scratch = folder / ".sweep.csv"
+    scratch.write_text(text.getvalue())
+    scratch.replace(folder / "sweep.csv")
+    if not any(point.figures for point in points):
+        return [folder / "sweep.csv"]
+    lines: dict[str, list[Point]] = {}
+    first = next(iter(points[0].settings))
+    for point in points:
+        if point.figures:
+            others = {key: value for key, value in point.settings.items() if key != first}
+            lines.setdefault(_name(others), []).append(point)
+    with plot(folder / "sweep.svg", (2, 1)) as axes:
+        for name, on in lines.items():
+            values = [point.settings[first] for point in on]
+            axes[0].plot(values, [point.figures["interval"] for point in on], marker="o", label=name or None)
+            axes[1].plot(values, [point.figures["picojoules"] / 1e6 for point in on], marker="o", label=name or None)
+        for each, title in zip(axes, ("interval (cycles)", "energy of an image (uJ)"), strict=True):
+            each.set_xlabel(first)
+            each.set_ylabel(title)
+            each.set_ylim(bottom=0)
+        if len(lines) > 1:
+            axes[0].legend(fontsize=7)
+    return [folder / "sweep.csv", folder / "sweep.svg"]
