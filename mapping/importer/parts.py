@@ -1,7 +1,9 @@
 """Parts of tensors: some of the channels, under a name such as `conv[0:16]`.
 
-Split and Slice cost no hardware: what computes a tensor is cut into nodes that compute the parts, back to the Mvm
-whose output channels they are. A Concat of many has parts of its output between its nodes: what is joined so far.
+Split and Slice cost no hardware where only parts of a tensor are read: what computes it is cut into nodes that compute
+the parts, back to the Mvm whose output channels they are. Of a tensor that is read whole as well, and of the network's
+input, a 1x1 layer copies the part, so that nothing is computed twice. A Concat of many has parts of its output between
+its nodes: what is joined so far.
 """
 
 import re
@@ -9,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pyimc.errors import UnsupportedOperator
-from pyimc.network import Concat, Mvm, Network, Node, Pool, TensorType
+from pyimc.network import Concat, Mvm, Network, Node, Part, Pool, TensorType
+from pyimc.numerics import UINT8_MAX
 
 _PART = re.compile(r"(.+)\[(\d+):(\d+)\]")
 
@@ -31,40 +33,79 @@ def part_of(name: str) -> tuple[str, slice]:
 
 
 def compute_parts(network: Network) -> Network:
-    """Add the nodes that compute the parts that are read but that no node computes; a tensor keeps its own node.
-
-    Raises:
-        UnsupportedOperator: Parts of the graph input are read.
-    """
-    tensors = dict(network.tensors)
+    """Add the nodes that compute the parts that are read but that no node computes; a tensor keeps its own node."""
+    tensors, read_whole = dict(network.tensors), _read_whole(network)
     producers = {node.output: node for node in network.nodes}
     pieces = {node.output: [node] for node in network.nodes}
 
-    def compute(name: str, reader: str) -> None:
+    copies: list[Node] = []
+
+    def compute(name: str) -> None:
         if name in tensors:
             return
         whole, channels = part_of(name)
-        if whole == network.input:
-            raise UnsupportedOperator(
-                f"model {network.name}: {reader} reads channels {channels.start} to {channels.stop - 1} of the graph "
-                "input, which stays whole; split it behind the first layer"
-            )
+        copied = whole == network.input or (whole in read_whole and _is_dearer(producers[whole], tensors[whole]))
+        if copied and not tensors[whole].partial:
+            tensors[name] = replace(tensors[whole], channels=channels.stop - channels.start)
+            pieces.get(whole, copies).append(_copy(name, tensors[whole], producers.get(whole)))
+            return
         node = producers[whole]
         while isinstance(node, Concat) and _begins(node, channels.stop, tensors):
             node = producers[node.inputs[0]]
         tensors[name] = replace(tensors[whole], channels=channels.stop - channels.start)
         piece = _piece(replace(node, name=f"{node.name}[{channels.start}:{channels.stop}]", output=name), tensors)
         for source in piece.inputs:
-            compute(source, reader)
+            compute(source)
         pieces[node.output].append(piece)
 
     for node in network.nodes:
         for name in node.inputs:
-            compute(name, node.name)
+            compute(name)
     for name in network.outputs:
-        compute(name, "the host")
-    nodes = tuple(node for group in pieces.values() for node in group)
+        compute(name)
+    nodes = (*copies, *(node for group in pieces.values() for node in group))
     return replace(network, tensors=tensors, nodes=nodes)
+
+
+def _read_whole(network: Network) -> set[str]:
+    """Tensors that are read as they are by what an output depends on, or by the host.
+
+    What treats channels one by one reads no more of its inputs than is read of its output; a layer reads all of them.
+    """
+    wholes, parts = set(network.outputs), {part_of(name)[0] for name in network.outputs}
+    for node in reversed(network.nodes):
+        if node.output in wholes or (isinstance(node, Mvm) and part_of(node.output)[0] in parts):
+            wholes.update(node.inputs)
+        if node.output in wholes or part_of(node.output)[0] in parts:
+            parts.update(part_of(name)[0] for name in node.inputs)
+    return wholes
+
+
+def _is_dearer(node: Node, output: TensorType) -> bool:
+    """Whether computing a part of a node's output again takes more rows of a crossbar than copying it."""
+    return not isinstance(node, Mvm) or node.weights[0].size > output.channels
+
+
+def _copy(name: str, source: TensorType, producer: Node | None) -> Mvm:
+    """A layer that copies some channels of a tensor: ones on the diagonal, from the bytes of these channels only."""
+    whole, channels = part_of(name)
+    count = channels.stop - channels.start
+    return Mvm(
+        name=f"{producer.name if producer else whole}[{channels.start}:{channels.stop}]",
+        inputs=(whole,),
+        output=name,
+        kernel=(1, 1),
+        stride=(1, 1),
+        pads=(0, 0, 0, 0),
+        weights=np.eye(count, dtype=np.int8)[:, np.newaxis],
+        bias=np.full(count, -source.zero_point, np.int32),
+        multiplier=np.full(count, 1 << 30, np.int32),
+        shift=np.full(count, 30, np.uint8),
+        input_zero_point=source.zero_point,
+        output_zero_point=source.zero_point,
+        clamp=(0, UINT8_MAX),
+        part=Part((0, 1), (channels.start, channels.stop), (0, source.width)),
+    )
 
 
 def _begins(node: Concat, stop: int, tensors: Tensors) -> bool:

@@ -7,13 +7,16 @@ import numpy as np
 import onnx
 import pytest
 
+from mapping.compile import compile_network
+from mapping.importer import parts as product
 from mapping.importer.parts import compute_parts, part_name, part_of
 from mapping.importer.quantise import quantise
 from mapping.importer.reference import compare
 from mapping.importer.walk import import_model
 from mapping.models.builder import GraphBuilder
 from pyimc import golden
-from pyimc.errors import UnsupportedOperator
+from pyimc.arch import load_arch
+from pyimc.cycle import Run
 from pyimc.network import Add, Concat, Lut, Mvm, Network, Node, Pool, Resize, TensorType
 from pyimc.network_rules import verify
 from tests.mapping.onnx_writer import Quantised, check, qdq_conv
@@ -75,7 +78,11 @@ def _behind_a_layer() -> Network:
     return Network("net", "raw", tuple(tensors)[1:], tensors, (entry, *rest.nodes))
 
 
-def test_every_part_of_every_tensor_has_the_values_of_its_channels() -> None:
+@pytest.mark.parametrize("copies", [True, False])
+def test_every_part_of_every_tensor_has_the_values_of_its_channels(
+    monkeypatch: pytest.MonkeyPatch, copies: bool
+) -> None:
+    monkeypatch.setattr(product, "_is_dearer", lambda node, output: copies)
     network = _behind_a_layer()
     assert {type(node) for node in network.nodes} == {Mvm, Add, Pool, Concat, Lut, Resize}
     parts = {
@@ -92,12 +99,25 @@ def test_every_part_of_every_tensor_has_the_values_of_its_channels() -> None:
         assert np.array_equal(values[name], wholes[tensor][..., channels]), name
 
 
-def test_the_graph_input_is_not_cut() -> None:
+def test_a_part_of_the_graph_input_is_a_copy() -> None:
     graph = GraphBuilder("net", (1, 3, 6, 6), seed=1)
     near, _ = graph.split("split", graph.op("MaxPool", "pool", [graph.input], kernel_shape=(2, 2)), (1, 2))
-    model = graph.finish(graph.conv("conv", near, 1, 2, (1, 1)))
-    with pytest.raises(UnsupportedOperator, match=r"model net: conv reads channels 0 to 0 of the graph input, which"):
-        _imported(model)
+    network = _imported(graph.finish(graph.conv("conv", near, 1, 2, (1, 1))))
+    assert [type(node) for node in network.nodes] == [Mvm, Pool, Mvm]
+    assert network.tensors[network.nodes[0].output].channels == 1
+
+
+def test_a_part_of_a_map_that_is_read_whole_is_copied_not_computed_again() -> None:
+    """As TinyYOLOv4 reads half of a map, and later all of it."""
+    graph = GraphBuilder("net", (1, 3, 6, 6), seed=1)
+    value = graph.silu("silu", graph.conv("conv", graph.input, 3, 10, (3, 3), bias=True))
+    _, far = graph.split("split", value, (4, 6))
+    joined = graph.op("Concat", "join", [graph.conv("a", far, 6, 6, (3, 3), pads=(1, 1, 1, 1)), value], axis=1)
+    network = _imported(graph.finish(graph.conv("b", joined, 16, 3, (1, 1))))
+    assert _kinds(network) == {"conv": Mvm, "silu": Lut, "silu[4:10]": Mvm, "a": Mvm, "join": Concat, "b": Mvm}
+    copy = next(node for node in network.nodes if node.name == "silu[4:10]")
+    assert isinstance(copy, Mvm) and copy.weights.shape == (6, 1, 6)
+    assert not Run(compile_network(network, load_arch("tiny")), 3).until(3).deadlock
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
