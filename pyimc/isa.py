@@ -251,12 +251,15 @@ TILES = Layout(
     ),
 )
 COLUMNS = Layout(
-    "COLUMNS", ENTRY_BITS, "ENGINE, imc: the columns that are converted.",
+    "COLUMNS", ENTRY_BITS,
+    "ENGINE, imc: the columns that are converted, and where tiles that do not fill a plane are in it.",
     (
         Field("col_tiles", 8, "tiles", "ceil(columns / COLS)"),
         Field("last_groups", 8, "groups", "ADC groups used in the last column tile, ceil(columns used / adcs)"),
         Field("partial_in", 1, "", "channel 1 brings accumulators to add: int32, pixel by pixel, whole words"),
         Field("partial_out", 1, "", "the accumulators leave as they are, int32, without requantisation"),
+        Field("row_origin", 16, "rows", "first row of the last row tile; all others start at row 0"),
+        Field("group_origin", 8, "groups", "first ADC group of the last column tile; all others start at group 0"),
     ),
 )
 OPERATIONS = {

@@ -50,6 +50,8 @@ class Actor:
         weight: Its first word of the weight memory (dpu).
         weights: Its words there, which depthwise layers have.
         cycles: What the compiler expects its engine to take per image, in cycles.
+        row: In its planes, first row of its last row tile (imc).
+        column: In its planes, first column of its last column tile (imc).
     """
 
     name: str
@@ -67,6 +69,8 @@ class Actor:
     cycles: int
     weight: int = 0
     weights: int = 0
+    row: int = 0
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)

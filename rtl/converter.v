@@ -3,7 +3,8 @@
 //
 // It takes a tile from the gather into the array's input register, steps the DAC, and has the ADCs convert one
 // group of columns per cycle into the accumulators. When a pixel's last row tile is converted, its accumulator bank
-// goes to the drain and the next pixel uses the other bank.
+// goes to the drain and the next pixel uses the other bank. The last column tile may start at any group of its planes
+// (COLUMNS.group_origin); converters are wired to every ADCS-th column, so that a group is the finest step for free.
 // Timing: a row tile takes STEPS * (sum over column tiles of the groups used) cycles; the next tile is taken in the
 // last of these cycles, so back-to-back tiles leave no gap; the first conversion is one cycle after the take.
 // Python: pyimc.timing_imc.convert_cycles.
@@ -44,7 +45,7 @@ module converter #(
     output wire                  add_clear,
     output wire                  add_bank,
     output wire [GROUP_BITS-1:0] add_group,      // of the layer
-    output wire [GROUP_BITS-1:0] add_column,     // of the column tile
+    output wire [GROUP_BITS-1:0] add_column,     // of the plane
     output wire [3:0]            add_step,
     // pixels for the drain: one description per bank
     output reg  [1:0]            pixel_full,
@@ -68,6 +69,7 @@ module converter #(
     reg [15:0] plane_table [0:CONTEXTS-1];
     reg [7:0]  tiles_table [0:CONTEXTS-1];
     reg [7:0]  last_table  [0:CONTEXTS-1];
+    reg [7:0]  origin_table [0:CONTEXTS-1];             // first group of the last column tile
 
     wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
     wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
@@ -76,6 +78,7 @@ module converter #(
         if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_COLUMNS) begin
             tiles_table[cfg_ctx] <= cfg_data[`IMC_COLUMNS_COL_TILES];
             last_table[cfg_ctx] <= cfg_data[`IMC_COLUMNS_LAST_GROUPS];
+            origin_table[cfg_ctx] <= cfg_data[`IMC_COLUMNS_GROUP_ORIGIN];
         end
     end
 
@@ -84,6 +87,7 @@ module converter #(
     reg [31:0]           sum_q;
     reg [15:0]           plane_q;
     reg [7:0]            tile_q, group_q, groups_q;     // column tile, group in it, groups it uses
+    reg [7:0]            column_q;                      // group in its plane
     reg [3:0]            step_q;
     reg [GROUP_BITS-1:0] base_q;                        // first group of the column tile
     assign busy = busy_q;
@@ -92,6 +96,7 @@ module converter #(
     wire step_end = group_q + 8'd1 == groups_q;
     wire mvm_end = step_end && step_q == STEPS[3:0] - 4'd1;
     wire last_tile = tile_q + 8'd1 == tiles_table[ctx_q];
+    wire next_last = tile_q + 8'd2 == tiles_table[ctx_q];
     wire finish = busy_q && mvm_end && last_tile;
     wire next_bank = bank_q ^ (finish && last_q);
     assign tile_ready = (!busy_q || finish) && !(tile_first && pixel_full[next_bank]);
@@ -106,7 +111,7 @@ module converter #(
     assign add = busy_q;
     assign add_clear = first_q && step_q == 0;
     assign add_bank = bank_q;
-    assign add_column = group_q[GROUP_BITS-1:0];
+    assign add_column = column_q[GROUP_BITS-1:0];
     assign add_group = base_q + group_q[GROUP_BITS-1:0];
     assign add_step = step_q;
 
@@ -116,12 +121,13 @@ module converter #(
         pixel_full <= pixel_full & ~pixel_done;
         if (busy_q) begin
             group_q <= step_end ? 8'd0 : group_q + 8'd1;
+            column_q <= !step_end ? column_q + 8'd1 : (mvm_end ? next_last : last_tile) ? origin_table[ctx_q] : 8'd0;
             if (step_end) step_q <= mvm_end ? 4'd0 : step_q + 4'd1;
             if (mvm_end) begin
                 tile_q <= tile_q + 8'd1;
                 base_q <= base_q + GROUPS[GROUP_BITS-1:0];
                 if (!last_tile) plane_q <= plane_q + 16'd1;
-                groups_q <= tile_q + 8'd2 == tiles_table[ctx_q] ? last_table[ctx_q] : GROUPS[7:0];
+                groups_q <= next_last ? last_table[ctx_q] : GROUPS[7:0];
             end
             if (finish) begin
                 busy_q <= 1'b0;
@@ -144,6 +150,7 @@ module converter #(
             plane_q <= array_plane;
             tile_q <= 8'd0;
             base_q <= 0;
+            column_q <= tiles_table[tile_ctx] == 8'd1 ? origin_table[tile_ctx] : 8'd0;
             groups_q <= tiles_table[tile_ctx] == 8'd1 ? last_table[tile_ctx] : GROUPS[7:0];
         end
         if (rst) begin

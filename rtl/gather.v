@@ -4,8 +4,9 @@
 // A kernel row of a window is one run of Kw*C contiguous bytes (NHWC), so it is read in memory words, not tap by
 // tap; bytes outside the image are the input zero point. Every cycle moves one chunk: the rest of the current word,
 // of the run, of the padding or of the tile, whichever ends first. The next tile is gathered while the array
-// converts this one. `tile_sum`, the sum of the pixel's bytes up to and with this tile, corrects offset-binary
-// weights. Timing: one chunk per cycle while the previous tile has been taken; the first chunk of a firing is in
+// converts this one. The last tile may start at any row (COLUMNS.row_origin): a chunk can be merged in at any byte
+// anyway, so that this takes a start value and no shifter; all other rows are driven with 0. `tile_sum`, the sum of
+// the pixel's bytes up to and with this tile, corrects offset-binary weights. Timing: one chunk per cycle while the previous tile has been taken; the first chunk of a firing is in
 // the register 3 cycles after the issue; `done` with the last chunk. Python: pyimc.timing_imc.window_chunks.
 `default_nettype none
 `include "imc_isa.vh"
@@ -59,6 +60,7 @@ module gather #(
 
     reg [`IMC_ENTRY_BITS-1:0] window_table [0:CONTEXTS-1];
     reg [`IMC_ENTRY_BITS-1:0] tiles_table [0:CONTEXTS-1];
+    reg [POS_BITS-1:0]        row_table [0:CONTEXTS-1]; // where the last tile starts
 
     // ------------------------------------------------------------------------------- where the window stands
     reg                active_q;
@@ -74,8 +76,10 @@ module gather #(
     reg signed [20:0]  x_q;                             // bytes from the start of the row to the window,
     reg signed [20:0]  at_q;                            // to the chunk,
     reg signed [20:0]  end_left_q;                      // and from the chunk to the end of the row
-    reg [POS_BITS-1:0] fill_q;                          // bytes in the tile,
-    reg [POS_BITS-1:0] tile_left_q;                     // that are missing
+    reg [POS_BITS-1:0] row_origin_q;                    // where the last tile starts
+    reg [POS_BITS-1:0] fill_q;                          // row of the tile's next byte,
+    reg [POS_BITS-1:0] tile_left_q;                     // bytes that are missing
+    reg                start_q;                         // none is there yet
 
     // -------------------------------------------------------------------------------- the chunk of this cycle
     // Computed in the clocked block, so that an idle gather costs the simulator nothing.
@@ -122,12 +126,15 @@ module gather #(
 
     wire [`IMC_TILES_BITS-1:0] issue_tiles = tiles_table[issue_ctx];
     wire [15:0] issue_last_rows = issue_tiles[`IMC_TILES_LAST_ROWS];
+    wire issue_last_tile = issue_tiles[`IMC_TILES_ROW_TILES] == 16'd1;
     wire [`IMC_FIRE_X0_BITS-1:0] issue_x0 = issue_instr[`IMC_FIRE_X0];
     wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
     wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
+    wire [15:0] cfg_row_origin = cfg_data[`IMC_COLUMNS_ROW_ORIGIN];
     always @(posedge clk) if (cfg_engine) begin
         if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_WINDOW) window_table[cfg_ctx] <= cfg_data;
         if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_TILES) tiles_table[cfg_ctx] <= cfg_data;
+        if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_COLUMNS) row_table[cfg_ctx] <= cfg_row_origin[POS_BITS-1:0];
     end
 
     wire walking = active_q || v1_q || v2_q || issue_valid || rst;
@@ -162,9 +169,10 @@ module gather #(
             at_q <= {{3{issue_x0[`IMC_FIRE_X0_BITS-1]}}, issue_x0};
             end_left_q <= $signed({5'd0, window_table[issue_ctx][`IMC_WINDOW_ROW_BYTES]})
                           - $signed({{3{issue_x0[`IMC_FIRE_X0_BITS-1]}}, issue_x0});
-            fill_q <= 0;
-            tile_left_q <= issue_tiles[`IMC_TILES_ROW_TILES] == 16'd1
-                           ? issue_last_rows[POS_BITS-1:0] : ROWS[POS_BITS-1:0];
+            row_origin_q <= row_table[issue_ctx];
+            fill_q <= issue_last_tile ? row_table[issue_ctx] : {POS_BITS{1'b0}};
+            tile_left_q <= issue_last_tile ? issue_last_rows[POS_BITS-1:0] : ROWS[POS_BITS-1:0];
+            start_q <= 1'b1;
         end
         if (go && (active_q || v1_q)) begin
             v1_q <= active_q;
@@ -197,7 +205,7 @@ module gather #(
             n1_q <= more;
             pos1_q <= fill_q;
             full1_q <= tile_full;
-            start1_q <= fill_q == 0;
+            start1_q <= start_q;
             first1_q <= tile_q == 0;
             last1_q <= pixel_end;
             end1_q <= pixels_q == 12'd1;
@@ -208,7 +216,9 @@ module gather #(
             at_q <= run_end ? next_x : at_q + $signed({{20-LANE_BITS{1'b0}}, more});
             end_left_q <= run_end ? $signed({5'd0, row_bytes_q}) - next_x
                                   : end_left_q - $signed({{20-LANE_BITS{1'b0}}, more});
-            fill_q <= tile_full ? {POS_BITS{1'b0}} : fill_q + {{POS_BITS-LANE_BITS-1{1'b0}}, more};
+            start_q <= tile_full;
+            fill_q <= tile_full ? (last_tile ? row_origin_q : {POS_BITS{1'b0}})
+                                : fill_q + {{POS_BITS-LANE_BITS-1{1'b0}}, more};
             tile_left_q <= tile_full ? (last_tile ? last_rows_q[POS_BITS-1:0] : ROWS[POS_BITS-1:0])
                                      : tile_left_q - {{POS_BITS-LANE_BITS-1{1'b0}}, more};
             if (tile_full) tile_q <= tile_q + 1'b1;
@@ -237,8 +247,8 @@ module gather #(
     always @(posedge clk) if (merging) begin
         if (v2_q && go) begin
             bytes = (pad2_q ? {LANES{zero_q}} : mem_data) & ~(ONES << {n2_q, 3'd0}) << {off2_q, 3'd0};
-            if (start2_q) fill_data <= {{ROWS*8{1'b0}}, bytes >> {off2_q, 3'd0}};
-            else fill_data[{pos2_q, 3'd0} +: WORD] <= bytes >> {off2_q, 3'd0};
+            if (start2_q) fill_data <= {ROWS*8+WORD{1'b0}};
+            fill_data[{pos2_q, 3'd0} +: WORD] <= bytes >> {off2_q, 3'd0};
             chunk_sum_q <= byte_sum(bytes);
             sum_q <= start2_q && first2_q ? 32'd0 : tile_sum;
             tile_valid <= full2_q;

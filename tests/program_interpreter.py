@@ -231,7 +231,10 @@ class Interpreter:
                 plane = unit.weights[tiles["plane"] + row * columns["col_tiles"] + column]
                 last = column == columns["col_tiles"] - 1
                 used = columns["last_groups"] * size.adcs if last else size.columns
-                sums = piece @ plane[: piece.shape[1], :used].astype(np.int64) - 128 * piece.sum(axis=1)[:, None]
+                top = columns["row_origin"] if row == tiles["row_tiles"] - 1 else 0
+                left = columns["group_origin"] * size.adcs if last else 0
+                cells = plane[top : top + piece.shape[1], left : left + used].astype(np.int64)
+                sums = piece @ cells - 128 * piece.sum(axis=1)[:, None]
                 total[:, column * size.columns : column * size.columns + used] += sums
         bias, _, _ = self._parameters(unit, output["parameters"], output["columns"])
         total = total[:, : output["columns"]] + bias

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from mapping.actors.graph import Graph
 from mapping.placement.ledger import Placement
 from mapping.placement.room import capacity, demand
+from mapping.placement.windows import packed, window_faults
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import EncodingError, ScheduleError
@@ -36,9 +37,11 @@ Steps = dict[str, tuple[Step, ...]]
 def check_placement(graph: Graph, arch: Arch, placement: Placement) -> None:
     """Every node on one processing unit of its kind, and no unit over its capacity; raises ScheduleError."""
     faults = [f"node {name} is not placed" for name in graph.nodes if name not in placement.nodes]
-    faults += [f"node {name} is not in the network" for name in placement.nodes if name not in graph.nodes]
+    named = {**placement.nodes, **placement.windows}
+    faults += [f"node {name} is not in the network" for name in named if name not in graph.nodes]
     used: dict[int, dict[str, int]] = {}
     weights: dict[int, set[str]] = {}
+    hosted: dict[int, list[str]] = {}
     for name, unit in placement.nodes.items():
         if name not in graph.nodes:
             continue
@@ -47,15 +50,20 @@ def check_placement(graph: Graph, arch: Arch, placement: Placement) -> None:
             faults.append(f"node {name} is of kind {node.kind}, PU {unit} is not")
             continue
         needs = demand(graph, name)
+        hosted.setdefault(unit, []).append(name)
         held = weights.setdefault(unit, set())
-        if node.weights in held:
-            needs["planes"] = 0  # the same weights are there already
-        if node.weights:
+        if node.weights in held or name in placement.windows:
+            needs["planes"] = 0  # the same weights are there already, or others in the same planes
+        elif node.weights:
             held.add(node.weights)
         sums = used.setdefault(unit, dict.fromkeys(needs, 0))
         for resource, need in needs.items():
             sums[resource] += need
     for unit, sums in sorted(used.items()):
+        found = packed(graph, placement.windows, hosted[unit])
+        if found.windows:
+            faults += window_faults(graph, arch, found)
+            sums["planes"] = sums.get("planes", 0) + found.planes
         for resource, full in capacity(arch, arch.kinds[unit]).items():
             if sums[resource] > full:
                 faults.append(f"PU {unit} needs {sums[resource]} {resource}, has {full}")

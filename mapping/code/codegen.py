@@ -11,6 +11,7 @@ from mapping.actors.firing import Firing, runs, stream_runs
 from mapping.actors.graph import Graph, GraphNode
 from mapping.placement.ledger import Placement, Priority
 from mapping.placement.room import Refusal, Room, demand
+from mapping.placement.windows import packed
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, EncodingError
@@ -56,7 +57,7 @@ def _actors(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Chan
         names = priority(
             [node for name, node in graph.nodes.items() if placement.nodes[name] == unit], placement.priority
         )
-        room = Room(arch, arch.kinds[unit])
+        room = Room(arch, arch.kinds[unit], packed(graph, placement.windows, names))
         for context, name in enumerate(names):
             node = graph.nodes[name]
             windows = room.try_add(node, demand(graph, name))
@@ -77,6 +78,8 @@ def _actors(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Chan
                 parameters=node.parameters,
                 weight=windows.weight,
                 weights=node.weight_words,
+                row=windows.row,
+                column=windows.column,
                 cycles=node.cycles,
             )
     return {name: actors[name] for name in graph.nodes}
@@ -87,7 +90,8 @@ def _image(graph: Graph, arch: Arch, actors: dict[str, Actor], channels: tuple[C
     stream: list[int] = []
     tables: list[TableWrite] = []
     parameters = []
-    planes = [np.empty((0, arch.crossbar.rows, arch.crossbar.columns), np.uint8)]
+    count = max(actor.plane + actor.planes for actor in hosted)
+    planes = np.zeros((count, arch.crossbar.rows, arch.crossbar.columns), np.uint8)
     for actor in hosted:
         node = graph.nodes[actor.name]
         try:
@@ -96,13 +100,13 @@ def _image(graph: Graph, arch: Arch, actors: dict[str, Actor], channels: tuple[C
             parameters.append(_parameters(node))
         except EncodingError as error:
             raise EncodingError(f"node {actor.name}: {error}") from None
-        if node.planes and actor.plane == sum(map(len, planes)):
-            planes.append(node.task.planes(arch))
+        # Cells of no tile hold 0, and what two actors have in common is equal.
+        planes[actor.plane : actor.plane + actor.planes] |= node.task.planes(arch, actor.row, actor.column)
     # Unused contexts are written too, so that no actor of an earlier Program stays active.
     tables += [(isa.SPACES["CONTEXT"], context, 0) for context in range(len(hosted), arch.contexts)]
     order = [isa.SPACES[name] for name in ("ENGINE", "LUT", "WEIGHT", "CHANNEL", "DESTINATION", "CONTEXT")]
     tables.sort(key=lambda entry: (order.index(entry[0]), entry[1]))
-    return PuImage(tuple(stream), tuple(tables), np.concatenate(parameters), np.concatenate(planes))
+    return PuImage(tuple(stream), tuple(tables), np.concatenate(parameters), planes)
 
 
 def _stream(node: GraphNode, start: int) -> Iterator[int]:

@@ -2,14 +2,16 @@
 
     options: {slack_rows: 2, grain: row, priority: output, split: ""}
     nodes: {conv1: 1, conv2: 2}
+    windows: {}
 
+Layers share crossbar planes if `windows` says where: `conv1: [0, 27, 32]` is plane, row and column of its last tiles.
 YAML, of which JSON is a part. Every run writes its own as `placement.yaml`; it is a strategy by its path.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from mapping.actors.validate import check_placement, check_program, check_schedu
 from mapping.cuts.depthwise import OPTION
 from mapping.cuts.split import read_cuts
 from mapping.placement.ledger import Options, Placement
+from mapping.placement.windows import Window, packed, window_faults
 from pyimc.arch import Arch
 from pyimc.errors import ConfigError
 from pyimc.network import Network
@@ -39,11 +42,13 @@ class Fixed:
         name: Of the file, for messages.
         nodes: PU of every node of the network as it is cut.
         options: Some of `OPTIONS`.
+        windows: Of nodes that share crossbar planes.
     """
 
     name: str
     nodes: Mapping[str, int]
     options: Options
+    windows: Mapping[str, Window] = field(default_factory=dict)
 
     def plan(self, network: Network, arch: Arch, given: Options, seed: int, asked: Options) -> Plan:
         """The deployment; what the user asks for beside it goes first.
@@ -56,17 +61,21 @@ class Fixed:
         cuts = read_cuts(str(self.options.get("split", "")))
         settings = read_settings({**self.options, **asked})
         self.check(planned_graph(network, arch, cuts, settings), arch)
-        return Plan(Placement(dict(self.nodes)), cuts, settings)
+        return Plan(Placement(dict(self.nodes), windows=self.windows), cuts, settings)
 
     def check(self, graph: Graph, arch: Arch) -> None:
         """Raises ConfigError with all that is wrong."""
         faults = [f"no node '{name}' in the network" for name in self.nodes if name not in graph.nodes]
         faults += [f"node {name} has no PU" for name in graph.nodes if name not in self.nodes]
+        faults += [f"windows: no node '{name}' in the network" for name in self.windows if name not in graph.nodes]
         for name, node in graph.nodes.items():
             places = arch.places(node.kind)
             if name in self.nodes and self.nodes[name] not in places:
                 known = ", ".join(map(str, places))
                 faults.append(f"node {name} is on {self.nodes[name]}, must be on one of the {node.kind} PUs {known}")
+        for unit in sorted(set(self.nodes.values())) if not faults else ():
+            names = [name for name in graph.nodes if self.nodes[name] == unit]
+            faults += window_faults(graph, arch, packed(graph, self.windows, names))
         if faults:
             more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
             raise ConfigError(f"{self.name}: {'; '.join(faults[:3])}{more}; `placement.yaml` of a run is an example")
@@ -88,27 +97,53 @@ def read_placement(path: Path) -> Fixed:
 
 
 def placement_of(said: Any, name: str) -> Fixed:
-    """A placement as a mapping, `{"nodes": {...}}` with or without `"options"`; `name` is for messages.
+    """A placement as a mapping, `{"nodes": {...}}` with or without the other keys; `name` is for messages.
 
     Raises:
         ConfigError: It is none.
     """
-    if not isinstance(said, dict) or not isinstance(said.get("nodes"), dict) or said.keys() - {"nodes", "options"}:
-        raise ConfigError(f"placement {name}: must have 'nodes', a mapping of node to PU, may have 'options', no more")
+    known = {"nodes", "options", "windows"}
+    if not isinstance(said, dict) or not isinstance(said.get("nodes"), dict) or said.keys() - known:
+        raise ConfigError(
+            f"placement {name}: must have 'nodes', a mapping of node to PU, may have 'options' and 'windows', no more"
+        )
     for node, unit in said["nodes"].items():
         if not isinstance(node, str) or isinstance(unit, bool) or not isinstance(unit, int):
             raise ConfigError(f"placement {name}: nodes.{node} is {unit!r}, must be the number of a PU")
     options = said.get("options") or {}
     if not isinstance(options, dict) or set(options) - set(OPTIONS):
         raise ConfigError(f"placement {name}: options are {options!r}, known are {', '.join(OPTIONS)}")
-    return Fixed(name, said["nodes"], options)
+    windows = said.get("windows") or {}
+    if not isinstance(windows, dict):
+        raise ConfigError(
+            f"placement {name}: windows is {windows!r}, must be a mapping of node to [plane, row, column]"
+        )
+    return Fixed(name, said["nodes"], options, {node: _window(name, node, at) for node, at in windows.items()})
+
+
+def _window(name: str, node: Any, said: Any) -> Window:
+    if not isinstance(said, list) or len(said) != 3 or any(type(number) is not int for number in said):
+        raise ConfigError(f"placement {name}: windows.{node} is {said!r}, must be [plane, row, column]")
+    return Window(*said)
 
 
 def placement_text(program: Program) -> str:
     """A Program's placement as a file."""
     options = {name: program.origin.options[name] for name in OPTIONS if name in program.origin.options}
-    nodes = {actor.name: actor.node for actor in program.actors}
-    return yaml.safe_dump({"options": options, "nodes": nodes}, sort_keys=False, allow_unicode=True)
+    said: dict[str, Any] = {"options": options, "nodes": {actor.name: actor.node for actor in program.actors}}
+    windows = {name: list(window) for name, window in _windows(program).items()}
+    said |= {"windows": windows} if windows else {}
+    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+
+
+def _windows(program: Program) -> dict[str, Window]:
+    """Of all layers on units where one does not start in the corner of its planes."""
+    units = {actor.node for actor in program.actors if actor.row or actor.column}
+    return {
+        actor.name: Window(actor.plane, actor.row, actor.column)
+        for actor in program.actors
+        if actor.node in units and actor.planes
+    }
 
 
 def replanned(program: Program, arch: Arch, options: Options) -> Program:
@@ -119,7 +154,8 @@ def replanned(program: Program, arch: Arch, options: Options) -> Program:
     """
     settings = read_settings({**program.origin.options, **options})
     graph = planned_graph(program.network, arch, {}, settings)
-    plan = Plan(Placement({actor.name: actor.node for actor in program.actors}), {}, settings)
+    nodes = {actor.name: actor.node for actor in program.actors}
+    plan = Plan(Placement(nodes, windows=_windows(program)), {}, settings)
     check_placement(graph, arch, plan.placement)
     channels = allocate(graph, arch, plan.placement, settings.slack_rows)
     check_schedule(graph, arch, plan.placement, channels)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mapping.actors.graph import Graph, GraphNode
 from mapping.placement.room import Refusal, Room, Windows, demand
+from mapping.placement.windows import Window
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, ConfigError
 
@@ -23,12 +24,14 @@ class Placement:
         bound: A largest load that no placement can be below, if the strategy has proven one, in cycles.
         priority: Which actors of a unit go first, see `mapping.code.codegen.priority`.
         moved: Nodes that had to be placed before all others to find room, see `retry`.
+        windows: Of nodes that share crossbar planes.
     """
 
     nodes: dict[str, int]
     bound: int | None = None
     moved: tuple[str, ...] = ()
     priority: Priority = "output"
+    windows: Mapping[str, Window] = field(default_factory=dict)
 
 
 class NoRoom(CapacityError):

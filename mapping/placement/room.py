@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mapping.actors.graph import Graph, GraphNode
+from mapping.placement.windows import Packed, Window
 from pyimc.arch import Arch
 from pyimc.engines import ENGINES
 from pyimc.program import Kind
@@ -35,6 +36,8 @@ class Windows:
         parameter: First parameter, in channels.
         instruction: First instruction.
         weight: First word of the weight memory of a vector engine.
+        row: In its planes, first row of the last row tile.
+        column: In its planes, first column of the last column tile.
     """
 
     plane: int
@@ -42,6 +45,8 @@ class Windows:
     parameter: int
     instruction: int
     weight: int = 0
+    row: int = 0
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +113,15 @@ def demand(graph: Graph, name: str) -> dict[str, int]:
 
 
 class Room:
-    """A unit that fills up."""
+    """A unit that fills up: layers with windows in its first planes, others in planes of their own behind them."""
 
-    def __init__(self, arch: Arch, kind: Kind) -> None:
+    def __init__(self, arch: Arch, kind: Kind, packed: Packed = Packed()) -> None:  # noqa: B008
         self.kind = kind
         self.capacity = capacity(arch, kind)
         self.used = dict.fromkeys(self.capacity, 0)
+        if packed.planes:
+            self.used["planes"] = packed.planes
+        self._windows = packed.windows
         self._planes: dict[str, int] = {}  # first plane, by what is in them
 
     def refusal(self, node: GraphNode, needs: Amounts) -> Refusal | None:
@@ -133,15 +141,19 @@ class Room:
         refusal = self.refusal(node, needs)
         if refusal:
             return refusal
-        plane = self._planes.get(node.weights, self.used["planes"]) if node.planes else 0
-        weight = self.used.get("weight words", 0)
-        windows = Windows(plane, node.planes, self.used["parameter channels"], self.used["instructions"], weight)
+        behind = self._planes.get(node.weights, self.used["planes"]) if node.planes else 0
+        window = self._windows.get(node.name, Window(behind, 0, 0))
+        windows = Windows(
+            window.plane, node.planes, self.used["parameter channels"], self.used["instructions"],
+            self.used.get("weight words", 0), window.row, window.column,
+        )  # fmt: skip
         for resource, need in needs.items():
             self.used[resource] += self._needed(node, resource, need)
-        if node.weights:
-            self._planes[node.weights] = plane
+        if node.weights and node.name not in self._windows:
+            self._planes[node.weights] = window.plane
         return windows
 
     def _needed(self, node: GraphNode, resource: str, need: int) -> int:
-        """Planes with the same contents are there once."""
-        return 0 if resource == "planes" and node.weights in self._planes else need
+        """Planes with the same contents are there once, those of windows from the beginning."""
+        there = node.weights in self._planes or node.name in self._windows
+        return 0 if resource == "planes" and there else need

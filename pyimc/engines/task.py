@@ -54,6 +54,14 @@ class Room(Protocol):
         """First crossbar plane."""
 
     @property
+    def row(self) -> int:
+        """In it, first row of the last row tile."""
+
+    @property
+    def column(self) -> int:
+        """In it, first column of the last column tile."""
+
+    @property
     def parameter(self) -> int:
         """First entry in the parameters."""
 
@@ -108,8 +116,9 @@ class Task(ABC):
         del arch
         return 0
 
-    def planes(self, arch: Arch) -> NDArray[np.uint8]:
-        """Their contents, uint8 [planes, rows, columns]."""
+    def planes(self, arch: Arch, row: int = 0, column: int = 0) -> NDArray[np.uint8]:
+        """Their contents, uint8 [planes, rows, columns]; the last tiles start at a row and a column, others hold 0."""
+        del row, column
         return np.empty((0, arch.crossbar.rows, arch.crossbar.columns), np.uint8)
 
     def digest(self) -> str:

@@ -16,6 +16,7 @@
         assume (!cfg_valid);
         if (tile_valid) assume (tile_first == !f_open);
         assume (tiles_table[tile_ctx] != 0 && last_table[tile_ctx] != 0 && last_table[tile_ctx] <= GROUPS);
+        assume (origin_table[tile_ctx] + last_table[tile_ctx] <= GROUPS && origin_table[ctx_q] + last_table[ctx_q] <= GROUPS);
         assume (tiles_table[ctx_q] != 0 && last_table[ctx_q] != 0 && last_table[ctx_q] <= GROUPS);
         assume ((pixel_done & ~pixel_full) == 0); // the drain's side: it ends what it was given
     end
@@ -44,6 +45,7 @@
     always @* if (f_past && busy_q) begin
         assert (step_q < STEPS && group_q < groups_q && groups_q <= GROUPS && tile_q < tiles_table[ctx_q]);
         assert (groups_q == (last_tile ? last_table[ctx_q] : GROUPS[7:0]));
+        assert (column_q == group_q + (last_tile ? origin_table[ctx_q] : 8'd0) && column_q < GROUPS);
     end
     always @* if (f_past && !busy_q) assert (group_q == 0 && step_q == 0);
 

@@ -17,7 +17,7 @@ from mapping.actors.firing import row_words
 from mapping.operators import image_firings, task
 from pyimc import isa
 from pyimc.arch import Arch, arch_from_dict, load_arch
-from pyimc.engines.imc.tiling import spans
+from pyimc.engines.imc.tiling import Corner, spans
 from pyimc.golden import run_node
 from pyimc.network import PARTIAL_BYTES, Mvm, Network, TensorType, window_shape
 from pyimc.network_rules import verify
@@ -43,6 +43,7 @@ GEOMETRY_CORNERS = (
     "run crosses a tile",
     "several row tiles",
     "tile partly used",
+    "starts inside a plane",
     "starts inside a row",
     "last word of memory",
 )
@@ -74,7 +75,7 @@ class Firing:
     Attributes:
         ring: Head, base, size.
         memory: The words that it may read.
-        tiles: Bytes of every row tile, in order, uint8 [tiles, rows used], pixel by pixel.
+        tiles: Bytes of every row tile from row 0 on, in order, uint8 [tiles, rows], pixel by pixel.
         words: What it sends.
         layer: For the timing.
         run: For the timing.
@@ -186,6 +187,14 @@ class Actor:
         self.task = task(node, self.network, arch)
         self.firings = image_firings(self.network, node, arch)
         self.output = run_node(self.network, node, (*inputs, self.partials)[: len(node.inputs)])
+        crossbar = arch.crossbar
+        rows, columns = (
+            spans(n, side)[-1][1] for n, side in zip(self.task.size, (crossbar.rows, crossbar.columns), strict=True)
+        )
+        groups = -(-columns // crossbar.adcs)
+        row = rng.choice((0, crossbar.rows - rows, rng.randint(0, crossbar.rows - rows)))
+        self.corner = Corner(row, rng.randint(0, crossbar.columns // crossbar.adcs - groups) * crossbar.adcs)
+        corners.hit("group inside a plane", self.corner.column > 0)
         self.layer = Layer(
             kernel[1] * depth, stride[1] * depth, width * depth, kernel[0], outputs, partial_in, partial_out
         )
@@ -233,6 +242,8 @@ class Actor:
                 last_groups=-(-columns[-1][1] // crossbar.adcs),
                 partial_in=self.layer.partial_in,
                 partial_out=self.layer.partial_out,
+                row_origin=self.corner.row,
+                group_origin=self.corner.column // crossbar.adcs,
             ),
             isa.OUTPUT.encode(
                 columns=outputs,
@@ -257,7 +268,7 @@ class Actor:
 
     def weight_writes(self) -> Iterator[TableWrite]:
         """Its weights through the front door."""
-        for plane, image in enumerate(self.task.planes(self.arch)):
+        for plane, image in enumerate(self.task.planes(self.arch, *self.corner)):
             yield isa.SPACES["CONTROL"], isa.ENTRIES["CONTROL"]["PLANE"], self.plane + plane
             for address, word in enumerate(words_of(image, self.arch.lanes)):
                 yield isa.SPACES["WEIGHT"], address, word
@@ -301,7 +312,9 @@ class Actor:
         for x in range(first, first + run.pixels):
             at_y, at_x = y * node.stride[0], x * node.stride[1]
             window = padded[at_y : at_y + node.kernel[0], at_x : at_x + node.kernel[1]].reshape(-1)
-            tiles.append([window[at : at + n] for at, n in spans(window.size, self.arch.crossbar.rows)])
+            rows = [window[at : at + n] for at, n in spans(window.size, self.arch.crossbar.rows)]
+            rows[-1] = np.concatenate([np.zeros(self.corner.row, np.uint8), rows[-1]])
+            tiles.append(rows)
         values = self.output[y, first : first + run.pixels]
         partials = []
         for word in words_of(self.partials[y, first : first + run.pixels], lanes) if self.layer.partial_in else ():
@@ -334,6 +347,7 @@ class Actor:
         hit("run crosses a tile", any(at % layer.run_bytes for at in range(tile, size, tile)))
         hit("several row tiles", size > tile)
         hit("tile partly used", size % tile != 0)
+        hit("starts inside a plane", self.corner.row > 0)
 
     def chunks(self, run: Run) -> list[tuple[int, ...]]:
         """Chunks of every row tile of every pixel."""

@@ -24,6 +24,7 @@ SHAPES = [
 TILE = ("ctx", "first", "last", "end", "sum")
 PIXELS = 12
 CORNERS = ("back to back", "waits for a bank", "another context", "several row tiles", "idle")
+INSIDE = ("starts inside a plane", "starts inside a plane, behind whole tiles")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Actor:
     plane: int
     col_tiles: int
     last_groups: int
+    group_origin: int
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,20 @@ class Bench:
         self.cycle = 0
 
     async def configure(self) -> None:
-        """A random actor in every context."""
+        """A random actor in every context; that of context 0 ends where planes end, in its second tile if it can."""
         dut, rng = self.dut, self.rng
         most = (1 << self.group_bits) // self.groups
         self.actors.clear()
         for ctx in range(int(dut.CONTEXTS.value)):
-            self.actors[ctx] = Actor(rng.getrandbits(15), rng.randint(1, most), rng.randint(1, self.groups))
+            last_groups = rng.randint(1, self.groups if ctx else max(1, self.groups - 1))
+            origin = rng.randint(0, self.groups - last_groups) if ctx else self.groups - last_groups
+            col_tiles = rng.randint(1, most) if ctx else min(2, most)
+            self.actors[ctx] = actor = Actor(rng.getrandbits(15), col_tiles, last_groups, origin)
             entries = (
-                (TILES, TILES.encode(plane=self.actors[ctx].plane)),
+                (TILES, TILES.encode(plane=actor.plane)),
                 (
                     COLUMNS,
-                    COLUMNS.encode(col_tiles=self.actors[ctx].col_tiles, last_groups=self.actors[ctx].last_groups),
+                    COLUMNS.encode(col_tiles=actor.col_tiles, last_groups=last_groups, group_origin=actor.group_origin),
                 ),
             )
             for layout, entry in entries:
@@ -108,7 +113,11 @@ class Bench:
         actor = self.actors[tile.ctx]
         found = []
         for column_tile in range(actor.col_tiles):
-            used = actor.last_groups if column_tile == actor.col_tiles - 1 else self.groups
+            last = column_tile == actor.col_tiles - 1
+            used = actor.last_groups if last else self.groups
+            origin = actor.group_origin if last else 0
+            self.corners.hit("starts inside a plane", origin > 0)
+            self.corners.hit("starts inside a plane, behind whole tiles", origin > 0 and column_tile > 0)
             for step in range(self.steps):
                 for group in range(used):
                     found.append(
@@ -116,7 +125,7 @@ class Bench:
                             "add_clear": int(tile.first and step == 0),
                             "add_bank": self.bank,
                             "add_group": column_tile * self.groups + group,
-                            "add_column": group,
+                            "add_column": origin + group,
                             "add_step": step,
                             "plane": self.plane + column_tile,
                         }
@@ -215,7 +224,8 @@ async def every_cycle(dut: Any, source: str, sink: str) -> None:
 async def corners_of_flow(dut: Any) -> None:
     """Fails if a hand-over between tiles, pixels and banks was not met."""
     rng = seeded("corners")
-    corners = Corners(*CORNERS)
+    groups = int(dut.COLS.value) // int(dut.ADCS.value)
+    corners = Corners(*CORNERS, *(INSIDE if groups > 1 else ()))
     await start(dut)
     bench = Bench(dut, rng, "bursts", "90%", corners)
     await bench.configure()
@@ -243,7 +253,7 @@ async def reset_in_mid_stream(dut: Any) -> None:
     rng = seeded("reset")
     corners = Corners("busy at reset", "full bank at reset", "odd bank at reset")
     await start(dut)
-    bench = Bench(dut, rng, "30%", "bursts", Corners())
+    bench = Bench(dut, rng, "30%", "90%", Corners())
     await bench.configure()
     for _ in range(15):
         bench.source.send(tile.beat() for _ in range(40) for tile in bench.pixel())

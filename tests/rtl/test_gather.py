@@ -10,7 +10,7 @@ import cocotb
 import numpy as np
 import pytest
 
-from pyimc.isa import SPACES, TILES, WINDOW, engine_entry, fire
+from pyimc.isa import COLUMNS, SPACES, TILES, WINDOW, engine_entry, fire
 from pyimc.timing_imc import GATHER_LATENCY_CYCLES, Engine, Layer, Run, window_chunks
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start
 from tests.rtl.imc_layer import GEOMETRY_CORNERS, Actor, Firing, FiringBench, architecture
@@ -151,19 +151,19 @@ async def corners_of_geometry(dut: Any) -> None:
 
 @cocotb.test
 async def smallest(dut: Any) -> None:
-    """One pixel of one byte: one read, offered 4 cycles after the issue, done in the cycle before."""
+    """One pixel of one byte, in row 3: one read, offered 4 cycles after the issue, done in the cycle before."""
     await start(dut)
     bench = GatherBench(dut, seeded("smallest"), "none")
     window = WINDOW.encode(run=1, step=1, row_bytes=1, row_words=1)
     tiles = TILES.encode(kernel_rows=1, row_tiles=1, last_rows=1)
-    entries = ((WINDOW, window), (TILES, tiles))
+    entries = ((WINDOW, window), (TILES, tiles), (COLUMNS, COLUMNS.encode(row_origin=3)))
     await bench.configure([(SPACES["ENGINE"], engine_entry(0, layout), entry) for layout, entry in entries])
     junk = (1 << len(dut.mem_data)) - 256
     instr = fire([1], [1], produce=1, pixels=1, rows=1)
     one = np.array([77], np.uint8)
     await bench.fire([Firing(0, instr, (9, 9, 1), {9: junk | 77}, [[one]], [], Layer(1, 1, 1, 1, 1), Run(1, 0, 0, 1))])
     await cycles(dut, 2)
-    assert bench.sink.beats() == [(77, 0, 1, 1, 1, 77)]
+    assert bench.sink.beats() == [(77 << 24, 0, 1, 1, 1, 77)]
     assert bench.offered_at == [bench.accepted_at[0] + GATHER_LATENCY_CYCLES + 1]
     assert bench.done_at == [bench.accepted_at[0] + GATHER_LATENCY_CYCLES]
     assert bench.reads == 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pyimc import isa
 from pyimc.arch import Arch
-from pyimc.engines.imc.tiling import plane_images, spans, tiles
+from pyimc.engines.imc.tiling import Corner, plane_images, spans, tiles
 from pyimc.engines.task import FiringTime, Room, Step, Task
 from pyimc.layout import Layout
 from pyimc.tensors import PARTIAL_BYTES, Pair
@@ -92,6 +92,8 @@ class CrossbarTask(Task):
                 last_groups=-(-columns[-1][1] // crossbar.adcs),
                 partial_in=layer.partial_in,
                 partial_out=layer.partial_out,
+                row_origin=room.row,
+                group_origin=room.column // crossbar.adcs,
             ),
         )
         low, high = self.clamp
@@ -118,9 +120,9 @@ class CrossbarTask(Task):
         """A tile each."""
         return len(tiles(self.size, arch.crossbar))
 
-    def planes(self, arch: Arch) -> NDArray[np.uint8]:
+    def planes(self, arch: Arch, row: int = 0, column: int = 0) -> NDArray[np.uint8]:
         """Offset-binary; cells that no weight covers hold 0."""
-        return plane_images(self.matrix, arch.crossbar)
+        return plane_images(self.matrix, arch.crossbar, Corner(row, column))
 
     def digest(self) -> str:
         """Of the weights."""

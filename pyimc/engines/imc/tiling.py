@@ -1,11 +1,13 @@
 """Crossbar tiles: how a layer's weight matrix is cut into windows of crossbar planes.
 
 The matrix has Kh*Kw*Cin rows in the order (ky, kx, c) and one column per output channel. Tile (r, c) is in plane
-`r * column_tiles + c` of the layer. A tile names its window inside the plane, so that layers can share planes
-later; today every tile starts in the corner of a plane of its own.
+`r * column_tiles + c` of the layer. Tiles that fill a plane's rows start at row 0, only those of the last row tile can
+start elsewhere, and likewise with columns: so a corner, one row and one column, places all of a layer's tiles, and
+several layers can share planes. A row is any row; a column is the first of an ADC group.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,16 @@ from numpy.typing import NDArray
 from pyimc.arch import Crossbar
 from pyimc.program import WEIGHT_ZERO
 from pyimc.tensors import Pair
+
+
+class Corner(NamedTuple):
+    """Where in their planes the last row tile and the last column tile start."""
+
+    row: int = 0
+    column: int = 0
+
+
+FIRST = Corner()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +55,42 @@ def spans(length: int, step: int) -> tuple[Pair, ...]:
     return tuple((start, min(step, length - start)) for start in range(0, length, step))
 
 
-def tiles(shape: Pair, crossbar: Crossbar) -> tuple[Tile, ...]:
+def tiles(shape: Pair, crossbar: Crossbar, corner: Corner = FIRST) -> tuple[Tile, ...]:
     """The tiles of a matrix of so many rows and columns, row tiles first to last, column tiles inner."""
-    height, width = shape
-    windows = [(row, column) for row in spans(height, crossbar.rows) for column in spans(width, crossbar.columns)]
+    rows, columns = spans(shape[0], crossbar.rows), spans(shape[1], crossbar.columns)
+    windows = [(row, column) for row in rows for column in columns]
     return tuple(
-        Tile(plane=plane, row=0, column=0, rows=row[1], columns=column[1], matrix_row=row[0], matrix_column=column[0])
+        Tile(
+            plane=plane,
+            row=corner.row if row == rows[-1] else 0,
+            column=corner.column if column == columns[-1] else 0,
+            rows=row[1],
+            columns=column[1],
+            matrix_row=row[0],
+            matrix_column=column[0],
+        )
         for plane, (row, column) in enumerate(windows)
     )
 
 
-def plane_images(matrix: NDArray[np.int8], crossbar: Crossbar) -> NDArray[np.uint8]:
+def corner_faults(shape: Pair, crossbar: Crossbar, corner: Corner) -> list[str]:
+    """Why the last tiles of a matrix cannot start there."""
+    faults = []
+    rows, columns = spans(shape[0], crossbar.rows)[-1][1], spans(shape[1], crossbar.columns)[-1][1]
+    if not 0 <= corner.row <= crossbar.rows - rows:
+        faults.append(f"row is {corner.row}, must be 0 to {crossbar.rows - rows} for a tile of {rows} rows")
+    groups = -(-columns // crossbar.adcs)
+    last = crossbar.columns - groups * crossbar.adcs
+    if not 0 <= corner.column <= last or corner.column % crossbar.adcs:
+        multiple = f"a multiple of {crossbar.adcs}, the ADCs, from 0 to {last}"
+        faults.append(f"column is {corner.column}, must be {multiple} for a tile of {columns} columns")
+    return faults
+
+
+def plane_images(matrix: NDArray[np.int8], crossbar: Crossbar, corner: Corner = FIRST) -> NDArray[np.uint8]:
     """The planes of a matrix, uint8 [planes, rows, columns], offset-binary; cells that no tile covers hold 0."""
     values = (matrix.astype(np.int16) + WEIGHT_ZERO).astype(np.uint8)
-    windows = tiles((matrix.shape[0], matrix.shape[1]), crossbar)
+    windows = tiles((matrix.shape[0], matrix.shape[1]), crossbar, corner)
     image = np.zeros((len(windows), crossbar.rows, crossbar.columns), np.uint8)
     for tile in windows:
         window = values[
