@@ -188,9 +188,8 @@ class Actor:
         self.firings = image_firings(self.network, node, arch)
         self.output = run_node(self.network, node, (*inputs, self.partials)[: len(node.inputs)])
         crossbar = arch.crossbar
-        rows, columns = (
-            spans(n, side)[-1][1] for n, side in zip(self.task.size, (crossbar.rows, crossbar.columns), strict=True)
-        )
+        rows = spans(weights[0].size, crossbar.rows)[-1][1]
+        columns = spans(outputs, crossbar.columns)[-1][1]
         groups = -(-columns // crossbar.adcs)
         row = rng.choice((0, crossbar.rows - rows, rng.randint(0, crossbar.rows - rows)))
         self.corner = Corner(row, rng.randint(0, crossbar.columns // crossbar.adcs - groups) * crossbar.adcs)
