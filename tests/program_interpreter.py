@@ -256,7 +256,12 @@ class Interpreter:
             assert words <= fire[f"need_{port}"]
             return self._read(unit, isa.channel_entry(context, port), 0, words)[:length].astype(np.int64)
 
+        if vector["broadcast"]:
+            return self._broadcast(vector, multiplier, row(0, fire["pixels"] * run).reshape(-1, run), row(1, run))
         match vector["operation"]:
+            case 6 | 7 | 8 | 9:
+                assert (run, window["step"], vector["kernel_columns"]) == (self.arch.lanes, self.arch.lanes, 2)
+                return _combined(vector, multiplier, row(0, fire["pixels"] * run), row(1, fire["pixels"] * run))
             case 0:
                 assert (run, window["step"], vector["kernel_columns"]) == (self.arch.lanes, self.arch.lanes, 2)
                 length = fire["pixels"] * run
@@ -285,6 +290,12 @@ class Interpreter:
         sums = np.where(valid, windows, 0).sum(axis=1) - count * zeros[0]
         return _round_shift(sums * multiplier[count], shift)
 
+    def _broadcast(
+        self, vector: Fields, multiplier: Any, pixels: NDArray[np.int64], pixel: NDArray[np.int64]
+    ) -> NDArray[np.int64]:  # fmt: skip
+        assert vector["kernel_columns"] == 2 and vector["repeat"] == 0
+        return _combined(vector, multiplier, pixels, pixel)
+
     def _depthwise(
         self, unit: Unit, context: int, fire: Fields, output: Fields, vector: Fields
     ) -> NDArray[np.int64]:  # fmt: skip
@@ -305,6 +316,25 @@ class Interpreter:
                 pixels = windows[:, row, column]
                 total += np.where(pixels >= 0, pixels - vector["zero_point_0"], 0) * weights
         return _round_shift(total * multiplier, shift)
+
+
+def _combined(
+    vector: Fields, multiplier: Any, left: NDArray[np.int64], right: NDArray[np.int64]
+) -> NDArray[np.int64]:  # fmt: skip
+    """Two maps, by the number of the operation."""
+    zeros, shift = (vector["zero_point_0"], vector["zero_point_1"]), vector["shift"]
+    one, other = left - zeros[0], right - zeros[1]
+    match vector["operation"]:
+        case 0:
+            return _round_shift(one * multiplier[0] + other * multiplier[1], shift)
+        case 6:
+            return _round_shift(one * other * multiplier[1], shift)
+        case 7:
+            return _round_shift(one * multiplier[0] - other * multiplier[1], shift)
+        case 8:
+            return _round_shift(np.maximum(one, other) * multiplier[1], shift)
+    assert vector["operation"] == 9
+    return _round_shift(np.minimum(one, other) * multiplier[1], shift)
 
 
 def _round_shift(product: NDArray[np.int64], shift: Any) -> NDArray[np.int64]:

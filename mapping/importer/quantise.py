@@ -18,9 +18,10 @@ from mapping.importer.exported import bound
 from mapping.importer.fidelity import Faithful, faithful
 from mapping.importer.onnx_model import attributes, graph_input, is_quantised, session
 from mapping.importer.operators import role
+from mapping.importer.operators.pairwise import MODES
 from mapping.importer.rewriting import Rewriting
 from mapping.importer.shares import Share, split
-from mapping.importer.values import Role
+from mapping.importer.values import Pending, Role, Value
 from mapping.importer.walk import walk
 from pyimc.errors import ConfigError
 from pyimc.network import ACCUMULATOR_MAX
@@ -31,6 +32,7 @@ _LARGEST = ("MaxPool", "GlobalMaxPool", "ReduceMax")
 _LARGEST_WEIGHT = 127
 INTEGERS = "_QuantizeLinear_Output"
 """What a float tensor's integers are called, behind its name."""
+Range = tuple[float, float]
 Meaning = tuple[np.float32, np.uint8]
 """Scale and zero point of an activation."""
 
@@ -90,10 +92,10 @@ def _quantised(
 ) -> onnx.ModelProto:
     state = walk(folded, dry=True, cut=cut)
     share = split(folded, state.values, state.faults, cut, dry=True)
-    plan = _Plan(folded, share, (*cut, *(value.name for value in folded.graph.output)))
+    plan = _Plan(folded, share, (*cut, *(value.name for value in folded.graph.output)), state.values)
     _require_finite(folded)
     own = [tensor for tensor, source in plan.sources.items() if tensor == source]
-    found = ranges(folded, own, images, method)
+    found = _common(ranges(folded, own, images, method), plan.alike)
     meanings = {tensor: _meaning(*found[source]) for tensor, source in plan.sources.items()}
     return _written(folded, plan, meanings)
 
@@ -119,13 +121,17 @@ class _Plan:
         model: The folded model.
         share: What the host computes of it.
         outputs: Tensors that keep their names: the model's outputs, and where the user cuts it.
+        values: What the dry walk made of every tensor.
         sources: Tensors that are quantised, and the tensor whose range each takes: its own or that of what it copies.
+        alike: Pairs of tensors in `sources` that are compared with each other, and take one range.
         raw: Pairs of node output and input position at which a function or a limit reads the float value.
     """
 
     model: onnx.ModelProto
     share: Share
     outputs: Sequence[str]
+    values: Mapping[str, Value]
+    alike: list[tuple[str, str]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     raw: set[tuple[str, int]] = field(default_factory=set)
 
@@ -141,7 +147,9 @@ class _Plan:
 
         def role_of(node: onnx.NodeProto) -> Role:
             constant = any(work.constant(name) is not None for name in node.input)
-            return role(node.op_type, with_constant=constant)
+            made = self.values.get(node.output[0])
+            of_one = isinstance(made, Pending) and made.curve is not None
+            return role(node.op_type, with_constant=constant, of_one=of_one)
 
         def close(tensor: str, root: str) -> None:
             self.sources[tensor] = roots[tensor] = root
@@ -156,6 +164,8 @@ class _Plan:
             source = node.input[0]
             waiting = source in waits and (source not in roots or (output, 0) in self.raw)
             made: Role = kind
+            if kind == "layer" and node.op_type in MODES:
+                self.alike.append((roots[node.input[0]], roots[node.input[1]]))
             if kind == "copy":
                 if node.op_type == "Resize":
                     close(output, roots[source])
@@ -179,6 +189,18 @@ class _Plan:
             if needed:
                 copied = node.op_type in _LARGEST and source in roots
                 close(output, roots[source] if copied else output)
+
+
+def _common(found: Mapping[str, Range], pairs: Sequence[tuple[str, str]]) -> dict[str, Range]:
+    """Ranges, those of tensors that are compared with each other, over however many steps, as one."""
+    groups = {tensor: {tensor} for tensor in found}
+    for one, other in pairs:
+        joined = groups[one] | groups[other]
+        groups |= dict.fromkeys(joined, joined)
+    return {
+        tensor: (min(found[each][0] for each in group), max(found[each][1] for each in group))
+        for tensor, group in groups.items()
+    }
 
 
 def _meaning(low: float, high: float) -> Meaning:

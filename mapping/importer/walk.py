@@ -28,6 +28,7 @@ from mapping.importer.values import (
     Pending,
     Quantisation,
     RawInput,
+    Role,
     Target,
     Unknown,
     Unresolved,
@@ -188,9 +189,8 @@ def _evaluate(state: Walk, call: Call) -> Value | tuple[Value, ...]:
 def _evaluate_dry(call: Call) -> Value | tuple[Value, ...]:
     """As if every result that needs a scale had one; limits, shapes and functions follow what has none yet."""
     constant = any(isinstance(argument, Constant) for argument in call.arguments)
-    kind = role(call.op_type, with_constant=constant)
 
-    def assume(value: Value | None) -> Value | None:
+    def assume(value: Value | None, kind: Role) -> Value | None:
         if isinstance(value, Pending):
             curve = value.curve if value.curve and value.curve.operators else None
             if kind in ("limit", "shape") or (kind == "function" and curve):
@@ -200,10 +200,21 @@ def _evaluate_dry(call: Call) -> Value | tuple[Value, ...]:
             return Activation(value.name, Quantisation(1.0, 0), value.shape, hwc(value.shape))
         return value
 
-    value = OPERATORS[call.op_type].lower(replace(call, arguments=tuple(assume(each) for each in call.arguments)))
+    sources = [_sources(assume(each, "function")) for each in call.arguments]
+    kind = role(call.op_type, with_constant=constant, of_one=len(sources) < 2 or not sources[0].isdisjoint(sources[1]))
+    arguments = tuple(assume(each, kind) for each in call.arguments)
+    value = OPERATORS[call.op_type].lower(replace(call, arguments=arguments))
     if isinstance(value, Pending) and kind == "layer":
         return replace(value, name=call.outputs[0])  # two nodes may have one name
     return value
+
+
+def _sources(value: Value | None) -> set[str]:
+    """Tensors of which a value is a function."""
+    if not isinstance(value, Pending | Activation):
+        return set()
+    found = {value.curve.source.tensor} if value.curve else set()
+    return found | ({value.tensor} if isinstance(value, Activation) else set())
 
 
 def _operands(state: Walk, call: Call, layout: Layout) -> tuple[Value | None, ...]:

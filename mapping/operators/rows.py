@@ -13,7 +13,7 @@ def whole_rows(network: Network, node: Node, arch: Arch) -> tuple[Firing, ...]:
 
 
 def pixel_runs(
-    network: Network, node: Node, arch: Arch, grain: Pixels, *, as_words: bool
+    network: Network, node: Node, arch: Arch, grain: Pixels, *, as_words: bool, inputs: int | None = None
 ) -> tuple[Firing, ...]:  # fmt: skip
     """Firings of some pixels of a row, whose inputs have the pixels of the output.
 
@@ -23,8 +23,9 @@ def pixel_runs(
         arch: The chip.
         grain: Pixels of a firing.
         as_words: The engine counts words instead of pixels, as it looks at no pixel.
+        inputs: How many inputs are read that way, the first ones; None: all.
     """
-    target, sources = network.target(node), network.sources(node)
+    target, sources = network.target(node), network.sources(node)[:inputs]
     row = []
     for _, pixels in segments(target, arch, grain, sources):
         words = arch.words(pixels * target.pixel_bytes)

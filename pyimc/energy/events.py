@@ -11,7 +11,7 @@ units of energy yet; `pyimc.energy.account` multiplies them by a table of costs.
     drained         accumulators read
     multiplications of the requantisation
     additions       operands that the digital engine adds or compares
-    products        of two bytes, which the digital engine multiplies: a pixel by its weight
+    products        of two bytes, which the digital engine multiplies: a pixel by its weight, or two maps
     reads, writes   words of activation, partial and weight memories
     fetches         instructions
     hops            flits x routers of the data mesh
@@ -241,8 +241,11 @@ def _vector(arch: Arch, tables: _Tables, firing: Fields) -> Events:
                     touched = (_touched(tap + at, tap + min(at + arch.lanes, run), arch.lanes) for at in chunks)
                     reads += firing["rows"] * (sum(touched) + weighs * len(chunks))
     looked_up = vector["operation"] == isa.OPERATIONS["LUT"]
-    factors = 2 if vector["operation"] == isa.OPERATIONS["ADD"] else 0 if looked_up else 1
-    products = operands if weighs else 0
+    two = vector["operation"] in (isa.OPERATIONS["ADD"], isa.OPERATIONS["SUB"])
+    factors = 2 if two else 0 if looked_up else 1
+    multiplied = vector["operation"] == isa.OPERATIONS["MUL"]
+    products = operands if weighs else outputs if multiplied else 0
+    operands -= operands if multiplied else 0
     return Events(reads=reads, additions=operands, multiplications=factors * outputs, products=products)
 
 
@@ -253,8 +256,10 @@ def _taps(vector: Fields, window: Fields, firing: Fields, pixel: int) -> Iterato
             yield run, [pixel * run]
         return
     x = firing["x0"] + pixel // (vector["repeat"] + 1) * window["step"]
-    apart = 0 if vector["operation"] == isa.OPERATIONS["ADD"] else window["run"]
-    yield window["run"], [x + column * apart for column in range(vector["kernel_columns"])]
+    if vector["operation"] in (isa.OPERATIONS[name] for name in isa.PAIRS):
+        yield window["run"], [x, 0 if vector["broadcast"] else x]
+        return
+    yield window["run"], [x + column * window["run"] for column in range(vector["kernel_columns"])]
 
 
 def _unknown(arch: Arch, tables: _Tables, firing: Fields) -> Events:

@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from importlib.metadata import entry_points
+from inspect import isabstract
 
 from pyimc.operators.operator import Operator
 
@@ -24,5 +25,5 @@ def _found() -> Iterator[type[Operator]]:
         yield point.load()
 
 
-KINDS: dict[str, type[Operator]] = {kind.__name__: kind for kind in _found() if kind is not Operator}
+KINDS: dict[str, type[Operator]] = {kind.__name__: kind for kind in _found() if not isabstract(kind)}
 """Every kind, by name."""

@@ -9,7 +9,7 @@ from typing import Literal
 
 from mapping.cuts.split import Cut, split_network
 from pyimc.arch import Arch
-from pyimc.network import Network
+from pyimc.network import Add, Extreme, Mul, Network, Sub
 from tests.mapping.networks import Builder, moves, small_arch
 
 FAST_ARRAY: Mapping[str, object] = {"crossbar": {"adcs": 32, "dac_bits": 8}}  # converts a row tile in one cycle
@@ -97,6 +97,32 @@ def separable() -> Network:
     first = net.conv("point0", net.depthwise("deep0", "x"), 19, (1, 1), pads=(0, 0, 0, 0))
     second = net.conv("point1", net.depthwise("deep1", first), 19, (1, 1), pads=(0, 0, 0, 0))
     return net.finish(net.pool("mean", net.add("sum", first, second), "average", (8, 8), (1, 1)))
+
+
+def pairs(channels: int) -> Callable[[], Network]:
+    """All that is computed of two maps, and of a map and a pixel."""
+
+    def build() -> Network:
+        net = Builder(5, 6, channels)
+        one = net.lut("one", "x")
+        value = net.pair("sub", Sub, one, net.pair("mul", Mul, one, "x"))
+        for mode in ("max", "min"):
+            value = net.pair(mode, Extreme, value, value, mode)
+        for name, kind in (("scale", Mul), ("lift", Add), ("lower", Sub)):
+            mean = net.pool(f"{name}.mean", value, "average", (5, 6), (1, 1))
+            value = net.pair(name, kind, value, mean)
+        return net.finish(value)
+
+    return build
+
+
+def excited() -> Network:
+    """Squeeze and excite: what a map's mean says of its channels scales them."""
+    net = Builder(6, 7, 12)
+    value = net.depthwise("deep", "x")
+    inner = net.dense("squeeze", net.pool("mean", value, "average", (6, 7), (1, 1)), 5)
+    scale = net.lut("gate", net.dense("excite", inner, 12))
+    return net.finish(net.conv("point", net.pair("scale", Mul, value, scale), 9, (1, 1), pads=(0, 0, 0, 0)))
 
 
 def doubled() -> Network:
@@ -239,6 +265,10 @@ UNITS: dict[str, Unit] = {
     "depthwise, words straddle": Unit(deep(21, (3, 3), (2, 2), (0, 0, 1, 1))),
     "depthwise, wide padding": Unit(deep(5, (4, 5), (1, 3), (3, 4, 2, 3))),
     "depthwise, one-word packets": Unit(deep(40, (3, 2), (1, 1), (1, 0, 1, 1)), {"packet_words": 1}, slack_rows=0),
+    "two maps, whole words": Unit(pairs(16), {"activation_words": 4096, "contexts": 16}),
+    "two maps, words straddle": Unit(pairs(21), {"activation_words": 4096, "contexts": 16}),
+    "squeeze and excite": Unit(excited),
+    "squeeze and excite on one digital PU": Unit(excited, FEW_PUS, slack_rows=0),
     "separable blocks on one digital PU": Unit(separable, FEW_PUS),
     "concat of channels, whole words": Unit(joined("channels", 16, 8)),
     "concat of channels": Unit(joined("channels", 11, 5)),

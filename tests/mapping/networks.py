@@ -17,14 +17,18 @@ from pyimc.network import (
     Add,
     Concat,
     Depthwise,
+    Extreme,
     Lut,
+    Mul,
     Mvm,
     Network,
     Node,
     Pads,
     Pair,
+    Pairwise,
     Pool,
     Resize,
+    Sub,
     TensorType,
     window_shape,
 )
@@ -148,6 +152,20 @@ class Builder:
         self.nodes.append(Add(name, (left, right), output, (one, two), shift, zeros, zero, self._clamp()))
         return output
 
+    def pair(self, name: str, kind: type[Pairwise], left: str, right: str, mode: str = "max") -> str:
+        """Two maps, or a map and a pixel; of Extreme the second takes the zero point of the first."""
+        one, other = self.tensors[left], self.tensors[right]
+        output = self._tensor(f"{name}.y", *one.shape)
+        reals = self.random.uniform(0.2, 1, 2).tolist()
+        if kind is Mul:
+            reals = [0.0, reals[1] / 50]
+        pair, shift = quantise_multipliers(reals)
+        zeros = (one.zero_point, other.zero_point)
+        scales = ((pair[0], pair[1]), shift, zeros, self.tensors[output].zero_point, self._clamp())
+        extra = (mode,) if kind is Extreme else ()
+        self.nodes.append(kind(name, (left, right), output, *scales, *extra))
+        return output
+
     def concat(self, name: str, left: str, right: str, axis: Literal["channels", "columns"]) -> str:
         """Two maps side by side."""
         kinds = (self.tensors[left], self.tensors[right])
@@ -246,7 +264,7 @@ def _draw_node(net: Builder, choose: Choose, name: str, source: str) -> None:
     kind = net.tensors[source]
     whole = {other: their for other, their in net.tensors.items() if not their.partial}
     same = [other for other, their in whole.items() if their.shape == kind.shape]
-    match choose(0, 9):
+    match choose(0, 11):
         case 0:
             net.add(name, source, same[choose(0, len(same) - 1)])
         case 1:
@@ -279,6 +297,14 @@ def _draw_node(net: Builder, choose: Choose, name: str, source: str) -> None:
             net.chain(name, source, 8 * choose(1, 5), kernels, (choose(1, 2), choose(1, 2)))
         case 9:
             net.depthwise(name, source, *draw_window(choose, (kind.height, kind.width), 5))
+        case 10:
+            pixels = [other for other, their in whole.items() if their.shape == (1, 1, kind.channels)]
+            right = [*same, *pixels][choose(0, len(same) + len(pixels) - 1)]
+            kinds = (Mul, Sub, Add, Extreme)[: 4 if whole[right].zero_point == kind.zero_point else 3]
+            net.pair(name, kinds[choose(0, len(kinds) - 1)], source, right, ("max", "min")[choose(0, 1)])
+        case 11:
+            mean = net.pool(f"{name}.mean", source, "average", (kind.height, kind.width), (1, 1))
+            net.pair(name, (Mul, Add, Sub)[choose(0, 2)], source, mean)
         case _:
             net.conv(name, source, choose(1, 40), *draw_window(choose, (kind.height, kind.width), 5))
 

@@ -67,7 +67,9 @@ def test_drawn_networks_compute_what_golden_computes(
 def test_drawn_networks_reach_the_corners() -> None:
     """A generator that no longer draws a corner tests nothing there."""
     shapes = ("rows below", "stride over kernel", "split rows", "split columns", "fan-out", "outputs", "chain")
-    seen = dict.fromkeys((*shapes, "Mvm", "Depthwise", "Add", "Pool", "Concat", "Lut", "Resize"), 0)
+    seen = dict.fromkeys(
+        (*shapes, "Mvm", "Depthwise", "Add", "Pool", "Concat", "Lut", "Resize", "Mul", "Sub", "Extreme"), 0
+    )
     for seed in range(60):
         network = seeded(seed)
         arch = small_arch(host_words=256, instructions=512, destinations=8, activation_words=8192)

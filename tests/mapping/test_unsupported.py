@@ -80,15 +80,16 @@ ATTRIBUTES: dict[str, Callable[[GraphBuilder], str]] = {
     "Mul: its constant has 6 values (only one) (mul)": lambda graph: graph.op(
         "Mul", "mul", [graph.input, graph.constant("factor", graph.normal((1, 1, 1, 6), 1))]
     ),
-    "Mul: its inputs are two maps (only a map and a function of it": lambda graph: _conv(
+    "Div: its inputs are two maps (only a map and a function of it": lambda graph: _conv(
         graph, (2, 2, 1, 1),
-        graph.op("Mul", "mul", [graph.input, graph.op("Sigmoid", "gate", [_conv(graph, (2, 2, 1, 1), name="a")])]),
+        graph.op("Div", "div", [graph.input, graph.op("Sigmoid", "gate", [_conv(graph, (2, 2, 1, 1), name="a")])]),
     ),
     "Add: its constant has 6 values (only one) (add)": lambda graph: graph.add(
         "add", graph.input, graph.constant("offset", graph.normal((1, 1, 6, 1), 0.1))
     ),
-    "Add: inputs of shapes (1, 2, 6, 6) and (1, 2, 1, 1) (only equal shapes) (add)": lambda graph: _conv(
-        graph, (2, 2, 1, 1), graph.add("add", graph.input, graph.op("GlobalAveragePool", "mean", [graph.input]))
+    "Add: inputs of shapes (1, 2, 6, 6) and (1, 2, 1, 6) (only equal ones, or one of a pixel": lambda graph: _conv(
+        graph, (2, 2, 1, 1),
+        graph.add("add", graph.input, graph.op("AveragePool", "mean", [graph.input], kernel_shape=[6, 1])),
     ),
 }  # fmt: skip
 

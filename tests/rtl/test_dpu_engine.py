@@ -12,7 +12,7 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from pyimc.isa import fire
-from pyimc.network import Add, Concat, Depthwise, Lut, Pool, Resize
+from pyimc.network import Add, Concat, Lut, Pairwise, Pool
 from pyimc.timing_dpu import timeline
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start, until
 from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
@@ -23,7 +23,7 @@ SHAPES = [
     {"WORD": 128, "CONTEXTS": 16, "CTX_BITS": 4, "PARAMETERS": 1024, "WEIGHTS": 1024},
     {"WORD": 256, "CONTEXTS": 1, "CTX_BITS": 1, "PARAMETERS": 128, "WEIGHTS": 63},
 ]
-ROUNDS = 200
+ROUNDS = 250
 CORNERS = (
     "ring wraps",
     "row wraps",
@@ -51,6 +51,8 @@ CORNERS = (
     "row ends within a word",
     "depthwise: large accumulators",
     "depthwise: top padding",
+    "broadcast",
+    "broadcast: two-word read",
 )
 
 
@@ -219,7 +221,7 @@ def directed(dut: Any, node: Node, channels: int, size: tuple[int, int]) -> Acto
     actor = Actor(0, len(dut.m_data) // 8, 0, 0, seeded("directed"), Corners(), mode)
     actor.node, actor.channels, actor.parameters = node, channels, 0
     actor.height, actor.width = size
-    if not isinstance(node, Lut | Resize | Depthwise):
+    if isinstance(node, Pairwise | Concat | Pool):
         actor.multipliers = list(node.multipliers)
         actor.zero_points = (node.input_zero_point, 0) if isinstance(node, Pool) else node.input_zero_points
     return actor

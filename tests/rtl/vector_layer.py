@@ -8,19 +8,38 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mapping.operators.pairwise import operation
 from pyimc.golden import run_node
 from pyimc.isa import KERNEL, OPERATIONS, OUTPUT, PARAM_0, PARAM_1, SPACES, VECTOR, WINDOW, engine_entry, fire
-from pyimc.network import Add, Concat, Depthwise, Lut, Network, Pads, Pool, Resize, TensorType, window_shape
+from pyimc.network import (
+    Add,
+    Concat,
+    Depthwise,
+    Extreme,
+    Lut,
+    Mul,
+    Network,
+    Pads,
+    Pairwise,
+    Pool,
+    Resize,
+    Sub,
+    TensorType,
+    window_shape,
+)  # fmt: skip
 from pyimc.tensors import Pair
 from pyimc.timing_dpu import LATENCY_CYCLES, Timeline, Walk, timeline
 from tests.rtl.bench import Corners
 
 MEMORY = 1 << 16
-MODES = ("add", "max", "average", "concat channels", "concat columns", "lut", "resize", "depthwise")
+MODES = (
+    "add", "sub", "mul", "max of two", "min of two", "max", "average", "concat channels", "concat columns", "lut",
+    "resize", "depthwise",
+)  # fmt: skip
 PARAMS_PER_ACTOR = 96  # kernels have up to 20 pixels, depthwise up to 2.5 words of channels
 WEIGHTS_PER_ACTOR = 20 * 3 + 3
 
-Node = Add | Pool | Concat | Lut | Resize | Depthwise
+Node = Pairwise | Pool | Concat | Lut | Resize | Depthwise
 
 
 @dataclass
@@ -57,14 +76,27 @@ class Actor:
         self.width, self.other_width = rng.randint(1, 7), rng.randint(1, 7)
         self.zero_points = (rng.randint(0, 255), rng.randint(0, 255))
         self.node: Node
-        if mode in ("add", "concat channels", "concat columns"):
+        self.broadcast = False
+        if mode in ("add", "sub", "mul", "max of two", "min of two", "concat channels", "concat columns"):
             shift = rng.choice((1, 20, 30, 31, 36, 62))
             top = min(2**shift, 2**31 - 1)
             self.multipliers = [rng.randint(0, top), rng.randint(0, top)]
             pair = (self.multipliers[0], self.multipliers[1])
             scales = (pair, shift, self.zero_points, zero_point, (low, high))
+            self.broadcast = not mode.startswith("concat") and rng.random() < 0.5
             if mode == "add":
                 self.node = Add("node", ("a", "b"), "y", *scales)
+            elif mode == "sub":
+                self.node = Sub("node", ("a", "b"), "y", *scales)
+            elif mode == "mul":
+                shift = rng.choice((1, 30, 38, 40, 62))
+                self.multipliers = [0, rng.randint(0, min(2 ** max(1, shift - 7), 2**31 - 1))]
+                scales = ((0, self.multipliers[1]), shift, self.zero_points, zero_point, (low, high))
+                self.node = Mul("node", ("a", "b"), "y", *scales)
+            elif mode in ("max of two", "min of two"):
+                self.zero_points = (self.zero_points[0],) * 2
+                scales = (pair, shift, self.zero_points, zero_point, (low, high))
+                self.node = Extreme("node", ("a", "b"), "y", *scales, "max" if mode == "max of two" else "min")
             elif mode == "concat channels":
                 self.node = Concat("node", ("a", "b"), "y", "channels", *scales)
             else:
@@ -164,6 +196,7 @@ class Actor:
             shift=shift,
             kernel_columns=walk.kernel_columns,
             repeat=walk.repeat,
+            broadcast=walk.broadcast,
         )
         windowed = isinstance(node, Pool | Depthwise)
         row_words = -(-walk.row_bytes // self.lanes) if windowed else self.rng.getrandbits(16)
@@ -189,8 +222,9 @@ class Actor:
         """What WINDOW and VECTOR say of its reads; fields that an operation does not use are random."""
         node, pixel, row = self.node, self.channels, self.width * self.channels
         match node:
-            case Add():
-                return Walk(OPERATIONS["ADD"], self.lanes, self.lanes, self.width * self.lanes, 2)
+            case Pairwise():
+                run = self.channels if self.broadcast else self.lanes
+                return Walk(operation(node), run, run, self.width * run, 2, broadcast=self.broadcast)
             case Concat():
                 inputs = self._inputs()
                 rows = [kind.width * kind.channels for kind in inputs]
@@ -205,14 +239,15 @@ class Actor:
 
     def _inputs(self) -> list[TensorType]:
         """One row of each input of a node without a window; add and lut read whole words."""
-        width, channels = self.width, self.lanes if isinstance(self.node, Add | Lut) else self.channels
+        whole = isinstance(self.node, Pairwise | Lut) and not self.broadcast
+        width, channels = self.width, self.lanes if whole else self.channels
         kinds = [TensorType(1, width, channels, 1.0, 0)]
         if isinstance(self.node, Concat):
             wider = self.node.axis == "columns"
             shape = (self.other_width, channels) if wider else (width, self.other_channels)
             kinds.append(TensorType(1, *shape, 1.0, 0))
-        elif isinstance(self.node, Add):
-            kinds *= 2
+        elif isinstance(self.node, Pairwise):
+            kinds.append(TensorType(1, 1, channels, 1.0, 0) if self.broadcast else kinds[0])
         return kinds
 
     def fire(self) -> Firing:
@@ -279,6 +314,8 @@ class Actor:
             corners.hit("concat: several chunks of input 1", walk.step > lanes)
             corners.hit("concat: inputs of one size", walk.step == walk.run)
             corners.hit("concat: output chunks straddle", walk.run % lanes != 0)
+        corners.hit("broadcast", self.broadcast)
+        corners.hit("broadcast: two-word read", self.broadcast and kinds[0].channels % lanes != 0 and pixels > 1)
         corners.hit("row ends within a word", data[0].size % lanes != 0)
         at = first * kinds[0].channels
         words = _words(row, lanes)

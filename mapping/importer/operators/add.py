@@ -1,9 +1,9 @@
-"""Add: the sum of two activations of one shape, each with its own scale."""
+"""Add: the sum of two activations, each with its own scale; of one and a constant, a function of each value."""
 
-from mapping.importer.lowering import fixed_point, rescale
+from mapping.importer.lowering import rescale
 from mapping.importer.operators.curve import lower_binary
-from mapping.importer.values import Call, Constant, Layout, Operator, Pending, Target, Unsupported
-from pyimc.network import Add
+from mapping.importer.operators.pairwise import lower_pair
+from mapping.importer.values import Call, Constant, Layout, Operator, Pending
 
 
 def lower(call: Call) -> Pending:
@@ -11,27 +11,9 @@ def lower(call: Call) -> Pending:
     if any(isinstance(call.argument(index), Constant) for index in (0, 1)):
         return lower_binary(call)
     left, right = call.activation(0), call.activation(1)
-    if left.hwc != right.hwc or left.shape != right.shape:
-        raise Unsupported(f"inputs of shapes {left.shape} and {right.shape} (only equal shapes)")
-    if left.tensor == right.tensor:
+    if left.tensor == right.tensor and left.shape == right.shape:
         return rescale(call, left, gain=2.0)
-
-    def emit(target: Target) -> tuple[Add]:
-        scales = [side.quantisation.scale / target.kind.scale for side in (left, right)]
-        (left_multiplier, right_multiplier), shift = fixed_point(scales)
-        node = Add(
-            name=target.name,
-            inputs=(left.tensor, right.tensor),
-            output=target.output,
-            multipliers=(left_multiplier, right_multiplier),
-            shift=shift,
-            input_zero_points=(left.quantisation.zero_point, right.quantisation.zero_point),
-            output_zero_point=target.kind.zero_point,
-            clamp=target.clamp,
-        )
-        return (node,)
-
-    return Pending(emit, left.shape, left.hwc, name=call.name)
+    return lower_pair(call)
 
 
 LIMITS = "two maps of one shape, or a map and a constant of one value; in float models one value per channel, too"

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapping.importer.lowering import real_values
+from mapping.importer.operators.pairwise import PAIRS, lower_pair
 from mapping.importer.values import Call, Constant, Curve, Layout, Operator, Pending, Target, Unsupported
 from pyimc.network import Lut
 
@@ -54,7 +55,7 @@ BINARY: dict[str, Callable[[Reals, Reals], Reals]] = {
     "PRelu": lambda x, slope: np.where(x < 0, slope * x, x),
     "Sub": np.subtract,
 }
-"""Functions of two values: of an activation and one constant, or of two functions of one activation."""
+"""Functions of two values: of an activation and one constant, or of two functions of one activation; see `pairwise`."""
 
 _QUANTISED = {
     "Sigmoid": {"QLinearSigmoid": Layout((0,), output=3)},
@@ -81,7 +82,7 @@ def lower_unary(call: Call) -> Pending:
 
 
 def lower_binary(call: Call) -> Pending:
-    """A function of an activation and one constant, or of two functions of one activation."""
+    """A function of an activation and one constant, or of two functions of one activation; else of two maps."""
     function = BINARY[call.op_type]
     for index in (0, 1):
         if isinstance(call.argument(index), Constant):
@@ -95,7 +96,9 @@ def lower_binary(call: Call) -> Pending:
                 with np.errstate(all="ignore"):
                     operators = (*left.operators, *right.operators, call.op_type)
                     return _pending(call, left, operators, function(left.values, right.values))
-    raise Unsupported("its inputs are two maps (only a map and a function of it, such as x * sigmoid(x))")
+    if call.op_type in PAIRS:
+        return lower_pair(call)
+    raise Unsupported("its inputs are two maps (only a map and a function of it, such as x / (1 + x))")
 
 
 def _one_value(call: Call, index: int) -> Reals:
