@@ -92,7 +92,7 @@ def test_shapes_and_meanings_that_do_not_go_together() -> None:
         net.finish("n.y")
 
 
-def _mobile(op_type: str = "Mul") -> GraphBuilder:
+def mobile(op_type: str = "Mul") -> GraphBuilder:
     """MobileNetV3's block in small: expand, depthwise, hard swish, squeeze and excite, project, sum."""
     graph = GraphBuilder("mobile", (1, 3, 12, 10), seed=3)
     stem = graph.op("HardSwish", "stem.act", [graph.conv("stem", graph.input, 3, 8, (3, 3), (2, 2), (1, 1, 1, 1))])
@@ -111,7 +111,7 @@ def _mobile(op_type: str = "Mul") -> GraphBuilder:
 
 @pytest.mark.parametrize("op_type", KINDS)
 def test_squeeze_and_excite_from_float_to_words(op_type: str) -> None:
-    model = _mobile(op_type).finish("sum")
+    model = mobile(op_type).finish("sum")
     stored = quantise(model, calibration(model))
     network = import_model(stored, "mobile")
     kinds = {node.name: type(node) for node in network.nodes}
@@ -130,7 +130,7 @@ def test_squeeze_and_excite_from_float_to_words(op_type: str) -> None:
 
 
 def test_maps_that_are_compared_get_one_range() -> None:
-    network = import_model(quantise(model := _mobile("Max").finish("sum"), calibration(model)), "mobile")
+    network = import_model(quantise(model := mobile("Max").finish("sum"), calibration(model)), "mobile")
     (node,) = (node for node in network.nodes if isinstance(node, Extreme))
     assert len({(kind.scale, kind.zero_point) for kind in network.sources(node)}) == 1
 

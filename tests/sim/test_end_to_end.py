@@ -35,6 +35,7 @@ from pyimc.arch import Arch, arch_from_dict
 from pyimc.network import Network
 from tests.mapping.networks import Builder, moves
 from tests.mapping.networks import seeded as seeded_network
+from tests.mapping.test_pairwise import mobile
 from tests.pyimc.networks import residual_network
 from tests.random_cnn import calibration, models
 from tests.random_cnn import seeded as seeded_model
@@ -133,6 +134,11 @@ def test_a_depthwise_separable_network_is_right_at_every_level(chip: str, grain:
     value = separable(graph, "block2", graph.relu6("relu6", value), 20, 8)
     model = graph.finish(graph.op("GlobalAveragePool", "pool", [value]))
     through_the_chip(*from_onnx(model), chip, "lblp", 2, grain, "verilog")
+
+
+@pytest.mark.parametrize("chip", ["small", "many"])
+def test_squeeze_and_excite_is_right_at_every_level(chip: str) -> None:
+    through_the_chip(*from_onnx(mobile().finish("sum")), chip, "lblp", 1, "row", "verilog")
 
 
 @pytest.mark.parametrize("seed", seeds(8, 16, 60))
