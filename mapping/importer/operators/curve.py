@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapping.importer.lowering import real_values
-from mapping.importer.operators.pairwise import PAIRS, lower_pair
+from mapping.importer.operators.pairwise import LIMITS, PAIRS, lower_pair
 from mapping.importer.values import Call, Constant, Curve, Layout, Operator, Pending, Target, Unsupported
 from pyimc.network import Lut
 
@@ -141,7 +141,11 @@ OPERATORS = (
     *(Operator(name, lower_unary, _QUANTISED.get(name, {}), role="function") for name in UNARY),
     *(
         Operator(
-            name, lower_binary, _QUANTISED.get(name, {}), role="function", limits=_LIMITS + _PER_CHANNEL.get(name, "")
+            name,
+            lower_binary,
+            _QUANTISED.get(name, {}),
+            role="function",
+            limits=_LIMITS + _PER_CHANNEL.get(name, "") + LIMITS.get(name, ""),
         )
         for name in BINARY
         if name != "Add"

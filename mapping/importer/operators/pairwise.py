@@ -10,6 +10,13 @@ from pyimc.tensors import Pair
 MODES: dict[str, Literal["max", "min"]] = {"Max": "max", "Min": "min"}
 PAIRS = ("Add", "Sub", "Mul", *MODES)
 """Operators on two maps."""
+LIMITS = {
+    name: "; a node of its own for two maps of one shape, or a map and a 1x1 map"
+    + (" that is taken off it" if name == "Sub" else "")
+    + (", of one scale in int8 models" if name in MODES else "")
+    for name in PAIRS
+}
+"""What `docs/operators.md` says of them, behind what they are of one map."""
 
 
 def lower_pair(call: Call) -> Pending:
