@@ -4,6 +4,26 @@ A message says where, what was got and what is allowed, and what to do next, on 
 catches `ImcError` only, prints the line and exits with `exit_code`.
 """
 
+from collections.abc import Mapping, Sequence
+
+_NAMED = 3
+
+
+def grouped(faults: Mapping[str, Sequence[str]]) -> str:
+    """What is wrong, the most frequent first, each with how often and three names.
+
+    Args:
+        faults: Names of what it is wrong with, by what is wrong.
+    """
+    listed = sorted(faults.items(), key=lambda fault: -len(fault[1]))
+    return "; ".join(_with_names(reason, names) for reason, names in listed)
+
+
+def _with_names(reason: str, names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    count = f"{len(names)} times: " if len(names) > 1 else ""
+    return f"{reason} ({count}{', '.join(names[:_NAMED])}{more})"
+
 
 class ImcError(Exception):
     """Base of everything that pyimc refuses; `exit_code` is what the command line returns."""

@@ -12,9 +12,12 @@ from mapping.actors.firing import Firing, Grain, row_words, stream_length
 from mapping.operators import image_firings, repetition, task
 from pyimc.arch import Arch
 from pyimc.engines.task import Task
-from pyimc.errors import CapacityError, ConfigError
+from pyimc.errors import CapacityError, ConfigError, grouped
 from pyimc.network import Network, Node
 from pyimc.program import HOST, HOST_SLOTS, Kind
+
+MOST_DESTINATIONS, CREDIT_SLOTS = 8, 256
+"""That an architecture can give an actor, and all actors of a unit together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +170,10 @@ def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
     """
     live = _live(network)
     tasks = {node.name: task(node, network, arch) for node in live}
-    faults = [f"node {name}: {fault}" for name, asked in tasks.items() for fault in asked.faults(arch)]
+    faults: dict[str, list[str]] = {}
+    for name, asked in tasks.items():
+        for fault in asked.faults(arch):
+            faults.setdefault(fault, []).append(name)
     consumers: dict[str, list[tuple[str, int]]] = {network.input: [], **{node.output: [] for node in live}}
     for node in live:
         for port, tensor in enumerate(node.inputs):
@@ -177,13 +183,12 @@ def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
     producers = {node.output: node.name for node in live}
     for tensor, name in producers.items():
         if len(consumers[tensor]) > arch.destinations:
-            faults.append(f"node {name}: needs {len(consumers[tensor])} destinations, an actor has {arch.destinations}")
+            faults.setdefault(_too_few_destinations(len(consumers[tensor]), arch), []).append(name)
     if len(consumers[network.input]) > HOST_SLOTS:
-        faults.append(
-            f"input {network.input}: has {len(consumers[network.input])} consumers, the host has {HOST_SLOTS} slots"
-        )
+        fault = f"has {len(consumers[network.input])} consumers, the host has {HOST_SLOTS} slots"
+        faults.setdefault(fault if arch.dpus else f"{fault}; a dpu PU would hand it on", []).append(network.input)
     if faults:
-        raise CapacityError(f"network {network.name} on architecture {arch.name}: {'; '.join(faults)}")
+        raise CapacityError(f"network {network.name} on architecture {arch.name}: {grouped(faults)}")
     edges = tuple(
         Edge(tensor, producers.get(tensor, HOST), consumer, port, row_words(kind, arch), partial=kind.partial)
         for tensor, entries in consumers.items()
@@ -195,6 +200,17 @@ def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
         for node in live
     }
     return Graph(network, nodes, edges)
+
+
+def _too_few_destinations(needed: int, arch: Arch) -> str:
+    """What is wrong, and what would do."""
+    whole = 1 << (needed - 1).bit_length()
+    possible = whole <= MOST_DESTINATIONS and arch.contexts * whole <= CREDIT_SLOTS
+    levers = [f"destinations of {whole}"] if possible else []
+    if not arch.dpus and arch.destinations > 1:
+        levers.append("a dpu PU, which would hand it on,")
+    todo = f"; {' or '.join(levers)} would do" if levers else ""
+    return f"needs {needed} destinations, an actor has {arch.destinations}{todo}"
 
 
 def _live(network: Network) -> list[Node]:

@@ -13,13 +13,12 @@ import onnx
 from mapping.importer.onnx_model import inferred_shapes
 from mapping.importer.rewriting import read_names
 from mapping.importer.values import Activation, Constant, Pending, RawInput, Value
-from pyimc.errors import UnsupportedOperator
+from pyimc.errors import UnsupportedOperator, grouped
 
 LARGEST_TAIL = 0.01
 """Of all multiply-accumulates: what the host may compute of its own accord."""
 
 NO_LAYER = "it holds no layer that the chip could compute"
-_NAMED = 3  # nodes, of each fault
 _RECURRENT = ("LSTM", "GRU", "RNN")
 
 Faults = dict[str, list[str]]
@@ -149,7 +148,6 @@ def raise_faults(model: onnx.ModelProto, faults: Faults, otherwise: str, hosted:
     """
     if not faults:
         raise UnsupportedOperator(f"model {model.graph.name}: {otherwise}")
-    listed = sorted(faults.items(), key=lambda fault: -len(fault[1]))
     hint = (
         f"; the host could finish a model behind its last layer, but {hosted:.1%} of the multiply-accumulates depend "
         "on these; --outputs NAME,... cuts it by hand before them"
@@ -157,12 +155,5 @@ def raise_faults(model: onnx.ModelProto, faults: Faults, otherwise: str, hosted:
         else ""
     )
     raise UnsupportedOperator(
-        f"model {model.graph.name}: unsupported: {'; '.join(_listed(*fault) for fault in listed)}{hint}; "
-        "docs/operators.md lists what is supported"
+        f"model {model.graph.name}: unsupported: {grouped(faults)}{hint}; docs/operators.md lists what is supported"
     )
-
-
-def _listed(reason: str, names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    count = f"{len(names)} times: " if len(names) > 1 else ""
-    return f"{reason} ({count}{', '.join(names[:_NAMED])}{more})"

@@ -86,15 +86,38 @@ def test_what_no_unit_can_hold_is_listed_at_once() -> None:
     net = Builder(2, 2, 1)
     wide = net.conv("wide", "x", 200)
     network = net.finish(*(net.conv(f"c{n}", wide, 1) for n in range(5)))
-    message = "node wide: needs 200 output columns, a PU has 128; node wide: needs 5 destinations, an actor has 4"
+    message = (
+        "needs 200 output columns, a PU has 128; output_columns of 256 would do (wide); "
+        "needs 5 destinations, an actor has 4; destinations of 8 would do (wide)"
+    )
     with pytest.raises(CapacityError, match=re.escape(message)):
         build_graph(network, ARCH)
+
+
+def test_equal_faults_are_told_once() -> None:
+    net = Builder(2, 2, 1)
+    network = net.finish(*(net.conv(name, "x", 200) for name in "abcd"), net.conv("e", "x", 131))
+    message = (
+        "needs 200 output columns, a PU has 128; output_columns of 256 would do (4 times: a, b, c and 1 more); "
+        "needs 131 output columns, a PU has 128; output_columns of 256 would do (e)"
+    )
+    with pytest.raises(CapacityError, match=re.escape(message)):
+        build_graph(network, ARCH)
+
+
+def test_a_digital_unit_would_hand_on_what_many_read() -> None:
+    net = Builder(2, 2, 1)
+    first = net.conv("first", "x", 1)
+    network = net.finish(*(net.conv(f"c{n}", first, 1) for n in range(8)), first)
+    message = "needs 9 destinations, an actor has 4; a dpu PU, which would hand it on, would do (first)"
+    with pytest.raises(CapacityError, match=re.escape(message)):
+        build_graph(network, small_arch(dpus=[]))
 
 
 def test_consumers_of_the_input_are_limited_by_the_host() -> None:
     net = Builder(2, 2, 1)
     network = net.finish(*(net.conv(f"c{n}", "x", 1) for n in range(9)))
-    with pytest.raises(CapacityError, match="input x: has 9 consumers, the host has 8 slots"):
+    with pytest.raises(CapacityError, match=re.escape("has 9 consumers, the host has 8 slots (x)")):
         build_graph(network, ARCH)
 
 

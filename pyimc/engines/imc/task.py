@@ -59,7 +59,10 @@ class CrossbarTask(Task):
         faults = []
         channels = self.layer.channels
         if channels > arch.output_columns:
-            faults.append(f"needs {channels} output columns, a PU has {arch.output_columns}")
+            whole = 1 << (channels - 1).bit_length()
+            faults.append(
+                f"needs {channels} output columns, a PU has {arch.output_columns}; output_columns of {whole} would do"
+            )
         if self.layer.partial_out and channels * PARTIAL_BYTES % arch.lanes:
             whole = arch.lanes // PARTIAL_BYTES
             faults.append(f"gives a partial map of {channels} channels, must be a multiple of {whole}")
