@@ -37,7 +37,7 @@ def test_a_fold_that_changes_the_model_is_left_out(monkeypatch: pytest.MonkeyPat
             tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(1.001), tensor.name))
         return changed
 
-    monkeypatch.setattr(links, "_FOLDS", (("wrongly", wrong), ("rightly", fold.affine)))
+    monkeypatch.setattr(links, "FOLDS", (("wrongly", wrong), ("rightly", fold.affine)))
     found = faithful(normalised(), IMAGES, ())
     assert [(link.step, link.kept) for link in found.links] == [("wrongly", False), ("rightly", True)]
     assert found.links[0].change is not None and found.links[0].change > 1e-4
@@ -45,7 +45,7 @@ def test_a_fold_that_changes_the_model_is_left_out(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_a_needed_fold_would_have_done_is_said_by_the_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(links, "_FOLDS", ())
+    monkeypatch.setattr(links, "FOLDS", ())
     assert judge(normalised(), IMAGES).host == {"y": ("BatchNormalization",)}
 
 

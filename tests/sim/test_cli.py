@@ -98,12 +98,12 @@ def test_files_that_are_no_models(workspace: Path) -> None:
     ("changes", "says"),
     [
         ({"crossbar": {"rows": 64, "columns": 32, "planes": 1, "adcs": 8, "dac_bits": 2}},
-         ("needed", "available", "planes")),
-        ({"activation_words": 16}, ("activation words: needed 48, available 16 of 16",)),
+         ("take 16 planes of 64x32", "have 4", "crossbar.planes of 4 or more")),
+        ({"activation_words": 16}, ("activation words: needed 32, available", "activation words, 4 PUs have 64")),
         ({"instructions": 4}, ("needed", "available", "instructions")),
         ({"contexts": 1}, ("needed", "available", "contexts")),
         ({"destinations": 1}, ("needs 2 destinations", "has 1")),
-        ({"parameters": 8}, ("needed", "available 8 of 8", "parameter channels")),
+        ({"parameters": 8}, ("needed 8, available 0 of 8", "takes 120 parameter channels")),
         ({"dpus": []}, ("needs a PU of kind dpu", "has none")),
     ],
 )  # fmt: skip
