@@ -19,7 +19,7 @@ from tests.mapping.onnx_writer import Quantised, check, qdq_conv
 from tests.program_interpreter import Interpreter
 from tests.random_cnn import calibration
 
-KINDS = {"Add": Add, "Sub": Sub, "Mul": Mul, "Max": Extreme, "Min": Extreme}
+KINDS: dict[str, type[Pairwise]] = {"Add": Add, "Sub": Sub, "Mul": Mul, "Max": Extreme, "Min": Extreme}
 
 
 def _qdq(op_type: str, way: str) -> Quantised:
@@ -69,7 +69,7 @@ def test_what_is_larger_needs_one_scale() -> None:
 def test_one_value_by_hand(op_type: str, values: int) -> None:
     kinds = {name: TensorType(1, 1, 1, 1.0, zero) for name, zero in (("x", 20), ("b", 4), ("y", 200))}
     pair = (0, 3) if op_type == "Mul" else (2, 3)
-    node = KINDS[op_type]("n", ("x", "b"), "y", pair, 1, (20, 4), 200, (0, 255))  # type: ignore[call-arg]
+    node = KINDS[op_type]("n", ("x", "b"), "y", pair, 1, (20, 4), 200, (0, 255))
     (found,) = node.run([np.array([[[10]]], np.uint8), np.array([[[7]]], np.uint8)], kinds["y"]).reshape(-1)
     assert found == np.clip(200 + (values + 1 >> 1), 0, 255)
 
