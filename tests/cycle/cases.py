@@ -18,6 +18,7 @@ from tests.cycle.chips import NETWORK_CHIPS, random_chip
 from tests.cycle.units import UNITS
 from tests.random_cnn import seeded
 from tests.sim.test_end_to_end import from_onnx
+from tests.sim.test_windows import packed
 
 RANDOM_CASES = 200
 GRAINS = ("row", 1, "row", "map", 3)  # as many as share no factor with the strategies
@@ -42,6 +43,8 @@ def cases() -> Iterator[Case]:
     """All of them, the quick ones first."""
     for name, unit in UNITS.items():
         yield Case(f"unit/{name}", partial(unit_program, name), unit.images)
+    yield Case("windows/rows and columns", packed, 3)
+    yield Case("windows/corner tile", partial(packed, first=[3, 0, 0], second=[2, 38, 8], third=[0, 30, 24]), 3)
     yield from network_cases("digits", 4)
     for seed in range(RANDOM_CASES):
         yield Case(f"random/{seed}", partial(random_program, seed), 3)
