@@ -208,7 +208,7 @@ def test_the_shipped_manifest_has_baselines_of_its_quick_rows() -> None:
 @pytest.mark.slow
 def test_one_cycle_more_in_egress_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A packet waits one cycle before its head is offered."""
-    case = Case("digits", "default", "lblp", "rtl", "icarus", "verilog", 1)
+    case = Case("digits", "tiny", "lblp", "rtl", "icarus", "verilog", 1)
     monkeypatch.chdir(tmp_path)
     before = measure(case, tmp_path / "before")
     copy = Copy(tmp_path / "copy")
