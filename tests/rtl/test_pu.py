@@ -42,7 +42,7 @@ from tests.rtl.bench import STALLS, Beat, Sink, Source, cycles, reset, seeded, s
 from tests.rtl.runner import assert_refused, simulate
 
 SHAPES = [
-    {"WORD": 64, "CONTEXTS": 3, "DESTINATIONS": 2, "INSTRUCTIONS": 20, "MEMORY": 40, "PARAMETERS": 5, "PACKET": 3},
+    {"WORD": 64, "CONTEXTS": 3, "DESTINATIONS": 2, "INSTRUCTIONS": 20, "MEMORY": 40, "PARAMETERS": 8, "PACKET": 3},
     {"WORD": 128, "CONTEXTS": 16, "DESTINATIONS": 4, "INSTRUCTIONS": 256, "MEMORY": 512, "PARAMETERS": 64, "PACKET": 1},
 ]
 NODE = 6

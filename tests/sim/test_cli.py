@@ -69,11 +69,18 @@ def test_unsupported_operators_are_listed_at_once_with_their_nodes(workspace: Pa
     assert "fine" not in said.err
 
 
-@pytest.mark.parametrize("shape", [[1, 1, "height", 8], [4, 1, 8, 8], [1, 8, 8]])
+@pytest.mark.parametrize("shape", [[1, 1, "height", 8], [4, 1, 8, 8], [1, 1, 1, 8, 8]])
 def test_a_shape_that_is_not_static(workspace: Path, shape: list[int | str]) -> None:
     model = load_model("digits")
     model.graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, shape))
     refused(*SIM, "--model", saved(model), says=("input image has shape", "needs a static"))
+
+
+def test_a_shape_that_the_nodes_do_not_take(workspace: Path) -> None:
+    """A row (1, C, W) is an input of its own right, but not of a convolution over an image."""
+    model = load_model("digits")
+    model.graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, [1, 8, 8]))
+    refused(*SIM, "--model", saved(model), says=("onnxruntime refuses it", "Conv", "mend the model"))
 
 
 def test_a_missing_shape(workspace: Path) -> None:
