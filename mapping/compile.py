@@ -12,6 +12,8 @@ from mapping.actors.plan import SETTINGS, Plan, code_of, planned_graph, read_set
 from mapping.actors.validate import check_placement, check_program, check_schedule
 from mapping.cuts.depthwise import AUTO, OPTION, on_engines
 from mapping.cuts.fitting import with_fitting_parts
+from mapping.cuts.reload import OPTION as RELOAD
+from mapping.cuts.reload import with_reloads
 from mapping.cuts.split import Cut, read_cuts, split_network, write_cuts
 from mapping.passes import rewritten
 from mapping.placement.bounds import bounds
@@ -37,7 +39,7 @@ def compile_network(
         arch: The chip.
         strategy: Name of the placement strategy.
         options: `slack_rows`, `grain`, `priority` (see `mapping.actors.plan`), `split` (see `mapping.cuts.split`),
-            `depthwise` (see `mapping.cuts.depthwise`) and those of the strategy.
+            `depthwise` (see `mapping.cuts.depthwise`), `reload` (see `mapping.cuts.reload`) and those of the strategy.
         seed: For strategies that draw numbers.
 
     Returns:
@@ -67,8 +69,10 @@ def _compiled(
     settings = read_settings(asked)
     cuts = read_cuts(str(given.pop("split", "")))
     engines = str(given.pop(OPTION, AUTO))
+    reloads = str(given.pop(RELOAD, ""))
     network = rewritten(network, split=lambda network: split_network(network, cuts))
     network, engines = on_engines(network, arch, engines, settings.grain)
+    network = rewritten(network, reload=lambda network: with_reloads(network, arch, reloads))
     verify(network)
 
     def placed(parts: Mapping[str, Cut]) -> tuple[Plan, Graph]:
@@ -92,6 +96,7 @@ def _compiled(
     least = bounds(graph, arch)
     effective = {**given, **plan.settings.options(), "split": write_cuts({**cuts, **parts, **plan.cuts})}
     effective |= {OPTION: engines} if engines else {}
+    effective |= {RELOAD: reloads} if reloads else {}
     origin = Origin(
         model=network.name, strategy=strategy, options=effective, seed=seed, moved=list(plan.placement.moved),
         limit=least.limit, bounds={"load": least.load, "interval": least.interval, "latency": least.latency}

@@ -70,6 +70,9 @@ class Arch(_Strict):
         parameters: requantisation parameters of a PU, in output channels.
         output_columns: accumulators of an imc PU: the widest layer it can hold.
         weight_words: weight memory of a dpu PU, for depthwise layers, in words.
+        memory_interval: cycles from one word that a memory PU sends to the next: its bandwidth, or what writing a word
+            into the crossbars takes, whichever is longer.
+        memory_latency: cycles before the first word of a layer's weights.
         host_words: result buffer of the host port, in words.
     """
 
@@ -89,6 +92,8 @@ class Arch(_Strict):
     output_columns: Annotated[int, Field(ge=8, le=65536)]
     host_words: Annotated[int, Field(ge=16, le=65535)]
     weight_words: Annotated[int, Field(ge=2, le=16384)] = 1024
+    memory_interval: Annotated[int, Field(ge=1, le=255)] = 1
+    memory_latency: Annotated[int, Field(ge=0, le=65535)] = 0
     crossbar: Crossbar
 
     @model_validator(mode="after")
@@ -167,6 +172,11 @@ class Arch(_Strict):
     def dac_steps(self) -> int:
         """Bit-serial steps of one MVM."""
         return 8 // self.crossbar.dac_bits
+
+    @property
+    def plane_words(self) -> int:
+        """Words of all planes of a crossbar PU, which rings of weights are in."""
+        return self.crossbar.planes * self.words(self.crossbar.rows * self.crossbar.columns)
 
     def words(self, size_bytes: int) -> int:
         """Words that `size_bytes` bytes occupy."""

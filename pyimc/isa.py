@@ -174,7 +174,7 @@ SPACE_TEXT = {
 }
 ENTRIES = {  # what is at which entry: of a space, or of an actor in it
     "CONTROL": {"PLANE": 1},
-    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "KERNEL": 2, "OUTPUT": 3},
+    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "KERNEL": 2, "OUTPUT": 3, "STREAM": 0},
     "PARAMETER": {"PARAM_0": 0, "PARAM_1": 1},
     "COUNTER": {"COUNTER_0": 0, "COUNTER_1": 1, "COUNTER_2": 2},
     "ACTOR": {"ACTOR_0": 0, "ACTOR_1": 1},
@@ -218,11 +218,11 @@ CHANNEL = Layout(
         Field("size", 16, "words", "length of the ring: the producer's initial credit"),
         Field("node", 8, "node", "where its credits go back to"),
         Field("slot", 8, "", "the producer's destination slot"),
-        Field("memory", 2, "", "where the ring is: 0 activation memory, 1 partial memory (imc)"),
+        Field("memory", 2, "", "where the ring is: 0 activation memory, 1 partial memory, 2 planes (both imc)"),
         Field("late", 1, "", "the engine says when words may be given back; else with `done`, all that a firing frees"),
     ),
 )
-MEMORIES = {"activation": 0, "partial": 1}
+MEMORIES = {"activation": 0, "partial": 1, "plane": 2}
 DESTINATION = Layout(
     "DESTINATION", ENTRY_BITS, "One destination of an actor.",
     (
@@ -260,6 +260,7 @@ COLUMNS = Layout(
         Field("partial_out", 1, "", "the accumulators leave as they are, int32, without requantisation"),
         Field("row_origin", 16, "rows", "first row of the last row tile; all others start at row 0"),
         Field("group_origin", 8, "groups", "first ADC group of the last column tile; all others start at group 0"),
+        Field("loaded", 1, "", "channel 1 brings the weights; a firing that frees them is done once they are not used any more"),
     ),
 )
 OPERATIONS = {
@@ -301,8 +302,18 @@ OUTPUT = Layout(
         Field("high", 8, "", "upper clamp"),
     ),
 )
+STREAM = Layout(
+    "STREAM", ENTRY_BITS, "ENGINE, memory: the weights that a firing sends.",
+    (
+        Field("start", 16, "word", "the first one"),
+        Field("words", 16, "words", "how many"),
+        Field("latency", 16, "cycles", "before the first one is read"),
+        Field("interval", 8, "cycles", "from one word to the next, 1 or more"),
+    ),
+)
 ENGINE_IMC = (WINDOW, TILES, COLUMNS, OUTPUT)
 ENGINE_DPU = (WINDOW, VECTOR, KERNEL, OUTPUT)
+ENGINE_MEMORY = (STREAM,)
 
 
 def channel_entry(context: int, port: int) -> int:
@@ -363,7 +374,7 @@ ADDRESSES = (
     LUT_ADDRESS,
 )
 TABLES = (
-    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, KERNEL, OUTPUT, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
+    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, KERNEL, OUTPUT, STREAM, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
     STATUS, PORT_STATUS,
 )
 LAYOUTS = (OPCODE_LAYOUT, FIRE, LOOP, HALT, *PACKETS, *ADDRESSES, *TABLES)

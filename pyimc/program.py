@@ -26,7 +26,7 @@ HOST_SLOTS = 8  # of rtl/host_port.v
 WEIGHT_ZERO = 128  # a stored byte is weight + 128
 
 Kind = str
-Memory = Literal["activation", "partial"]
+Memory = Literal["activation", "partial", "plane"]
 TableWrite = tuple[int, int, int]  # space, entry, 64-bit value
 
 

@@ -7,6 +7,7 @@
 //
 //   8  imc: imc_engine.v
 //   1  dpu: dpu_engine.v
+//   3  memory: memory_engine.v
 //
 // Timing and models: those of the engine.
 `default_nettype none
@@ -33,6 +34,8 @@ module engine #(
     input  wire [3:0]                                cfg_space,
     input  wire [15:0]                               cfg_addr,
     input  wire [WORD-1:0]                           cfg_data,
+    input  wire                                      plane_wen,
+    input  wire [15:0]                               plane_addr,
     input  wire                                      issue_valid,
     output wire                                      issue_ready,
     input  wire [CTX_BITS-1:0]                       issue_ctx,
@@ -82,6 +85,8 @@ module engine #(
                 .cfg_space(cfg_space),
                 .cfg_addr(cfg_addr),
                 .cfg_data(cfg_data),
+                .plane_wen(plane_wen),
+                .plane_addr(plane_addr),
                 .issue_valid(issue_valid),
                 .issue_ready(issue_ready),
                 .issue_ctx(issue_ctx),
@@ -150,9 +155,44 @@ module engine #(
             assign freed_words = 16'd0;
             assign converting = 1'b0;
             assign convert_ctx = {CTX_BITS{1'b0}};
-            wire unused = &{1'b0, node, partial_data, freed_ready};
+            wire unused = &{1'b0, node, plane_wen, plane_addr, partial_data, freed_ready};
+        end else if (KIND == 3) begin : gen_memory
+            memory_engine #(
+                .WORD(WORD),
+                .CONTEXTS(CONTEXTS),
+                .CTX_BITS(CTX_BITS),
+                .WEIGHTS(WEIGHTS)
+            ) u_engine (
+                .clk(clk),
+                .rst(rst),
+                .cfg_valid(cfg_valid),
+                .cfg_space(cfg_space),
+                .cfg_addr(cfg_addr),
+                .cfg_data(cfg_data),
+                .issue_valid(issue_valid),
+                .issue_ready(issue_ready),
+                .issue_ctx(issue_ctx),
+                .done(done),
+                .m_data(m_data),
+                .m_ctx(m_ctx),
+                .m_last(m_last),
+                .m_valid(m_valid),
+                .m_ready(m_ready),
+                .busy(busy)
+            );
+            assign mem_en = 1'b0;
+            assign mem_addr = 16'd0;
+            assign partial_en = 1'b0;
+            assign partial_addr = 16'd0;
+            assign freed_valid = 1'b0;
+            assign freed_ctx = {CTX_BITS{1'b0}};
+            assign freed_port = {`IMC_CHANNEL_ADDRESS_PORT_BITS{1'b0}};
+            assign freed_words = 16'd0;
+            assign converting = 1'b0;
+            assign convert_ctx = {CTX_BITS{1'b0}};
+            wire unused = &{1'b0, node, plane_wen, plane_addr, issue_instr, issue_heads, issue_bases, issue_sizes, mem_data, partial_data, freed_ready};
         end else begin : gen_illegal
-            engine_KIND_must_be_one_of_8_1 u_error ();
+            engine_KIND_must_be_one_of_8_1_3 u_error ();
         end
     endgenerate
 endmodule

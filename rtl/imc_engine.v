@@ -6,6 +6,8 @@
 //
 // Three stages work on three different tiles or pixels at once; each looks its own part of the actor's description
 // up by the context that travels along. A new firing may enter the gather while older ones are still behind it.
+// Words for the planes may come in at any time: weights that travel are written while other planes are used. A firing that
+// gives such weights back is done in the cycle after its last conversion, and nothing enters the gather before.
 // Timing: a row tile takes max(chunks to gather, cycles to convert); see those modules. Python: pyimc.timing_imc.Pipeline.
 `default_nettype none
 `include "imc_isa.vh"
@@ -30,6 +32,9 @@ module imc_engine #(
     input  wire [3:0]          cfg_space,
     input  wire [15:0]         cfg_addr,
     input  wire [WORD-1:0]     cfg_data,
+    // weights that come through a channel: a word of cfg_data into the planes, which follow each other row by row
+    input  wire                plane_wen,
+    input  wire [15:0]         plane_addr,
     // a firing
     input  wire                issue_valid,
     output wire                issue_ready,
@@ -78,6 +83,24 @@ module imc_engine #(
         end
     endgenerate
 
+    // ------------------------------------------------------------------------------- weights that are given back
+    localparam [`IMC_PORTS*8-1:0] FREE = `IMC_FIRE_FREE_PLACES;
+    reg  [CONTEXTS-1:0] loaded_q;                       // channel 1 brings the weights
+    reg                 held_q;                         // they are still in use
+    wire                gather_ready, gathered;
+    wire [15:0]         weights_free = issue_instr[FREE[8 +: 8] +: 16];
+    wire                gives = loaded_q[issue_ctx] && weights_free != 0;
+    wire                unused_from_now = held_q && !tile_valid && !convert_busy;
+    wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
+    assign done = (gathered && !gives) || unused_from_now;
+    assign issue_ready = gather_ready && !held_q;
+    always @(posedge clk) begin
+        if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_COLUMNS)
+            loaded_q[cfg_ctx] <= cfg_data[`IMC_COLUMNS_LOADED];
+        if (rst || unused_from_now) held_q <= 1'b0;
+        else if (gathered) held_q <= gives;
+    end
+
     wire [ROWS*8-1:0]   tile_x;
     wire [CTX_BITS-1:0] tile_ctx;
     wire                tile_first, tile_last, tile_end, tile_valid, tile_ready;
@@ -85,8 +108,8 @@ module imc_engine #(
     gather #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .ROWS(ROWS)) u_gather (
         .clk(clk), .rst(rst),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
-        .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
-        .issue_head(issue_heads[0 +: 16]), .issue_base(issue_bases[0 +: 16]), .issue_size(issue_sizes[0 +: 16]), .done(done),
+        .issue_valid(issue_valid), .issue_ready(gather_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
+        .issue_head(issue_heads[0 +: 16]), .issue_base(issue_bases[0 +: 16]), .issue_size(issue_sizes[0 +: 16]), .done(gathered),
         .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
         .tile_x(tile_x), .tile_ctx(tile_ctx), .tile_first(tile_first), .tile_last(tile_last), .tile_end(tile_end),
         .tile_sum(tile_sum), .tile_valid(tile_valid), .tile_ready(tile_ready)
@@ -116,12 +139,17 @@ module imc_engine #(
     reg  [15:0]          wplane_q;
     wire [COLS*LANE-1:0] sums;
     wire                 cfg_plane = cfg_valid && cfg_space == `IMC_SPACE_CONTROL && cfg_addr == `IMC_ENTRY_PLANE;
+    localparam PLANE_BITS = $clog2(ROWS * COLS / LANES);
+    wire [15:0]          plane_number = plane_addr >> PLANE_BITS;
+    wire [15:0]          plane_place = plane_addr - (plane_number << PLANE_BITS);
     always @(posedge clk) if (cfg_plane) wplane_q <= cfg_data[`IMC_CONTROL_PLANE];
     imc_array #(
         .WORD(WORD), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .DAC(DAC), .LANE(LANE)
     ) u_array (
         .clk(clk), .node(node),
-        .wen(cfg_valid && cfg_space == `IMC_SPACE_WEIGHT), .wplane(wplane_q), .waddr(cfg_addr), .wdata(cfg_data),
+        .wen(plane_wen || (cfg_valid && cfg_space == `IMC_SPACE_WEIGHT)),
+        .wplane(cfg_valid ? wplane_q : plane_number), .waddr(cfg_valid ? cfg_addr : plane_place),
+        .wdata(cfg_data),
         .load(load), .x(tile_x), .eval(eval), .plane(plane), .step(step), .sums(sums)
     );
 

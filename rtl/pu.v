@@ -133,6 +133,7 @@ module pu #(
     ) u_engine (
         .clk(clk), .rst(rst), .node(node),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),
+        .plane_wen(mem_wen && mem_select == `IMC_MEMORY_PLANE), .plane_addr(mem_waddr),
         .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
         .issue_heads(heads), .issue_bases(bases), .issue_sizes(sizes),
         .done(done), .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),

@@ -23,7 +23,7 @@ from mapping.actors.graph import Edge, Graph, build_graph
 from mapping.placement.ledger import Placement
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError
-from pyimc.program import HOST, Channel, Program
+from pyimc.program import HOST, Channel, Memory, Program
 
 SLACK_ROWS = 2
 
@@ -67,7 +67,7 @@ def size_edges(graph: Graph) -> Graph:
         fire(sink)
 
     def row_of_slack(edge: Edge) -> int:
-        if edge.consumer == HOST:
+        if edge.consumer == HOST or edge.weights:
             return 0
         return _step(graph, edge) * (depths[edge.consumer] - depths[edge.producer])
 
@@ -112,7 +112,8 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
             words = getattr(arch, f"{memory}_words")
             edges = [
                 edge for edge in graph.edges
-                if hosts[edge.consumer] == node and edge.consumer != HOST and edge.partial == bool(partial)
+                if hosts[edge.consumer] == node and edge.consumer != HOST
+                and edge.partial == bool(partial) and not edge.weights
             ]  # fmt: skip
             least = sum(edge.least_words for edge in edges)
             if least > words:
@@ -121,6 +122,7 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
                     f"use more PUs or more {memory}_words"
                 )
             placed.update(_rings(_with_slack(edges, words - least, slack_rows)))
+    placed.update({edge.name: (0, edge.least_words) for edge in graph.edges if edge.weights})  # base: of its planes
     placed.update(_rings(_host_sizes(graph, arch)))
     return tuple(
         Channel(
@@ -131,10 +133,17 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
             edge.port,
             hosts[edge.consumer],
             *placed[edge.name],
-            memory="partial" if edge.partial and edge.consumer != HOST else "activation",
+            memory=_memory(edge),
         )
         for edge in graph.edges
     )
+
+
+def _memory(edge: Edge) -> Memory:
+    """Which memory of its consumer's unit a ring is in."""
+    if edge.consumer == HOST:
+        return "activation"
+    return "plane" if edge.weights else "partial" if edge.partial else "activation"
 
 
 def _with_slack(edges: Sequence[Edge], words: int, rows: int) -> dict[str, int]:

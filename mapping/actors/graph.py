@@ -66,6 +66,7 @@ class Edge:
         least_words: The smallest ring that does not deadlock.
         slack_words: What a row of slack adds to it; both are 0 until `mapping.actors.buffers.size_edges` has run.
         partial: The tensor is a partial map: the ring is in the partial memory.
+        weights: It is the weights of a layer: the ring is in the planes.
     """
 
     tensor: str
@@ -76,6 +77,7 @@ class Edge:
     least_words: int = 0
     slack_words: int = 0
     partial: bool = False
+    weights: bool = False
 
     @property
     def name(self) -> str:
@@ -148,7 +150,10 @@ class Graph:
         """For every node, the largest number of edges between it and the host's input; the host as a sink too."""
         ways = nx.DiGraph((edge.producer, edge.consumer) for edge in self.edges if edge.consumer != HOST)
         depths = {
-            name: depth for depth, names in enumerate(nx.topological_generations(ways)) for name in names if depth
+            name: depth
+            for depth, names in enumerate(nx.topological_generations(ways))
+            for name in names
+            if name != HOST
         }
         return depths | {HOST: 1 + max(depths.values())}
 
@@ -174,6 +179,7 @@ def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
     for name, asked in tasks.items():
         for fault in asked.faults(arch):
             faults.setdefault(fault, []).append(name)
+    takers = {(node.name, node.takes_weights) for node in live}
     consumers: dict[str, list[tuple[str, int]]] = {network.input: [], **{node.output: [] for node in live}}
     for node in live:
         for port, tensor in enumerate(node.inputs):
@@ -190,7 +196,15 @@ def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
     if faults:
         raise CapacityError(f"network {network.name} on architecture {arch.name}: {grouped(faults)}")
     edges = tuple(
-        Edge(tensor, producers.get(tensor, HOST), consumer, port, row_words(kind, arch), partial=kind.partial)
+        Edge(
+            tensor,
+            producers.get(tensor, HOST),
+            consumer,
+            port,
+            row_words(kind, arch),
+            partial=kind.partial,
+            weights=(consumer, port) in takers,
+        )
         for tensor, entries in consumers.items()
         for kind in [network.tensors[tensor]]
         for consumer, port in entries

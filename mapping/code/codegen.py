@@ -1,7 +1,7 @@
 """Code generation: streams, tables, parameters and weights of every processing unit."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 
 import numpy as np
@@ -42,6 +42,7 @@ def generate(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Cha
         CapacityError: A quantity that its instruction or table field cannot hold.
     """
     actors = _actors(graph, arch, placement, channels)
+    channels = tuple(_in_planes(channel, arch, actors) for channel in channels)
     try:
         pus = {node: _image(graph, arch, actors, channels, node) for node in sorted(set(placement.nodes.values()))}
         host_tables = tuple(_host_tables(arch, actors, channels))
@@ -83,6 +84,20 @@ def _actors(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Chan
                 cycles=node.cycles,
             )
     return {name: actors[name] for name in graph.nodes}
+
+
+def _in_planes(channel: Channel, arch: Arch, actors: dict[str, Actor]) -> Channel:
+    """A ring of weights starts where the planes of its consumer do; the others are where they are."""
+    if channel.memory != "plane":
+        return channel
+    loaded = actors[channel.consumer]
+    for other in actors.values():
+        apart = other.plane + other.planes <= loaded.plane or loaded.plane + loaded.planes <= other.plane
+        if other is not loaded and other.node == loaded.node and not apart:
+            raise CapacityError(f"node {loaded.name}: its weights travel, {other.name} cannot share its planes")
+    if loaded.row or loaded.column:
+        raise CapacityError(f"node {loaded.name}: its weights travel, its window must start at row 0, column 0")
+    return replace(channel, base=loaded.plane * (arch.plane_words // arch.crossbar.planes))
 
 
 def _image(graph: Graph, arch: Arch, actors: dict[str, Actor], channels: tuple[Channel, ...], unit: int) -> PuImage:

@@ -96,7 +96,7 @@ def _wrap_around(
 ) -> Cutting | None:
     """The cutting with a given largest load, layers taken for `blur` times their size; None if one finds no room."""
     whole = whole_layers(graph.network)
-    layers = {name: node for name, node in graph.nodes.items() if isinstance(node.operator, Mvm)}
+    layers = {name: node for name, node in graph.nodes.items() if type(node.operator) is Mvm}
     width = {name: graph.network.tensors[node.operator.output].width for name, node in layers.items()}
     column = {name: -(-node.cycles // width[name]) for name, node in layers.items()}  # cycles
     extra = {name: pools[name].kernel[1] - 1 if name in pools else 0 for name in layers}  # columns of every copy

@@ -132,7 +132,7 @@ def split_network(network: Network, cuts: Mapping[str, Cut]) -> Network:
 
 def whole_layers(network: Network) -> dict[str, Mvm]:
     """The layers that can be cut: those that are no parts themselves, by name."""
-    layers = (node for node in network.nodes if isinstance(node, Mvm) and not node.part and len(node.inputs) == 1)
+    layers = (node for node in network.nodes if type(node) is Mvm and not node.part and len(node.inputs) == 1)
     return {node.name: node for node in layers if not network.tensors[node.output].partial}
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from mapping.actors.cost import engine_cycles, tensor_flits
+from mapping.actors.cost import engine_cycles, packet_flits, tensor_flits
 from mapping.actors.graph import Edge, Graph
 from pyimc.arch import Arch
 from pyimc.engines import ENGINES
@@ -82,7 +82,8 @@ def _link_bound(graph: Graph, arch: Arch) -> tuple[int, str]:
     """The most flits that an actor or the host sends or receives for an image, and whose link that is."""
     flits: Counter[tuple[str, str]] = Counter()
     for edge in graph.edges:
-        size = tensor_flits(graph.network.tensors[edge.tensor], arch)
+        kind = graph.network.tensors[edge.tensor]
+        size = packet_flits(edge.row_words * kind.height, arch) if edge.weights else tensor_flits(kind, arch)
         flits["from", edge.producer] += size
         flits["to", edge.consumer] += size
     (way, name), most = max(flits.items(), key=lambda item: item[1])
@@ -110,7 +111,7 @@ def planned_firings(graph: Graph, arch: Arch) -> tuple[dict[str, list[int]], dic
         starts[name], ends[name] = [], []
         for firing, *ready in zip(node.firings, *inputs, strict=True):
             front, span, work = time(firing)
-            start = max(free, *ready)
+            start = max([free, *ready])
             free = start + front + node.task.reissue_cycles
             end = max(start + span, end + work)
             starts[name].append(start)
@@ -121,6 +122,8 @@ def planned_firings(graph: Graph, arch: Arch) -> tuple[dict[str, list[int]], dic
 def _ready(graph: Graph, arch: Arch, edge: Edge, ends: dict[str, list[int]]) -> Sequence[int]:
     """When the words that each firing of an edge's consumer needs can be there."""
     firings = graph.nodes[edge.consumer].firings
+    if edge.weights:  # they may have come before the image
+        return [0] * len(firings)
     freed = [0, *accumulate(firing.free[edge.port] for firing in firings)]
     needs = [before + firing.need[edge.port] for before, firing in zip(freed, firings, strict=False)]
     if edge.producer == HOST:

@@ -99,7 +99,8 @@ def capacity(arch: Arch, kind: Kind) -> dict[str, int]:
 def demand(graph: Graph, name: str) -> dict[str, int]:
     """What an actor takes of the resources of its unit, if it has them for itself."""
     node, inputs = graph.nodes[name], graph.inputs(name)
-    words = {partial: sum(edge.least_words for edge in inputs if edge.partial == partial) for partial in (False, True)}
+    rings = [edge for edge in inputs if not edge.weights]
+    words = {partial: sum(edge.least_words for edge in rings if edge.partial == partial) for partial in (False, True)}
     found = {
         "planes": node.planes,
         "partial words": words[True],

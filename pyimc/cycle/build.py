@@ -261,12 +261,15 @@ def _engine(program: Program, chip: Chip, row: int, layout: Layout, fields: dict
         chip.write(
             row, A_CONVERT_CYCLES=program.arch.dac_steps * groups, A_PARTIAL_IN=fields["partial_in"],
             A_DRAIN_COLUMNS=program.arch.lanes // (PARTIAL_BYTES if partial else 1),
-            A_COLUMN_BYTES=PARTIAL_BYTES if fields["partial_out"] else 1,
+            A_COLUMN_BYTES=PARTIAL_BYTES if fields["partial_out"] else 1, A_LOADED=fields["loaded"],
         )  # fmt: skip
     elif layout is isa.VECTOR:
         pair = fields["operation"] in (isa.OPERATIONS[name] for name in isa.PAIRS)
         chip.write(row, A_PAIR=pair, A_BROADCAST=fields["broadcast"], A_REPEAT=fields["repeat"])
         chip.write(row, A_CONCAT=fields["operation"] == isa.OPERATIONS["CONCAT"])
         chip.write(row, A_KERNEL_COLUMNS=fields["kernel_columns"])
+    elif layout is isa.STREAM:
+        chip.write(row, A_STREAM_WORDS=fields["words"], A_STREAM_LATENCY=fields["latency"])
+        chip.write(row, A_STREAM_INTERVAL=fields["interval"])
     elif layout is isa.OUTPUT:
         chip.write(row, A_COLUMNS=fields["columns"])

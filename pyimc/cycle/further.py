@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Engines that come from other packages: each kind's module has `accept`, `step` and `stays`, as ours have.
+"""Engines beside the crossbars' and the vector engine: each kind's module has `accept`, `step`, `stays`.
 
 accept(s, u, row, at, now)   a firing, actor row and instruction, is accepted in cycle `now`
 step(s, u, taken, now)       one cycle; leaves in P_OFFERED what the packer is offered in the next one
@@ -15,11 +15,9 @@ from typing import Any
 
 from pyimc.cycle.jit import cold
 from pyimc.cycle.state import P_KIND
-from pyimc.engines import BUILT_IN, ENGINES
+from pyimc.engines import ENGINES
 
-MODULES = {
-    engine.number: importlib.import_module(engine.cycle) for kind, engine in ENGINES.items() if kind not in BUILT_IN
-}
+MODULES = {engine.number: importlib.import_module(engine.cycle) for engine in ENGINES.values() if engine.cycle}
 FILES = tuple(Path(str(module.__file__)) for module in MODULES.values())
 """What the compiled loop depends on, besides this package."""
 

@@ -80,6 +80,17 @@ def gather(s: Table, u: int, now: int) -> int:
 
 
 @cold
+def gathered(s: Table, u: int, now: int) -> None:
+    """The last chunk of a firing, or later, of one that gives weights back, the cycle after they were used last."""
+    at = s[u + P_ISSUE_AT]
+    if s[actor_row(s, u, s[u + P_ISSUE_CTX]) + A_LOADED] and s[at + I_FREE + 1] and not s[u + P_HELD]:
+        s[u + P_HELD] = 1
+    else:
+        s[u + P_HELD] = 0
+        done(s, u, now)
+
+
+@cold
 def accept(s: Table, u: int, row: int, at: int, now: int) -> None:
     """The gather accepts a firing in cycle `now`, which is the next one."""
     s[u + P_MORE] = 1
@@ -117,7 +128,7 @@ def take(s: Table, u: int, now: int) -> None:
         if written > now:
             set_timer(s, u, T_DONE, written)
         elif written:
-            done(s, u, now)
+            gathered(s, u, now)
 
 
 @cold
@@ -134,3 +145,5 @@ def finish(s: Table, u: int, now: int) -> None:
     s[u + P_CONVERT] = 0
     if s[u + P_TILE] and s[u + P_WRITTEN] < now:
         take(s, u, now)
+    if s[u + P_HELD] and not s[u + P_TILE] and not s[u + P_CONVERT]:
+        set_timer(s, u, T_DONE, now + 1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pyimc.cycle import further, host, imc, network, output, sequencer
-from pyimc.cycle.agenda import account, done, log, wake_output, wake_sequencer
+from pyimc.cycle.agenda import account, log, wake_output, wake_sequencer
 from pyimc.cycle.jit import cold, compiled, hot, sources_hash
 from pyimc.cycle.state import *
 
@@ -32,7 +32,7 @@ def timers(s: Table, now: int) -> None:
             elif kind == T_TAKE:
                 imc.take(s, u, now)
             elif kind == T_DONE:
-                done(s, u, now)
+                imc.gathered(s, u, now)
             else:
                 wake_output(s, u)
         timer = following

@@ -38,7 +38,7 @@ class Engine:
         rtl: The file of its module, which is called as the file; the ports are those of `rtl/engine.v` that it needs.
         layouts: Its ENGINE entries.
         resources: What an actor takes some of.
-        cycle: The module of its part of the cycle model, for those that are not in `pyimc.cycle`.
+        cycle: The module of its part of the cycle model, for those that `pyimc.cycle` does not have itself.
         partial_memory: Its processing unit has a second memory; the engine says when it has read what is there.
     """
 

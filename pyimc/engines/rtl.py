@@ -22,6 +22,7 @@ _PORTS: dict[str, tuple[str, str]] = {
     "clk": ("input", ""), "rst": ("input", ""), "node": ("input", "7:0"),
     "cfg_valid": ("input", ""), "cfg_space": ("input", "3:0"), "cfg_addr": ("input", "15:0"),
     "cfg_data": ("input", "WORD-1:0"),
+    "plane_wen": ("input", ""), "plane_addr": ("input", "15:0"),
     "issue_valid": ("input", ""), "issue_ready": ("output", ""), "issue_ctx": ("input", "CTX_BITS-1:0"),
     "issue_instr": ("input", _INSTRUCTION),
     **{f"issue_{what}": ("input", "`IMC_PORTS*16-1:0") for what in ("heads", "bases", "sizes")},

@@ -25,11 +25,13 @@ class Operator(ABC):
         output: Tensor that it computes.
         ports: Of this kind: how many inputs it may have.
         takes_partial: Of this kind: the port that takes a partial map, if any does.
+        takes_weights: Of this kind: the port that takes weights, if any does.
         gives_partial: Of this kind: whether its output may be a partial map.
     """
 
     ports: ClassVar[tuple[int, ...]] = (1,)
     takes_partial: ClassVar[int | None] = None
+    takes_weights: ClassVar[int | None] = None
     gives_partial: ClassVar[bool] = False
 
     name: str

@@ -50,6 +50,8 @@ def node_verdict(
 ) -> NodeVerdict:
     """Compares what one actor sent with the golden model.
 
+    An actor without inputs runs ahead of the images; what it has sent for further ones is compared, too.
+
     Args:
         program: The Program that ran.
         name: The actor.
@@ -61,12 +63,16 @@ def node_verdict(
     kind = network.tensors[tensor]
     words = row_words(kind, arch)
     maps = np.stack([golden[tensor] for golden in goldens])
+    required = maps.size
+    if not program.actor(name).inputs:
+        ahead = -(-len(records) // (words * kind.height)) - len(maps)
+        maps = np.concatenate([maps, *[maps[-1:]] * ahead])
     expected = maps.reshape(-1, kind.width * kind.channels)
     rows = min(len(records) // words, len(expected))
     values = words * arch.lanes // maps.itemsize
     data = np.ascontiguousarray(records[: rows * words, 2:]).view(maps.dtype).reshape(rows, values)
     wrong = data[:, : expected.shape[1]] != expected[:rows]
-    missing = expected.size - wrong.size + (0 if len(records) <= len(expected) * words else len(records))
+    missing = max(0, required - wrong.size) + (0 if len(records) <= len(expected) * words else len(records))
     first = None
     if wrong.any():
         row, value = (int(index[0]) for index in np.nonzero(wrong))

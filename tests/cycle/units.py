@@ -16,6 +16,7 @@ FAST_ARRAY: Mapping[str, object] = {"crossbar": {"adcs": 32, "dac_bits": 8}}  # 
 SHARED_LINK = "link shared by two actors"
 SLOW_ARRAY: Mapping[str, object] = {"crossbar": {"adcs": 2, "dac_bits": 1}}  # in 8 cycles per two columns
 SHORT_PACKETS: Mapping[str, object] = {**FAST_ARRAY, "packet_words": 1}  # half of what the link carries is heads
+WITH_MEMORY: Mapping[str, object] = {"pus": {"memory": (5,)}, "weight_words": 16384}
 FEW_PUS: Mapping[str, object] = {
     "mesh": {"columns": 3, "rows": 1, "fifo_depth": 2},
     "dpus": [2],
@@ -31,6 +32,7 @@ class Unit:
         changes: To the architecture, as `small_arch` takes them.
         slack_rows: Of the rings.
         images: How many run.
+        reload: Layers whose weights travel.
         bound: The step of the pipeline that takes the most cycles per pixel: input, gather, convert, drain or output.
     """
 
@@ -39,6 +41,7 @@ class Unit:
     slack_rows: int = 2
     images: int = 3
     bound: str = ""
+    reload: str = ""
 
     def arch(self) -> Arch:
         """The chip."""
@@ -223,6 +226,12 @@ def digital() -> Network:
     return net.finish(net.pool("mean", net.add("two", value, value), "average", (3, 3), (2, 2)))
 
 
+def two_layers() -> Network:
+    """Two convolutions, of four row tiles by two column tiles and of six row tiles."""
+    net = Builder(6, 7, 8)
+    return net.finish(net.conv("two", net.conv("one", "x", 40), 24))
+
+
 UNITS: dict[str, Unit] = {
     # What bounds the crossbar engine: the three steps of its pipeline, and its surroundings.
     "gather bound": Unit(conv(8, 8, 17, 8, (5, 5), pads=(2, 2, 2, 2)), FAST_ARRAY, bound="gather"),
@@ -293,6 +302,14 @@ UNITS: dict[str, Unit] = {
     "vertical parts, cyclic": Unit(cut(Cut(vertical=2, order="cyclic"))),
     "vertical parts, cyclic, on one crossbar PU": Unit(cut(Cut(vertical=2, order="cyclic")), FEW_PUS),
     "horizontal parts": Unit(cut(Cut(horizontal=2))),
+    # Weights that travel.
+    "a layer's weights travel": Unit(two_layers, WITH_MEMORY, reload="two"),
+    "starved of weights, one crossbar PU": Unit(
+        two_layers,
+        {**WITH_MEMORY, **FEW_PUS, "dpus": (), "pus": {"memory": (2,)}, "memory_interval": 5, "memory_latency": 40},
+        slack_rows=0,
+        reload="one;two",
+    ),
     # Flow.
     "a single image": Unit(chain(3), images=1),
     "many images": Unit(chain(2), images=12),

@@ -25,11 +25,11 @@ def test_a_further_kind_gets_a_branch_and_its_unused_outputs_are_zero(tmp_path: 
     assert ".clk(clk),\n                .busy(busy)\n" in branch and ".rst(rst)" not in branch
     assert "assign freed_words = 16'd0;" in branch and "assign m_data = {WORD{1'b0}};" in branch
     assert "wire unused = &{1'b0, rst, node," in branch
-    assert "must_be_one_of_8_1_5" in branch
+    assert "must_be_one_of_8_1_3_5" in branch
 
 
 def test_digits_tell_kinds_and_late_readers_apart() -> None:
-    assert {kind: digit(engine) for kind, engine in BUILT_IN.items()} == {"imc": 8, "dpu": 1}
+    assert {kind: digit(engine) for kind, engine in BUILT_IN.items()} == {"imc": 8, "dpu": 1, "memory": 3}
 
 
 def test_an_architecture_places_known_kinds_only() -> None:

@@ -385,6 +385,8 @@ class FiringBench:
         self._requested = 0
         dut.issue_valid.value = 0
         dut.cfg_valid.value = 0
+        if hasattr(dut, "plane_wen"):  # nothing comes through a channel here
+            dut.plane_wen.value = 0
         dut.mem_data.value = 0
         cocotb.start_soon(self._serve())
 

@@ -35,6 +35,7 @@ class CrossbarTask(Task):
         input_zero_point: What padding holds.
         output_zero_point: Of its output.
         clamp: Lowest and highest output.
+        loaded: Its weights come through channel 1; its planes are empty at the start.
     """
 
     engine: ClassVar[str] = "imc"
@@ -48,6 +49,7 @@ class CrossbarTask(Task):
     input_zero_point: int
     output_zero_point: int
     clamp: Pair
+    loaded: bool = False
 
     @property
     def size(self) -> Pair:
@@ -97,6 +99,7 @@ class CrossbarTask(Task):
                 partial_out=layer.partial_out,
                 row_origin=room.row,
                 group_origin=room.column // crossbar.adcs,
+                loaded=self.loaded,
             ),
         )
         low, high = self.clamp
@@ -125,10 +128,13 @@ class CrossbarTask(Task):
 
     def planes(self, arch: Arch, row: int = 0, column: int = 0) -> NDArray[np.uint8]:
         """Offset-binary; cells that no weight covers hold 0."""
-        return plane_images(self.matrix, arch.crossbar, Corner(row, column))
+        image = plane_images(self.matrix, arch.crossbar, Corner(row, column))
+        return np.zeros_like(image) if self.loaded else image
 
     def digest(self) -> str:
-        """Of the weights."""
+        """Of the weights; none if they do not stay."""
+        if self.loaded:
+            return ""
         weights = np.ascontiguousarray(self.matrix.T)
         return hashlib.sha256(repr(self.size).encode() + weights.tobytes()).hexdigest()
 

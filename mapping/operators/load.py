@@ -1,0 +1,55 @@
+"""Load on the memory, all its words in one firing; LoadedMvm on the crossbar engine.
+
+A layer needs all of its weights for each of its firings, and gives them back with the last one of an image.
+"""
+
+from dataclasses import replace
+
+from mapping.actors.firing import Firing, Pixels, row_words, waiting
+from mapping.operators.contract import firings, repetition, task
+from pyimc.arch import Arch
+from pyimc.engines.imc.task import CrossbarTask
+from pyimc.engines.memory.task import StreamTask
+from pyimc.network import Network
+from pyimc.operators.load import Load, LoadedMvm
+
+
+@firings.register
+def _(node: Load, network: Network, arch: Arch, grain: Pixels) -> tuple[Firing, ...]:
+    del grain
+    words = _words(network, node.output, arch)
+    return (Firing(need=(), free=(), produce=words, offset=0, pixels=1, x0=0, top=0, rows=0),)
+
+
+@task.register
+def _(node: Load, network: Network, arch: Arch) -> StreamTask:
+    del network, arch
+    return StreamTask(node.image)
+
+
+@repetition.register
+def _(node: Load, network: Network) -> int:
+    del node, network
+    return 1
+
+
+@firings.register
+def _(node: LoadedMvm, network: Network, arch: Arch, grain: Pixels) -> tuple[Firing, ...]:
+    words = _words(network, node.inputs[1], arch)
+    found = firings(node.resident(), network, arch, grain)
+    if grain == "map":
+        found = waiting(found, network.sources(node)[0], arch)
+    found = tuple(replace(each, need=(*each.need, words), free=(*each.free, 0)) for each in found)
+    return (*found[:-1], replace(found[-1], free=(*found[-1].free[:-1], words)))
+
+
+@task.register
+def _(node: LoadedMvm, network: Network, arch: Arch) -> CrossbarTask:
+    resident = task(node.resident(), network, arch)
+    assert isinstance(resident, CrossbarTask)
+    return replace(resident, loaded=True)
+
+
+def _words(network: Network, tensor: str, arch: Arch) -> int:
+    kind = network.tensors[tensor]
+    return kind.height * row_words(kind, arch)

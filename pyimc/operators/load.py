@@ -1,0 +1,64 @@
+"""Load: weights that are sent to the crossbars anew for every image; LoadedMvm: the layer that computes with them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimc.operators.mvm import Mvm
+from pyimc.operators.operator import Operator
+from pyimc.tensors import Map, Shape, TensorType
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load(Operator):
+    """A source: the contents of a layer's planes, as the crossbars hold them.
+
+    Attributes:
+        image: uint8 [rows, columns], offset-binary: the rows of the planes, one plane after the other.
+    """
+
+    ports: ClassVar[tuple[int, ...]] = (0,)
+
+    image: NDArray[np.uint8]
+
+    def shape(self, sources: Sequence[TensorType]) -> Shape:
+        """A pixel per row of the planes."""
+        del sources
+        rows, columns = self.image.shape
+        return rows, 1, columns
+
+    def faults(self, sources: Sequence[TensorType], target: TensorType) -> list[str]:
+        """The dtype."""
+        del sources, target
+        return [] if self.image.dtype == np.uint8 else ["image must be uint8"]
+
+    def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
+        """The same for every image."""
+        del inputs
+        return self.image.reshape(target.shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedMvm(Mvm):
+    """A whole layer whose weights come through its second input.
+
+    What it computes is said by its own `weights`, not by what comes in: a stream that differs from them shows as a
+    mismatch of values.
+    """
+
+    ports: ClassVar[tuple[int, ...]] = (2,)
+    takes_partial: ClassVar[int | None] = None
+    takes_weights: ClassVar[int | None] = 1
+    gives_partial: ClassVar[bool] = False
+
+    def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
+        """As that of the layer with weights that stay."""
+        return Mvm.run(self, inputs[:1], target)
+
+    def resident(self) -> Mvm:
+        """The same layer with weights that stay."""
+        values = {field.name: getattr(self, field.name) for field in fields(Mvm)}
+        return Mvm(**{**values, "inputs": self.inputs[:1]})

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// memory_engine - stands for a memory beside the chip: sends the weights of a layer whose crossbars do not keep them.
+//
+// A firing has no input. It sends the actor's words, in order, as any engine sends its results: into room that the
+// consumer has given. What gives the memory its bandwidth and latency stands in the actor's entry, STREAM.
+// Timing: issued in cycle 0, reads in cycles 1 + latency + n * interval, `done` with the last; a word is on the output
+// 2 cycles later. A read waits while the word before it has not been taken. Models: pyimc/engines/memory/cycle.py (cycles),
+// pyimc/operators/load.py (values).
+`default_nettype none
+`include "imc_isa.vh"
+
+// verilator lint_off UNUSEDSIGNAL
+// reason: a table entry holds fields for several stages
+module memory_engine #(
+    parameter WORD = 128,
+    parameter CONTEXTS = 16,
+    parameter CTX_BITS = 4,
+    parameter WEIGHTS = 1024
+) (
+    input  wire                clk,
+    input  wire                rst,
+
+    input  wire                cfg_valid,      // only while idle
+    input  wire [3:0]          cfg_space,
+    input  wire [15:0]         cfg_addr,
+    input  wire [WORD-1:0]     cfg_data,
+
+    input  wire                issue_valid,
+    output wire                issue_ready,
+    input  wire [CTX_BITS-1:0] issue_ctx,
+    output wire                done,           // pulse: the last word of the firing is read in this cycle
+
+    output wire [WORD-1:0]     m_data,
+    output wire [CTX_BITS-1:0] m_ctx,
+    output wire                m_last,         // of the firing
+    output wire                m_valid,
+    input  wire                m_ready,
+
+    output wire                busy
+);
+    localparam BB = $clog2(WORD / 8);
+
+    reg  [`IMC_ENTRY_BITS-1:0] stream [0:CONTEXTS-1];
+    reg  [15:0]                left_q, addr_q, wait_q;   // words to read, the next one, cycles until it is read
+    reg  [`IMC_STREAM_INTERVAL_BITS-1:0] interval_q;
+    reg  [CTX_BITS-1:0]        ctx_q, read_ctx_q;
+    reg                        read_q, last_q;           // a word is at the memory's output
+    wire [WORD-1:0]            data;
+    wire                       ready, packer_busy;
+    wire                       step = !read_q || ready;
+    wire                       read = left_q != 0 && wait_q == 0 && step;
+    wire [`IMC_ENTRY_BITS-1:0] entry = stream[issue_ctx];
+    wire [CTX_BITS-1:0]        cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
+
+    assign issue_ready = left_q == 0;
+    assign done = read && left_q == 16'd1;
+    assign busy = !issue_ready || read_q || packer_busy;
+
+    always @(posedge clk) begin
+        if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_STREAM)
+            stream[cfg_ctx] <= cfg_data[`IMC_ENTRY_BITS-1:0];
+        if (step) begin
+            read_q <= read;
+            last_q <= done;
+            read_ctx_q <= ctx_q;
+        end
+        if (wait_q != 0) wait_q <= wait_q - 16'd1;
+        if (read) begin
+            left_q <= left_q - 16'd1;
+            addr_q <= addr_q + 16'd1;
+            wait_q <= {{16-`IMC_STREAM_INTERVAL_BITS{1'b0}}, interval_q} - 16'd1;
+        end
+        if (issue_valid && issue_ready) begin
+            left_q <= entry[`IMC_STREAM_WORDS];
+            addr_q <= entry[`IMC_STREAM_START];
+            wait_q <= entry[`IMC_STREAM_LATENCY];
+            interval_q <= entry[`IMC_STREAM_INTERVAL];
+            ctx_q <= issue_ctx;
+        end
+        if (rst) begin
+            left_q <= 16'd0;
+            read_q <= 1'b0;
+        end
+    end
+
+    weight_memory #(.WORD(WORD), .WEIGHTS(WEIGHTS)) u_words (
+        .clk(clk), .wen(cfg_valid && cfg_space == `IMC_SPACE_WEIGHT), .waddr(cfg_addr), .wdata(cfg_data[63:0]),
+        .ren(read), .raddr(addr_q), .rdata(data)
+    );
+    packer #(.WORD(WORD), .CTX_BITS(CTX_BITS)) u_packer (
+        .clk(clk), .rst(rst),
+        .s_data(data), .s_bytes({1'b1, {BB{1'b0}}}), .s_ctx(read_ctx_q), .s_last(last_q), .s_valid(read_q),
+        .s_ready(ready),
+        .m_data(m_data), .m_ctx(m_ctx), .m_last(m_last), .m_valid(m_valid), .m_ready(m_ready), .busy(packer_busy)
+    );
+endmodule
+// verilator lint_on UNUSEDSIGNAL
+
+`default_nettype wire

@@ -1,0 +1,80 @@
+"""Weights that travel: what becomes of a network, of its rings and of mistakes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mapping.compile import compile_network
+from mapping.cuts.reload import with_reloads
+from pyimc import golden, isa
+from pyimc.arch import Arch
+from pyimc.engines.imc.tiling import plane_images
+from pyimc.errors import CapacityError, ConfigError
+from pyimc.network import Mvm
+from pyimc.network_rules import verify
+from tests.cycle.units import UNITS, two_layers
+from tests.mapping.networks import small_arch
+
+UNIT = UNITS["a layer's weights travel"]
+
+
+def _free_of_weights(program_stream: tuple[int, ...]) -> list[int]:
+    fires = [isa.FIRE.decode(word) for word in program_stream if isa.opcode(word) == "FIRE"]
+    return [isa.port_uses(fire)[1][1] for fire in fires]
+
+
+def test_values_are_those_of_the_layer_that_stays() -> None:
+    network = two_layers()
+    travelling = with_reloads(network, UNIT.arch(), "one;two")
+    verify(travelling)
+    image = np.random.default_rng(1).integers(0, 256, network.tensors["x"].shape, np.uint8)
+    expected, found = golden.run(network, image), golden.run(travelling, image)
+    assert all(np.array_equal(found[name], expected[name]) for name in network.tensors)
+
+
+def test_planes_start_empty_and_the_ring_is_in_them() -> None:
+    arch = UNIT.arch()
+    program = compile_network(two_layers(), arch, options={"reload": "two"})
+    layer, memory = program.actor("two"), program.actor("two/weights")
+    node = next(node for node in program.network.nodes if node.name == "two")
+    assert isinstance(node, Mvm)
+    image = plane_images(node.weights.reshape(node.bias.size, -1).T, arch.crossbar)
+    ring = next(channel for channel in program.channels if channel.memory == "plane")
+    words = arch.plane_words // arch.crossbar.planes
+    assert (memory.kind, layer.planes) == ("memory", len(image))
+    assert ring.base == layer.plane * words
+    assert (layer.planes - 1) * words < ring.size <= layer.planes * words
+    assert not program.pus[layer.node].weights[layer.plane : layer.plane + layer.planes].any()
+    start = memory.weight
+    sent = [value for space, entry, value in program.pus[memory.node].tables if space == isa.SPACES["WEIGHT"]]
+    found = b"".join(value.to_bytes(8, "little") for value in sent)[start * arch.lanes :]
+    assert found == image.tobytes()[: len(found)] and len(found) == ring.size * arch.lanes
+
+
+def test_weights_are_given_back_with_the_last_firing_of_an_image() -> None:
+    program = compile_network(two_layers(), UNIT.arch(), options={"reload": "two"})
+    layer = program.actor("two")
+    stream = program.pus[layer.node].stream[layer.start : layer.start + layer.length]
+    ring = next(channel for channel in program.channels if channel.memory == "plane")
+    *others, last = _free_of_weights(stream)
+    assert last == ring.size and others and not any(others)
+
+
+@pytest.mark.parametrize(
+    ("arch", "reload", "kind", "words"),
+    [
+        (UNIT.arch(), "three", ConfigError, "three is not a layer on crossbars; those are one, two"),
+        (small_arch(), "two", ConfigError, "architecture tiny has no memory PU"),
+        (small_arch(pus={"memory": (5,)}), "two", CapacityError, "sends 1440 words of weights, a memory holds 1024"),
+    ],
+)
+def test_mistakes_are_said(arch: Arch, reload: str, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        compile_network(two_layers(), arch, options={"reload": reload})
+
+
+@pytest.mark.parametrize("change", [{"memory_interval": 0}, {"memory_interval": 256}, {"memory_latency": -1}])
+def test_pace_out_of_range(change: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        small_arch(**change)
