@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from pyimc.errors import ConfigError
 
@@ -53,6 +61,20 @@ class Crossbar(_Strict):
         return self
 
 
+class WeightMemory(_Strict):
+    """The memory beside the chip that the memory PUs stand for, and how fast crossbars can be written.
+
+    Attributes:
+        interval: cycles from one word to the next: the bandwidth.
+        latency: cycles before the first word of a layer's weights.
+        row_cycles: what writing a row of a crossbar takes, in cycles; its words come no faster.
+    """
+
+    interval: Annotated[int, Field(ge=1, le=255)] = 1
+    latency: Annotated[int, Field(ge=0, le=65535)] = 0
+    row_cycles: Annotated[int, Field(ge=0, le=65535)] = 0
+
+
 class Arch(_Strict):
     """A chip: a mesh with one host node and a processing unit at every other one.
 
@@ -69,10 +91,8 @@ class Arch(_Strict):
         partial_words: memory of an imc PU for accumulators from other PUs, in words.
         parameters: requantisation parameters of a PU, in output channels.
         output_columns: accumulators of an imc PU: the widest layer it can hold.
-        weight_words: weight memory of a dpu PU, for depthwise layers, in words.
-        memory_interval: cycles from one word that a memory PU sends to the next: its bandwidth, or what writing a word
-            into the crossbars takes, whichever is longer.
-        memory_latency: cycles before the first word of a layer's weights.
+        weight_words: weight memory of a dpu PU, for depthwise layers, and of a memory PU, in words.
+        memory: how fast weights come from the memory PUs.
         host_words: result buffer of the host port, in words.
     """
 
@@ -92,9 +112,16 @@ class Arch(_Strict):
     output_columns: Annotated[int, Field(ge=8, le=65536)]
     host_words: Annotated[int, Field(ge=16, le=65535)]
     weight_words: Annotated[int, Field(ge=2, le=16384)] = 1024
-    memory_interval: Annotated[int, Field(ge=1, le=255)] = 1
-    memory_latency: Annotated[int, Field(ge=0, le=65535)] = 0
+    memory: WeightMemory = WeightMemory()
     crossbar: Crossbar
+
+    @model_serializer(mode="wrap")
+    def _without_memory(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A chip whose memory nobody described is written as before there were any."""
+        data: dict[str, Any] = dump(self)
+        if self.memory == WeightMemory():
+            data.pop("memory", None)
+        return data
 
     @model_validator(mode="after")
     def _check(self) -> Arch:

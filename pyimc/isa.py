@@ -174,7 +174,7 @@ SPACE_TEXT = {
 }
 ENTRIES = {  # what is at which entry: of a space, or of an actor in it
     "CONTROL": {"PLANE": 1},
-    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "KERNEL": 2, "OUTPUT": 3, "STREAM": 0},
+    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "KERNEL": 2, "OUTPUT": 3, "STREAM": 0, "PACE": 1},
     "PARAMETER": {"PARAM_0": 0, "PARAM_1": 1},
     "COUNTER": {"COUNTER_0": 0, "COUNTER_1": 1, "COUNTER_2": 2},
     "ACTOR": {"ACTOR_0": 0, "ACTOR_1": 1},
@@ -307,13 +307,20 @@ STREAM = Layout(
     (
         Field("start", 16, "word", "the first one"),
         Field("words", 16, "words", "how many"),
+    ),
+)
+PACE = Layout(
+    "PACE", ENTRY_BITS, "ENGINE, memory: when they leave.",
+    (
         Field("latency", 16, "cycles", "before the first one is read"),
         Field("interval", 8, "cycles", "from one word to the next, 1 or more"),
+        Field("row_words", 8, "words", "of a row of the crossbar"),
+        Field("row_wait", 16, "cycles", "more before the last word of each row, so that a row takes as long as writing it"),
     ),
 )
 ENGINE_IMC = (WINDOW, TILES, COLUMNS, OUTPUT)
 ENGINE_DPU = (WINDOW, VECTOR, KERNEL, OUTPUT)
-ENGINE_MEMORY = (STREAM,)
+ENGINE_MEMORY = (STREAM, PACE)
 
 
 def channel_entry(context: int, port: int) -> int:
@@ -374,7 +381,7 @@ ADDRESSES = (
     LUT_ADDRESS,
 )
 TABLES = (
-    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, KERNEL, OUTPUT, STREAM, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
+    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, KERNEL, OUTPUT, STREAM, PACE, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
     STATUS, PORT_STATUS,
 )
 LAYOUTS = (OPCODE_LAYOUT, FIRE, LOOP, HALT, *PACKETS, *ADDRESSES, *TABLES)

@@ -2,10 +2,11 @@
 // memory_engine - stands for a memory beside the chip: sends the weights of a layer whose crossbars do not keep them.
 //
 // A firing has no input. It sends the actor's words, in order, as any engine sends its results: into room that the
-// consumer has given. What gives the memory its bandwidth and latency stands in the actor's entry, STREAM.
-// Timing: issued in cycle 0, reads in cycles 1 + latency + n * interval, `done` with the last; a word is on the output
-// 2 cycles later. A read waits while the word before it has not been taken. Models: pyimc/engines/memory/cycle.py (cycles),
-// pyimc/operators/load.py (values).
+// consumer has given. Which words stands in the actor's entry STREAM, the memory's bandwidth and latency in PACE, and
+// there, too, how much longer writing a row into a crossbar takes than sending it: the last word of each row waits for that.
+// Timing: issued in cycle 0, reads word n in cycle 1 + latency + n * interval + floor((n + 1) / row words) * row wait,
+// `done` with the last; a word is on the output 2 cycles later. A read waits while the word before it has not been taken.
+// Models: pyimc/engines/memory/cycle.py (cycles), pyimc/operators/load.py (values).
 `default_nettype none
 `include "imc_isa.vh"
 
@@ -41,15 +42,23 @@ module memory_engine #(
     localparam BB = $clog2(WORD / 8);
 
     reg  [`IMC_ENTRY_BITS-1:0] stream [0:CONTEXTS-1];
-    reg  [15:0]                left_q, addr_q, wait_q;   // words to read, the next one, cycles until it is read
-    reg  [`IMC_STREAM_INTERVAL_BITS-1:0] interval_q;
+    reg  [`IMC_ENTRY_BITS-1:0] paces  [0:CONTEXTS-1];
+    reg  [15:0]                left_q, addr_q;           // words to read, the next one,
+    reg  [16:0]                wait_q;                   // cycles until it is read,
+    reg  [`IMC_PACE_ROW_WORDS_BITS-1:0] row_q;           // words of its row, itself included
+    reg  [`IMC_ENTRY_BITS-1:0] pace_q;
     reg  [CTX_BITS-1:0]        ctx_q, read_ctx_q;
     reg                        read_q, last_q;           // a word is at the memory's output
     wire [WORD-1:0]            data;
     wire                       ready, packer_busy;
     wire                       step = !read_q || ready;
     wire                       read = left_q != 0 && wait_q == 0 && step;
+    wire                       issue = issue_valid && issue_ready;
     wire [`IMC_ENTRY_BITS-1:0] entry = stream[issue_ctx];
+    wire [`IMC_ENTRY_BITS-1:0] pace = issue ? paces[issue_ctx] : pace_q;
+    wire [`IMC_PACE_ROW_WORDS_BITS-1:0] row = issue || row_q == 1 ? pace[`IMC_PACE_ROW_WORDS] : row_q - 1'b1;
+    wire [16:0]                row_wait = row == 1 ? {1'b0, pace[`IMC_PACE_ROW_WAIT]} : 17'd0;
+    wire [16:0]                interval = {{17-`IMC_PACE_INTERVAL_BITS{1'b0}}, pace[`IMC_PACE_INTERVAL]};
     wire [CTX_BITS-1:0]        cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
 
     assign issue_ready = left_q == 0;
@@ -59,22 +68,26 @@ module memory_engine #(
     always @(posedge clk) begin
         if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_STREAM)
             stream[cfg_ctx] <= cfg_data[`IMC_ENTRY_BITS-1:0];
+        if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_PACE)
+            paces[cfg_ctx] <= cfg_data[`IMC_ENTRY_BITS-1:0];
         if (step) begin
             read_q <= read;
             last_q <= done;
             read_ctx_q <= ctx_q;
         end
-        if (wait_q != 0) wait_q <= wait_q - 16'd1;
+        if (wait_q != 0) wait_q <= wait_q - 17'd1;
         if (read) begin
             left_q <= left_q - 16'd1;
             addr_q <= addr_q + 16'd1;
-            wait_q <= {{16-`IMC_STREAM_INTERVAL_BITS{1'b0}}, interval_q} - 16'd1;
+            row_q <= row;
+            wait_q <= interval + row_wait - 17'd1;
         end
-        if (issue_valid && issue_ready) begin
+        if (issue) begin
             left_q <= entry[`IMC_STREAM_WORDS];
             addr_q <= entry[`IMC_STREAM_START];
-            wait_q <= entry[`IMC_STREAM_LATENCY];
-            interval_q <= entry[`IMC_STREAM_INTERVAL];
+            row_q <= row;
+            pace_q <= pace;
+            wait_q <= {1'b0, pace[`IMC_PACE_LATENCY]} + row_wait;
             ctx_q <= issue_ctx;
         end
         if (rst) begin

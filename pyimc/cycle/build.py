@@ -269,7 +269,9 @@ def _engine(program: Program, chip: Chip, row: int, layout: Layout, fields: dict
         chip.write(row, A_CONCAT=fields["operation"] == isa.OPERATIONS["CONCAT"])
         chip.write(row, A_KERNEL_COLUMNS=fields["kernel_columns"])
     elif layout is isa.STREAM:
-        chip.write(row, A_STREAM_WORDS=fields["words"], A_STREAM_LATENCY=fields["latency"])
-        chip.write(row, A_STREAM_INTERVAL=fields["interval"])
+        chip.write(row, A_STREAM_WORDS=fields["words"])
+    elif layout is isa.PACE:
+        chip.write(row, A_STREAM_LATENCY=fields["latency"], A_STREAM_INTERVAL=fields["interval"])
+        chip.write(row, A_STREAM_ROW=fields["row_words"], A_STREAM_WAIT=fields["row_wait"])
     elif layout is isa.OUTPUT:
         chip.write(row, A_COLUMNS=fields["columns"])

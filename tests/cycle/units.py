@@ -306,9 +306,12 @@ UNITS: dict[str, Unit] = {
     "a layer's weights travel": Unit(two_layers, WITH_MEMORY, reload="two"),
     "starved of weights, one crossbar PU": Unit(
         two_layers,
-        {**WITH_MEMORY, **FEW_PUS, "dpus": (), "pus": {"memory": (2,)}, "memory_interval": 5, "memory_latency": 40},
+        {**WITH_MEMORY, **FEW_PUS, "dpus": (), "pus": {"memory": (2,)}, "memory": {"interval": 5, "latency": 40}},
         slack_rows=0,
         reload="one;two",
+    ),
+    "a row takes long to write": Unit(
+        two_layers, {**WITH_MEMORY, "memory": {"row_cycles": 37, "latency": 3}}, reload="two"
     ),
     # Flow.
     "a single image": Unit(chain(3), images=1),

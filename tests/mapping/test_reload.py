@@ -74,7 +74,9 @@ def test_mistakes_are_said(arch: Arch, reload: str, kind: type[Exception], words
         compile_network(two_layers(), arch, options={"reload": reload})
 
 
-@pytest.mark.parametrize("change", [{"memory_interval": 0}, {"memory_interval": 256}, {"memory_latency": -1}])
+@pytest.mark.parametrize(
+    "change", [{"interval": 0}, {"interval": 256}, {"latency": -1}, {"row_cycles": 65536}, {"words": 1}]
+)
 def test_pace_out_of_range(change: dict[str, int]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(change))):
-        small_arch(**change)
+    with pytest.raises(ConfigError, match=f"memory.{next(iter(change))}: "):
+        small_arch(memory=change)

@@ -14,6 +14,10 @@ from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
 
 WORDS = 48
 SHAPES = [64, 128]
+PACES = [  # latency, interval, words of a row, wait of its last one, words
+    (0, 1, 4, 0, 9), (0, 4, 2, 0, 5), (13, 1, 3, 5, 7), (30, 7, 1, 2, 3), (2, 255, 255, 9, 2), (0, 1, 1, 0, 1),
+    (65535, 1, 1, 2, 1),
+]  # fmt: skip
 
 
 async def load(dut: Any, rng: Any) -> list[int]:
@@ -33,10 +37,11 @@ async def load(dut: Any, rng: Any) -> list[int]:
 async def fire(dut: Any, context: int, **fields: int) -> int:
     """Writes an actor's entry and fires it; returns how many cycles later `done` came."""
     dut.cfg_space.value = isa.SPACES["ENGINE"]
-    dut.cfg_addr.value = isa.engine_entry(context, isa.STREAM)
-    dut.cfg_data.value = isa.STREAM.encode(**fields)
     dut.cfg_valid.value = 1
-    await RisingEdge(dut.clk)
+    for layout in isa.ENGINE_MEMORY:
+        dut.cfg_addr.value = isa.engine_entry(context, layout)
+        dut.cfg_data.value = layout.encode(**{each.name: fields[each.name] for each in layout.fields})
+        await RisingEdge(dut.clk)
     dut.cfg_valid.value = 0
     dut.issue_ctx.value = context
     dut.issue_valid.value = 1
@@ -80,13 +85,15 @@ async def cycles_are_those_of_the_header(dut: Any) -> None:
 
     cocotb.start_soon(watch())
     sent = 0
-    for latency, interval, count in ((0, 1, 9), (0, 4, 5), (13, 1, 6), (30, 7, 3), (2, 255, 2), (0, 1, 1)):
+    for latency, interval, row, wait, count in PACES:
         first, context = rng.randrange(WORDS - count), rng.randrange(4)
-        waited = await fire(dut, context, start=first, words=count, latency=latency, interval=interval)
-        assert waited == 1 + latency + (count - 1) * interval
+        reads = [1 + latency + n * interval + (n + 1) // row * wait for n in range(count)]
+        pace = {"latency": latency, "interval": interval, "row_words": row, "row_wait": wait}
+        waited = await fire(dut, context, start=first, words=count, **pace)
+        assert waited == reads[-1]
         await m.wait_for(sent + count, timeout_cycles=20)
         assert m.beats()[sent:] == [(words[first + n], context, int(n == count - 1)) for n in range(count)]
-        assert taken[sent:] == [dones[-1] + 2 - (count - 1 - n) * interval for n in range(count)]
+        assert taken[sent:] == [dones[-1] + 2 - reads[-1] + read for read in reads]
         sent += count
         await cycles(dut, 3)
         assert not int(dut.busy.value)
@@ -112,7 +119,13 @@ async def stalls_lose_nothing(dut: Any, sink: str) -> None:
         count, context = rng.randint(1, 12), rng.randrange(4)
         first = rng.randrange(WORDS - count)
         corners.hit("fires while words are under way", bool(int(dut.busy.value)))
-        await fire(dut, context, start=first, words=count, latency=rng.randrange(4), interval=rng.randint(1, 3))
+        pace = {
+            "latency": rng.randrange(4),
+            "interval": rng.randint(1, 3),
+            "row_words": 4,
+            "row_wait": rng.randrange(3),
+        }
+        await fire(dut, context, start=first, words=count, **pace)
         expected += [(words[first + n], context, int(n == count - 1)) for n in range(count)]
     await m.wait_for(len(expected), timeout_cycles=5000)
     assert m.beats() == expected

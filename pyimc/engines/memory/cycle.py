@@ -11,8 +11,15 @@ from pyimc.cycle.state import *
 def accept(s: Table, u: int, row: int, at: int, now: int) -> None:
     """A firing is accepted in cycle `now`; its first word is read once the latency is over."""
     s[u + P_FETCH] = s[row + A_STREAM_WORDS]
-    s[u + P_FETCH_FROM] = now + 1 + s[row + A_STREAM_LATENCY]
+    s[u + P_SLOTS_LEFT] = s[row + A_STREAM_ROW]
+    s[u + P_FETCH_FROM] = now + 1 + s[row + A_STREAM_LATENCY] + _row_wait(s, row, s[u + P_SLOTS_LEFT])
     wake_output(s, u)
+
+
+@cold
+def _row_wait(s: Table, row: int, left: int) -> int:
+    """What the next word waits for as the last one of its row, if that many words of the row are left."""
+    return s[row + A_STREAM_WAIT] if left == 1 else 0
 
 
 @cold
@@ -24,7 +31,10 @@ def step(s: Table, u: int, taken: bool, now: int) -> None:
     if s[u + P_FETCH] and s[u + P_FETCH_FROM] <= now:
         row = s[u + P_ACTORS] + s[u + P_ISSUE_CTX] * ACTOR_COLUMNS
         s[u + P_FETCH] -= 1
-        s[u + P_FETCH_FROM] = now + s[row + A_STREAM_INTERVAL]
+        s[u + P_SLOTS_LEFT] -= 1
+        if s[u + P_SLOTS_LEFT] == 0:
+            s[u + P_SLOTS_LEFT] = s[row + A_STREAM_ROW]
+        s[u + P_FETCH_FROM] = now + s[row + A_STREAM_INTERVAL] + _row_wait(s, row, s[u + P_SLOTS_LEFT])
         s[u + P_OFFERED] = s[u + P_ISSUE_CTX] << CTX_AT | s[G_LANES]
         if s[u + P_FETCH] == 0:
             s[u + P_OFFERED] |= MARK_LAST

@@ -34,14 +34,16 @@ class StreamTask(Task):
         return [f"sends {words} words of weights, a memory holds {most} (weight_words)"] if words > most else []
 
     def entries(self, arch: Arch, room: Room) -> Iterator[tuple[Layout, int]]:
-        """STREAM."""
+        """STREAM and PACE."""
+        memory = arch.memory
+        yield isa.STREAM, isa.STREAM.encode(start=room.weight, words=self.weight_words(arch))
         yield (
-            isa.STREAM,
-            isa.STREAM.encode(
-                start=room.weight,
-                words=self.weight_words(arch),
-                latency=arch.memory_latency,
-                interval=arch.memory_interval,
+            isa.PACE,
+            isa.PACE.encode(
+                latency=memory.latency,
+                interval=memory.interval,
+                row_words=self._row_words(arch),
+                row_wait=self._row_wait(arch),
             ),
         )
 
@@ -68,14 +70,21 @@ class StreamTask(Task):
         """No input is given back."""
         return 1
 
+    def _row_words(self, arch: Arch) -> int:
+        return self.image.shape[1] // arch.lanes
+
+    def _row_wait(self, arch: Arch) -> int:
+        return max(0, arch.memory.row_cycles - self._row_words(arch) * arch.memory.interval)
+
     def _cycles(self, arch: Arch) -> int:
-        return arch.memory_latency + 1 + (self.weight_words(arch) - 1) * arch.memory_interval
+        rows, words = len(self.image), self.weight_words(arch)
+        return arch.memory.latency + 1 + (words - 1) * arch.memory.interval + rows * self._row_wait(arch)
 
     def firing_time(self, arch: Arch, step: Step) -> FiringTime:
-        """The latency, then a word every interval."""
+        """The latency, then row by row."""
         del step
         cycles = self._cycles(arch)
-        return FiringTime(cycles, cycles + OUTPUT_LATENCY_CYCLES, cycles - arch.memory_latency)
+        return FiringTime(cycles, cycles + OUTPUT_LATENCY_CYCLES, cycles - arch.memory.latency)
 
     def image_cycles(self, arch: Arch, steps: Sequence[tuple[Step, int]]) -> int:
         """Firings, and the way to the next one."""
