@@ -56,7 +56,7 @@ def compile_network(
 
 def compile_placed(network: Network, arch: Arch, placement: Fixed, options: Options | None = None) -> Program:
     """Compiles a quantised network as a placement says; the other arguments and errors are those of the above."""
-    said = {OPTION: placement.options[OPTION]} if OPTION in placement.options else {}
+    said = {name: placement.options[name] for name in (OPTION, RELOAD) if name in placement.options}
     return _compiled(network, arch, as_placed(placement), placement.name, {**said, **(options or {})}, 0)
 
 

@@ -22,6 +22,7 @@ from mapping.actors.graph import Graph
 from mapping.actors.plan import SETTINGS, Plan, code_of, planned_graph, read_settings
 from mapping.actors.validate import check_placement, check_program, check_schedule
 from mapping.cuts.depthwise import OPTION
+from mapping.cuts.reload import OPTION as RELOAD
 from mapping.cuts.split import read_cuts
 from mapping.placement.ledger import Options, Placement
 from mapping.placement.windows import Window, packed, window_faults
@@ -31,7 +32,7 @@ from pyimc.network import Network
 from pyimc.program import Program
 
 SUFFIXES = (".yaml", ".yml", ".json")
-OPTIONS = (*SETTINGS, "split", OPTION)
+OPTIONS = (*SETTINGS, "split", OPTION, RELOAD)
 
 
 @dataclass(frozen=True, slots=True)

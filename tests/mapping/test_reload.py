@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import yaml
 
-from mapping.compile import compile_network
+from mapping.compile import compile_network, compile_placed
 from mapping.cuts.reload import with_reloads
+from mapping.placement.fixed import placement_of, placement_text
 from pyimc import golden, isa
 from pyimc.arch import Arch
 from pyimc.engines.imc.tiling import plane_images
@@ -59,6 +61,13 @@ def test_weights_are_given_back_with_the_last_firing_of_an_image() -> None:
     ring = next(channel for channel in program.channels if channel.memory == "plane")
     *others, last = _free_of_weights(stream)
     assert last == ring.size and others and not any(others)
+
+
+def test_a_placement_file_says_what_travels() -> None:
+    program = compile_network(two_layers(), UNIT.arch(), options={"reload": "two"})
+    again = compile_placed(two_layers(), UNIT.arch(), placement_of(yaml.safe_load(placement_text(program)), "again"))
+    assert again.pus[program.actor("two/weights").node].tables == program.pus[program.actor("two/weights").node].tables
+    assert placement_text(again) == placement_text(program)
 
 
 @pytest.mark.parametrize(

@@ -35,5 +35,5 @@ def test_digits_tell_kinds_and_late_readers_apart() -> None:
 def test_an_architecture_places_known_kinds_only() -> None:
     data = load_arch("tiny").model_dump(mode="json")
     assert load_arch("tiny").places("imc") == (1, 2, 3, 5) and load_arch("tiny").places("dpu") == (4,)
-    with pytest.raises(ConfigError, match="pus: npu must be among none"):
+    with pytest.raises(ConfigError, match="pus: npu must be among memory"):
         arch_from_dict({**data, "pus": {"npu": [3]}}, "test")
