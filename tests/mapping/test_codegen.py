@@ -267,5 +267,6 @@ def test_no_more_columns_are_converted_than_used() -> None:
         "partial_out": 0,
         "row_origin": 0,
         "group_origin": 0,
+        "loaded": 0,
     }
     assert isa.TILES.decode(tables[isa.SPACES["ENGINE"], isa.engine_entry(0, isa.TILES)])["last_rows"] == 72 - 64
