@@ -86,19 +86,20 @@ module imc_engine #(
     // ------------------------------------------------------------------------------- weights that are given back
     localparam [`IMC_PORTS*8-1:0] FREE = `IMC_FIRE_FREE_PLACES;
     reg  [CONTEXTS-1:0] loaded_q;                       // channel 1 brings the weights
+    reg                 gives_q;                        // the firing in the gather gives them back
     reg                 held_q;                         // they are still in use
     wire                gather_ready, gathered;
     wire [15:0]         weights_free = issue_instr[FREE[8 +: 8] +: 16];
-    wire                gives = loaded_q[issue_ctx] && weights_free != 0;
     wire                unused_from_now = held_q && !tile_valid && !convert_busy;
     wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
-    assign done = (gathered && !gives) || unused_from_now;
+    assign done = (gathered && !gives_q) || unused_from_now;
     assign issue_ready = gather_ready && !held_q;
     always @(posedge clk) begin
         if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_COLUMNS)
             loaded_q[cfg_ctx] <= cfg_data[`IMC_COLUMNS_LOADED];
+        if (issue_valid && issue_ready) gives_q <= loaded_q[issue_ctx] && weights_free != 0;
         if (rst || unused_from_now) held_q <= 1'b0;
-        else if (gathered) held_q <= gives;
+        else if (gathered) held_q <= gives_q;
     end
 
     wire [ROWS*8-1:0]   tile_x;
