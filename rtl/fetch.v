@@ -105,6 +105,9 @@ module fetch #(
             due_q <= 0;
         end
     end
+`ifdef FORMAL_FETCH
+`include "formal/fetch.vh"
+`endif
 endmodule
 // verilator lint_on UNUSEDSIGNAL
 

@@ -96,7 +96,6 @@ module sequencer #(
     assign room_waiting = |room_wait_q;
 
     integer i, p;
-
     function [15:0] advance(input [15:0] from, input [15:0] by, input [15:0] base, input [15:0] size);
         reg [16:0] sum;
         begin
@@ -193,7 +192,6 @@ module sequencer #(
 
     // ---------------------------------------------------------------- word counters: each has a single writer
     wire counting = arrive_valid || s_credit_valid || cfg_valid;
-
     always @(posedge clk) if (counting) begin
         if (arrive_valid) arrived[in_channel] <= arrived[in_channel] + {8'd0, arrive_words};
         if (s_credit_valid) granted[in_slot] <= granted[in_slot] + s_credit_data[`IMC_CREDIT_WORDS];
@@ -293,6 +291,9 @@ module sequencer #(
         end
     end
     // verilator lint_on BLKSEQ
+`ifdef FORMAL_SEQUENCER
+`include "formal/sequencer.vh"
+`endif
 endmodule
 // verilator lint_on UNUSEDSIGNAL
 

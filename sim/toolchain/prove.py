@@ -58,6 +58,8 @@ PROOFS = (
     Proof("egress", {"WORD": 64, "CONTEXTS": 2, "CTX_BITS": 1, "DESTINATIONS": 2, "PACKET": 2}, quick=True),
     Proof("egress", {"WORD": 80, "CONTEXTS": 3, "CTX_BITS": 2, "DESTINATIONS": 1, "PACKET": 3}),
     Proof("ingress", {"WORD": 64, "CONTEXTS": 2, "CTX_BITS": 1}),
+    Proof("fetch", {"CONTEXTS": 2, "CTX_BITS": 1, "INSTRUCTIONS": 4}, quick=True),
+    Proof("sequencer", {"CONTEXTS": 2, "CTX_BITS": 1, "DESTINATIONS": 2, "INSTRUCTIONS": 2}, depth=2, reach=10),
     Proof("host_port", {"WORD": 64, "SLOTS": 2, "BUFFER": 1}, depth=2, also=("fifo",)),
 )
 
@@ -146,7 +148,7 @@ def _model(proof: Proof, rtl: Path, folder: Path) -> Path:
         read_verilog -formal -defer {defines} -I{rtl} {files}
         hierarchy -top {proof.module} {settings}
         prep -flatten -nordff
-        memory -nordff -nomap
+        memory -nordff
         async2sync
         dffunmap
         setundef -undriven -anyseq

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cycle model equals the RTL: every figure of a run, and the cycle of every word that leaves an engine.
 
-A part of the cases of `make equality`: every unit micro-benchmark, digits with every strategy on every chip, ResNet-8
-once on every chip, some random networks on random chips. Beyond them, random networks and graphs on chips that differ
+A part of the cases of `make equality`: every unit micro-benchmark, digits with every strategy on one chip or another,
+ResNet-8 once, some random networks on random chips. Beyond them, random networks and graphs on chips that differ
 in every parameter, which are compiled once: one with the shortest fifos, two-word packets and the smallest buffers,
 one whose network is slower than its engines, one whose link is wide. A seed decides network, chip, strategy, buffers.
 Chains of layers that pass accumulators on are drawn, and tested by themselves.
@@ -115,19 +115,21 @@ def test_chain(kernels: list[tuple[int, int]], chip: str, slack_rows: int) -> No
 def in_make_test(case: Case) -> bool:
     """Whether CI has the time for it."""
     match case.name.split("/"):
-        case ["unit", _] | ["digits", *_]:
+        case ["unit", _]:
             return True
+        case ["digits", chip, strategy]:
+            return names().index(strategy) % len(NETWORK_CHIPS) == sorted(NETWORK_CHIPS).index(chip)
         case ["resnet8", chip, strategy]:
-            return strategy == names()[sorted(NETWORK_CHIPS).index(chip)]
+            return (chip, strategy) == ("starved", "lblp_plus")
         case ["random", seed]:
-            return int(seed) < 10
+            return int(seed) < 6
     return False
 
 
 FAST = (
     "unit/row tiles", "unit/skip", "unit/add", "unit/concat of channels",
     "unit/all vector operations, one-word packets",
-    "digits/starved/lblp",
+    "digits/starved/random",
 )  # fmt: skip
 
 

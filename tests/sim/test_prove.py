@@ -46,6 +46,8 @@ def test_it_is_proven(proof: Proof, tmp_path: Path) -> None:
         ("packer", "hold_q <= merged[2*WORD-1:WORD]", "hold_q <= merged[WORD-1:0]"),
         ("converter", "&& !(tile_first && pixel_full[next_bank])", ""),  # writes what the drain still reads
         ("converter", "pixel_full <= pixel_full & ~pixel_done;", "pixel_full <= pixel_full & ~{2{pixel_done[0]}};"),
+        ("fetch", "if (!is_loop) due_q[ctx_q] <= 1'b0;", ""),  # gives a FIRE that nobody asked for
+        ("fetch", "decode_q <= start;", "decode_q <= start || due_q != 0;"),  # decodes what was not read
         ("egress", "assign s_ready = !full_q[fill_bank_q]", "assign s_ready = 1'b1"),
         ("egress", "dest_q + 8'd1 == destinations[send_ctx]", "1'b1"),  # one destination gets it, not all
         ("egress", "s_reply_valid && !full_q[send_bank_q] :", "s_reply_valid :"),  # in the middle of nothing
