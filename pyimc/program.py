@@ -87,6 +87,8 @@ class Channel:
         base: First word of the ring.
         size: Length of the ring in words.
         memory: Which memory of its consumer's processing unit the ring is in.
+        heir: The channel that gets the room which its words leave; itself if empty. Rings with heirs share their place.
+        room: Of its words, those that its producer may send at the start; all if None.
     """
 
     name: str
@@ -98,6 +100,13 @@ class Channel:
     base: int
     size: int
     memory: Memory = "activation"
+    heir: str = ""
+    room: int | None = None
+
+    @property
+    def first_room(self) -> int:
+        """Words that its producer may send at the start."""
+        return self.size if self.room is None else self.room
 
     @property
     def late(self) -> bool:

@@ -168,7 +168,7 @@ def _write(program: Program, directory: Path) -> None:
     _write_json(directory / ARCH, program.arch.model_dump(mode="json"))
     schedule = {
         "actors": [asdict(actor) for actor in program.actors],
-        "channels": [asdict(channel) for channel in program.channels],
+        "channels": [_without_heir(asdict(channel)) for channel in program.channels],
     }
     _write_json(directory / "schedule.json", schedule)
     (directory / "host").mkdir()
@@ -180,6 +180,11 @@ def _write(program: Program, directory: Path) -> None:
         (folder / "tables.bin").write_bytes(_pack(image.tables))
         (folder / "parameters.bin").write_bytes(image.parameters.astype("<u8").tobytes())
         (folder / "weights.bin").write_bytes(image.weights.tobytes())
+
+
+def _without_heir(channel: dict[str, Any]) -> dict[str, Any]:
+    """A ring that no other shares is written as before any did."""
+    return channel if channel["heir"] else {key: value for key, value in channel.items() if key not in ("heir", "room")}
 
 
 def _read(directory: Path, manifest: dict[str, Any]) -> Program:

@@ -17,6 +17,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
+from typing import Any
 
 from mapping.actors.firing import read_grain
 from mapping.actors.graph import Edge, Graph, build_graph
@@ -35,6 +37,7 @@ def size_edges(graph: Graph) -> Graph:
         name: sorted(graph.inputs(name), key=lambda edge: (not edge.partial, depths[edge.producer]))
         for name in graph.nodes
     }
+    before = {later.producer: first.consumer for turn in graph.turns for first, later in pairwise(turn)}
     fill: Counter[Edge] = Counter()
     peak: Counter[Edge] = Counter()
     fired: Counter[str] = Counter()
@@ -50,6 +53,8 @@ def size_edges(graph: Graph) -> Graph:
         if name == HOST:
             push(HOST, graph.outputs(HOST)[0].row_words)
             return
+        while name in before and fired[before[name]] < len(graph.nodes[before[name]].firings):
+            fire(before[name])  # its weights are where those of this one come
         firing = graph.nodes[name].firings[fired[name]]
         for edge in inputs[name]:
             while fill[edge] < firing.need[edge.port]:
@@ -124,6 +129,7 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
             placed.update(_rings(_with_slack(edges, words - least, slack_rows)))
     placed.update({edge.name: (0, edge.least_words) for edge in graph.edges if edge.weights})  # base: of its planes
     placed.update(_rings(_host_sizes(graph, arch)))
+    passed = _passed_on(graph)
     return tuple(
         Channel(
             edge.name,
@@ -134,9 +140,20 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
             hosts[edge.consumer],
             *placed[edge.name],
             memory=_memory(edge),
+            **passed.get(edge.name, {}),
         )
         for edge in graph.edges
     )
+
+
+def _passed_on(graph: Graph) -> dict[str, dict[str, Any]]:
+    """Of rings that are in the same planes in turn: which one is next, and the room at the start, that of the first."""
+    return {
+        edge.name: {"heir": turn[(place + 1) % len(turn)].name, "room": 0 if place else turn[-1].least_words}
+        for turn in graph.turns
+        if len(turn) > 1
+        for place, edge in enumerate(turn)
+    }
 
 
 def _memory(edge: Edge) -> Memory:

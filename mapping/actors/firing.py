@@ -51,6 +51,7 @@ class Firing:
         x0: Where the first window starts in its row.
         top: Kernel rows above the image.
         rows: Kernel rows inside it.
+        claims: Room that it takes at every destination; `produce` if 0.
     """
 
     need: tuple[int, ...]
@@ -61,6 +62,7 @@ class Firing:
     x0: int
     top: int
     rows: int
+    claims: int = 0
 
 
 @dataclass(frozen=True, slots=True)

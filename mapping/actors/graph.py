@@ -14,6 +14,7 @@ from pyimc.arch import Arch
 from pyimc.engines.task import Task
 from pyimc.errors import CapacityError, ConfigError, grouped
 from pyimc.network import Network, Node
+from pyimc.operators.load import Load
 from pyimc.program import HOST, HOST_SLOTS, Kind
 
 MOST_DESTINATIONS, CREDIT_SLOTS = 8, 256
@@ -96,6 +97,13 @@ class Graph:
     def cycles(self) -> dict[str, int]:
         """Engine time per image of every node, in cycles."""
         return {name: node.cycles for name, node in self.nodes.items()}
+
+    @cached_property
+    def turns(self) -> tuple[tuple[Edge, ...], ...]:
+        """Edges that bring weights, those into the same planes together and in their order."""
+        edges = {edge.tensor: edge for edge in self.edges if edge.weights}
+        loads = [node.operator for node in self.nodes.values() if isinstance(node.operator, Load)]
+        return tuple(tuple(edges[tensor] for tensor in turn) for turn in dict.fromkeys(load.turn for load in loads))
 
     def inputs(self, name: str) -> tuple[Edge, ...]:
         """Edges into a node, by port."""

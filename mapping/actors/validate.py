@@ -7,7 +7,7 @@ away from another actor, so running the token graph once, in any order, decides 
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mapping.actors.graph import Graph
 from mapping.placement.ledger import Placement
@@ -16,7 +16,7 @@ from mapping.placement.windows import packed, window_faults
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import EncodingError, ScheduleError
-from pyimc.program import HOST, Channel, Program
+from pyimc.program import HOST, Actor, Channel, Program
 from pyimc.routing import route, waiting_cycle
 
 IMAGES = 3
@@ -24,11 +24,16 @@ IMAGES = 3
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Words needed and freed on every input, and produced on every output, by one firing."""
+    """Words needed and freed on every input, and sent to every output, by one firing.
+
+    Attributes:
+        claims: Room that it takes at every output, in words.
+    """
 
     need: tuple[int, ...]
     free: tuple[int, ...]
     produce: int
+    claims: int
 
 
 Steps = dict[str, tuple[Step, ...]]
@@ -92,7 +97,9 @@ def check_schedule(graph: Graph, arch: Arch, placement: Placement, channels: tup
     faults += _ring_faults(arch, elsewhere)
     _refuse(graph.network.name, faults)
     steps = {
-        name: tuple(Step(firing.need, firing.free, firing.produce) for firing in node.firings)
+        name: tuple(
+            Step(firing.need, firing.free, firing.produce, firing.claims or firing.produce) for firing in node.firings
+        )
         for name, node in graph.nodes.items()
     }
     rows = {edge.name: edge.row_words for edge in graph.outputs(HOST)}
@@ -112,7 +119,9 @@ def check_program(program: Program) -> None:
     steps: Steps = {}
     for actor in program.actors:
         try:
-            steps[actor.name] = tuple(_decode(program.pus[actor.node].stream, actor.start, actor.length))
+            found = tuple(_decode(program.pus[actor.node].stream, actor.start, actor.length))
+            sent = _sent(program, actor)
+            steps[actor.name] = tuple(replace(step, produce=sent) for step in found) if sent else found
         except (EncodingError, ScheduleError) as error:
             faults.append(f"actor {actor.name}: {error}")
     _refuse(program.network.name, faults)
@@ -120,6 +129,15 @@ def check_program(program: Program) -> None:
     rows = {channel.name: program.arch.words(kind.row_bytes) for channel in program.host_sources()}
     steps[HOST] = _host_steps(kind.height, rows)
     _refuse(program.network.name, _token_faults(program.channels, steps))
+
+
+def _sent(program: Program, actor: Actor) -> int:
+    """Words that each firing sends, if its table says so and not its instruction; else 0."""
+    if actor.kind != "memory":
+        return 0
+    entry = isa.engine_entry(actor.context, isa.STREAM)
+    tables = {(space, number): value for space, number, value in program.pus[actor.node].tables}
+    return isa.STREAM.decode(tables.get((isa.SPACES["ENGINE"], entry), 0))["words"]
 
 
 def _route_faults(program: Program) -> list[str]:
@@ -140,7 +158,7 @@ def _refuse(name: str, faults: list[str]) -> None:
 
 
 def _host_steps(height: int, rows: dict[str, int]) -> tuple[Step, ...]:
-    return tuple(Step((), (), words) for words in set(rows.values())) * height
+    return tuple(Step((), (), words, words) for words in set(rows.values())) * height
 
 
 def _memory(arch: Arch, channel: Channel) -> tuple[int, str]:
@@ -152,6 +170,7 @@ def _memory(arch: Arch, channel: Channel) -> tuple[int, str]:
 
 def _ring_faults(arch: Arch, channels: tuple[Channel, ...]) -> list[str]:
     faults = []
+    named = {channel.name: channel for channel in channels}
     for node, kind in sorted({_memory(arch, channel) for channel in channels}):
         memory = getattr(arch, kind)
         rings = [channel for channel in channels if _memory(arch, channel) == (node, kind)]
@@ -159,12 +178,53 @@ def _ring_faults(arch: Arch, channels: tuple[Channel, ...]) -> list[str]:
         for ring in sorted(rings, key=lambda ring: ring.base):
             if ring.size < 1:
                 faults.append(f"channel {ring.name} has {ring.size} words")
-            if ring.base < end:
+            if ring.base < end and last not in {other.name for other in _turn(named, ring)}:
                 faults.append(f"channels {last} and {ring.name} overlap on node {node}" if last else
                               f"channel {ring.name} starts at word {ring.base}")  # fmt: skip
-            end, last = ring.base + ring.size, ring.name
-            if end > memory:
-                faults.append(f"channel {ring.name} ends at word {end} of node {node}, which has {memory}")
+            if ring.base + ring.size > memory:
+                faults.append(
+                    f"channel {ring.name} ends at word {ring.base + ring.size} of node {node}, which has {memory}"
+                )
+            if ring.base + ring.size > end:
+                end, last = ring.base + ring.size, ring.name
+    return faults
+
+
+def _turn(named: dict[str, Channel], channel: Channel) -> list[Channel]:
+    """A ring and those that get its room one after the other, until one of them gets it again."""
+    turn = [channel]
+    while (heir := named.get(turn[-1].heir)) and heir not in turn:
+        turn.append(heir)
+    return turn
+
+
+def _turn_faults(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
+    """Rings in the same words: their room goes round, there is one portion of it, and each takes all that it gets.
+
+    So at any time one of them has words, or room for some, and no other has.
+    """
+    named = {channel.name: channel for channel in channels}
+    faults = []
+    for channel in channels:
+        if not channel.heir:
+            continue
+        turn = _turn(named, channel)
+        if named.get(turn[-1].heir) is not channel:
+            faults.append(f"channel {channel.name}: the room that it leaves does not come back to it")
+            continue
+        left = sum(step.free[channel.port] for step in steps[channel.consumer])
+        freeing = sum(step.free[channel.port] > 0 for step in steps[channel.consumer])
+        taken = [step.claims for step in steps[turn[1 % len(turn)].producer]]
+        if freeing != 1 or taken != [left]:
+            faults.append(
+                f"channel {channel.name} leaves {left} words in {freeing} firings, {channel.heir} takes {taken}"
+            )
+        rooms = [each.first_room for each in turn if each.first_room]
+        first = next((each for each in turn if each.first_room), channel)
+        if rooms != [sum(step.claims for step in steps[first.producer])]:
+            faults.append(
+                f"channel {channel.name}: of those in turn with it {rooms} words of room are there at the start"
+            )
     return faults
 
 
@@ -186,12 +246,13 @@ def _token_faults(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
         freed = sum(step.free[port] for step in consumed)
         if sum(produced) != freed:
             faults.append(f"channel {channel.name}: {sum(produced)} words per image are produced, {freed} are freed")
-    return faults or _deadlock(channels, steps)
+    return faults or _turn_faults(channels, steps) or _deadlock(channels, steps)
 
 
 def _deadlock(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
     """Runs the token graph for some images, any actor that can fire first; who waits for whom if none can."""
     fill: Counter[str] = Counter()
+    room = {channel.name: channel.first_room for channel in channels}
     fired: Counter[str] = Counter()
     inputs = {name: [channel for channel in channels if channel.consumer == name] for name in steps}
     outputs = {name: [channel for channel in channels if channel.producer == name] for name in steps}
@@ -205,10 +266,10 @@ def _deadlock(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
             if name != HOST and fill[channel.name] < step.need[channel.port]
         ]
         full = [
-            f"{name} waits for room at {channel.consumer} ({channel.size - fill[channel.name]} of {step.produce} words "
+            f"{name} waits for room at {channel.consumer} ({room[channel.name]} of {step.claims} words "
             f"in {channel.name})"
             for channel in outputs[name]
-            if channel.size - fill[channel.name] < step.produce
+            if room[channel.name] < step.claims
         ]
         return short + full
 
@@ -221,8 +282,11 @@ def _deadlock(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
                 step = steps[name][fired[name] % len(steps[name])]
                 for channel in inputs[name] if name != HOST else ():
                     fill[channel.name] -= step.free[channel.port]
+                    room[channel.heir or channel.name] += step.free[channel.port]
                 for channel in outputs[name]:
-                    fill[channel.name] += step.produce if channel.consumer != HOST else 0
+                    if channel.consumer != HOST:
+                        fill[channel.name] += step.produce
+                        room[channel.name] -= step.claims
                 fired[name] += 1
                 moved = True
     return [wait for name in steps if fired[name] < pending[name] for wait in ["deadlock: " + "; ".join(waits(name))]]
@@ -236,7 +300,7 @@ def _decode(stream: tuple[int, ...], start: int, length: int) -> Iterator[Step]:
         if isa.opcode(word) == "FIRE":
             values = isa.FIRE.decode(word)
             need, free = zip(*isa.port_uses(values), strict=True)
-            yield Step(need, free, values["produce"])
+            yield Step(need, free, values["produce"], values["produce"])
             address += 1
             continue
         if isa.opcode(word) != "LOOP":
@@ -268,6 +332,7 @@ def _table_faults(program: Program) -> list[str]:
     tables |= {(program.arch.host, space, entry): value for space, entry, value in program.host_tables}
     actors = {actor.name: actor for actor in program.actors}
     outgoing: dict[str, int] = Counter()
+    slots: dict[str, tuple[int, int]] = {}
     faults = []
     for actor in program.actors:
         context = isa.CONTEXT.decode(tables.get((actor.node, isa.SPACES["CONTEXT"], actor.context), 0))
@@ -278,15 +343,19 @@ def _table_faults(program: Program) -> list[str]:
     for channel in program.channels:
         index = outgoing[channel.producer]
         outgoing[channel.producer] += 1
-        producer, consumer = actors.get(channel.producer), actors.get(channel.consumer)
+        producer = actors.get(channel.producer)
         source = producer.node if producer else program.arch.host
         slot = producer.context * program.arch.destinations + index if producer else index
+        slots[channel.name] = source, slot
+    for channel in program.channels:
+        (source, slot), consumer = slots[channel.name], actors.get(channel.consumer)
+        back = slots.get(channel.heir, (source, slot))
         number = isa.channel_entry(consumer.context, channel.port) if consumer else channel.port
         ring = isa.CHANNEL.decode(tables.get((channel.node, isa.SPACES["CHANNEL"], number), 0))
         memory = {"memory": isa.MEMORIES[channel.memory], "late": channel.late}
-        if ring != {"base": channel.base, "size": channel.size, "node": source, "slot": slot, **memory}:
+        if ring != {"base": channel.base, "size": channel.size, "node": back[0], "slot": back[1], **memory}:
             faults.append(f"channel {channel.name}: its entry at node {channel.node} is {ring}")
         target = isa.DESTINATION.decode(tables.get((source, isa.SPACES["DESTINATION"], slot), 0))
-        if target != {"node": channel.node, "channel": number, "room": channel.size}:
+        if target != {"node": channel.node, "channel": number, "room": channel.first_room}:
             faults.append(f"channel {channel.name}: its destination entry at node {source} is {target}")
     return faults

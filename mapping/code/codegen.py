@@ -42,7 +42,7 @@ def generate(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Cha
         CapacityError: A quantity that its instruction or table field cannot hold.
     """
     actors = _actors(graph, arch, placement, channels)
-    channels = tuple(_in_planes(channel, arch, actors) for channel in channels)
+    channels = tuple(_in_planes(channel, graph, arch, actors) for channel in channels)
     try:
         pus = {node: _image(graph, arch, actors, channels, node) for node in sorted(set(placement.nodes.values()))}
         host_tables = tuple(_host_tables(arch, actors, channels))
@@ -86,14 +86,14 @@ def _actors(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Chan
     return {name: actors[name] for name in graph.nodes}
 
 
-def _in_planes(channel: Channel, arch: Arch, actors: dict[str, Actor]) -> Channel:
+def _in_planes(channel: Channel, graph: Graph, arch: Arch, actors: dict[str, Actor]) -> Channel:
     """A ring of weights starts where the planes of its consumer do; the others are where they are."""
     if channel.memory != "plane":
         return channel
-    loaded = actors[channel.consumer]
+    loaded, window = actors[channel.consumer], graph.nodes[channel.consumer].weights
     for other in actors.values():
         apart = other.plane + other.planes <= loaded.plane or loaded.plane + loaded.planes <= other.plane
-        if other is not loaded and other.node == loaded.node and not apart:
+        if graph.nodes[other.name].weights != window and other.node == loaded.node and not apart:
             raise CapacityError(f"node {loaded.name}: its weights travel, {other.name} cannot share its planes")
     if loaded.row or loaded.column:
         raise CapacityError(f"node {loaded.name}: its weights travel, its window must start at row 0, column 0")
@@ -140,7 +140,8 @@ def _stream(node: GraphNode, start: int) -> Iterator[int]:
 
 def _body(firings: tuple[Firing, ...], address: int) -> Iterator[int]:
     for firing, count in runs(firings):
-        fire = isa.fire(**asdict(firing))
+        operands = asdict(firing)
+        fire = isa.fire(**operands | {"produce": operands.pop("claims") or firing.produce})
         yield fire
         if count == 2:
             yield fire
@@ -165,7 +166,8 @@ def _source(channel: Channel, arch: Arch, actors: dict[str, Actor], channels: tu
 
 
 def _ring(channel: Channel, arch: Arch, actors: dict[str, Actor], channels: tuple[Channel, ...]) -> TableWrite:
-    node, slot = _source(channel, arch, actors, channels)
+    heir = next((other for other in channels if other.name == channel.heir), channel)
+    node, slot = _source(heir, arch, actors, channels)
     where = isa.MEMORIES[channel.memory]
     value = isa.CHANNEL.encode(
         base=channel.base, size=channel.size, node=node, slot=slot, memory=where, late=channel.late
@@ -174,7 +176,7 @@ def _ring(channel: Channel, arch: Arch, actors: dict[str, Actor], channels: tupl
 
 
 def _destination(channel: Channel, arch: Arch, actors: dict[str, Actor], channels: tuple[Channel, ...]) -> TableWrite:
-    value = isa.DESTINATION.encode(node=channel.node, channel=channel_number(channel, actors), room=channel.size)
+    value = isa.DESTINATION.encode(node=channel.node, channel=channel_number(channel, actors), room=channel.first_room)
     return isa.SPACES["DESTINATION"], _source(channel, arch, actors, channels)[1], value
 
 

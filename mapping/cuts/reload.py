@@ -25,31 +25,41 @@ def with_reloads(network: Network, arch: Arch, asked: str) -> Network:
     Args:
         network: Before any cut.
         arch: Its planes are what travels.
-        asked: The layers' names, joined by ";"; none if empty.
+        asked: The layers' names, joined by ";", or by "," if their weights are in the same planes one after the other;
+            none if empty.
 
     Raises:
         ConfigError: A name that is no whole layer on crossbars, or a chip without a memory.
         CapacityError: A layer with more words of weights than a channel can count.
     """
-    names = [name.strip() for name in asked.split(";") if name.strip()]
+    groups = [[name.strip() for name in group.split(",") if name.strip()] for group in asked.split(";")]
+    names = [name for group in groups for name in group]
     if not names:
         return network
     layers = {node.name: node for node in network.nodes if type(node) is Mvm and not node.part}
     for name in names:
         if name not in layers:
             raise ConfigError(f"option {OPTION}: {name} is not a layer on crossbars; those are {', '.join(layers)}")
+        if names.count(name) > 1:
+            raise ConfigError(f"option {OPTION}: {name} is named {names.count(name)} times; once is enough")
     if not arch.places("memory"):
         raise ConfigError(
             f"option {OPTION}: architecture {arch.name} has no memory PU to send weights from; "
             "give it one, such as pus: {memory: [5]}"
         )
     types = dict(network.tensors)
-    nodes = tuple(made for node in network.nodes for made in _nodes(node, arch, names, types))
+    turns = {name: tuple(_weights(layer) for layer in layers if layer in group) for group in groups for name in group}
+    nodes = tuple(made for node in network.nodes for made in _nodes(node, arch, turns, types))
     return replace(network, tensors=types, nodes=nodes)
 
 
-def _nodes(node: Node, arch: Arch, names: list[str], types: dict[str, TensorType]) -> Iterator[Node]:
-    if not isinstance(node, Mvm) or node.name not in names:
+def _weights(layer: str) -> str:
+    """The tensor, and the node that sends it."""
+    return f"{layer}/weights"
+
+
+def _nodes(node: Node, arch: Arch, turns: dict[str, tuple[str, ...]], types: dict[str, TensorType]) -> Iterator[Node]:
+    if not isinstance(node, Mvm) or node.name not in turns:
         yield node
         return
     matrix = node.weights.reshape(node.bias.size, -1).T
@@ -60,8 +70,8 @@ def _nodes(node: Node, arch: Arch, names: list[str], types: dict[str, TensorType
     words = image.size // arch.lanes
     if words > WORDS_MAX:
         raise CapacityError(f"option {OPTION}: {node.name} has {words} words of weights, a channel counts {WORDS_MAX}")
-    weights = f"{node.name}/weights"
+    weights, turn = _weights(node.name), turns[node.name]
     types[weights] = TensorType(len(image), 1, arch.crossbar.columns, 1.0, 0)
-    yield Load(weights, (), weights, image)
+    yield Load(weights, (), weights, image, turn)
     values = {field.name: getattr(node, field.name) for field in fields(Mvm)}
-    yield LoadedMvm(**{**values, "inputs": (*node.inputs, weights)})
+    yield LoadedMvm(**{**values, "inputs": (*node.inputs, weights), "turn": turn})

@@ -1,6 +1,7 @@
 """Load on the memory, all its words in one firing; LoadedMvm on the crossbar engine.
 
-A layer needs all of its weights for each of its firings, and gives them back with the last one of an image.
+A layer needs all of its weights for each of its firings, and gives them back with the last one of an image. The room is
+then that of the next layer in turn, so a Load claims as many words as the one before it leaves.
 """
 
 from dataclasses import replace
@@ -17,8 +18,9 @@ from pyimc.operators.load import Load, LoadedMvm
 @firings.register
 def _(node: Load, network: Network, arch: Arch, grain: Pixels) -> tuple[Firing, ...]:
     del grain
-    words = _words(network, node.output, arch)
-    return (Firing(need=(), free=(), produce=words, offset=0, pixels=1, x0=0, top=0, rows=0),)
+    before = node.turn[node.turn.index(node.output) - 1]
+    sent, claims = (_words(network, tensor, arch) for tensor in (node.output, before))
+    return (Firing(need=(), free=(), produce=sent, offset=0, pixels=1, x0=0, top=0, rows=0, claims=claims),)
 
 
 @task.register
@@ -47,7 +49,8 @@ def _(node: LoadedMvm, network: Network, arch: Arch, grain: Pixels) -> tuple[Fir
 def _(node: LoadedMvm, network: Network, arch: Arch) -> CrossbarTask:
     resident = task(node.resident(), network, arch)
     assert isinstance(resident, CrossbarTask)
-    return replace(resident, loaded=True)
+    heights = [network.tensors[tensor].height for tensor in node.turn]
+    return replace(resident, window=node.turn, window_planes=-(-max(heights) // arch.crossbar.rows))
 
 
 def _words(network: Network, tensor: str, arch: Arch) -> int:

@@ -10,6 +10,7 @@ from mapping.placement.room import Refusal, Room, Windows, demand
 from mapping.placement.windows import Window
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, ConfigError
+from pyimc.operators.load import LoadedMvm
 
 Options = Mapping[str, int | str]
 Priority = Literal["output", "short"]
@@ -82,6 +83,8 @@ class Ledger:
         units = self.arch.places(node.kind)
         refusals = {unit: self.rooms[unit].refusal(node, needs) for unit in units}
         found = tuple(unit for unit, refusal in refusals.items() if refusal is None)
+        if isinstance(node.operator, LoadedMvm):  # in turn with others: where they are
+            found = tuple(unit for unit in found if self.rooms[unit].holds(node)) or found
         if not found:
             raise self._no_room(node, {unit: why for unit, why in refusals.items() if why})
         return found

@@ -154,6 +154,10 @@ class Room:
             self._planes[node.weights] = window.plane
         return windows
 
+    def holds(self, node: GraphNode) -> bool:
+        """Planes with the same contents are there."""
+        return node.weights in self._planes
+
     def _needed(self, node: GraphNode, resource: str, need: int) -> int:
         """Planes with the same contents are there once, those of windows from the beginning."""
         there = node.weights in self._planes or node.name in self._windows

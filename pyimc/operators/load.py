@@ -18,11 +18,13 @@ class Load(Operator):
 
     Attributes:
         image: uint8 [rows, columns], offset-binary: the rows of the planes, one plane after the other.
+        turn: The tensors of weights that are in the same planes one after the other, its own output among them.
     """
 
     ports: ClassVar[tuple[int, ...]] = (0,)
 
     image: NDArray[np.uint8]
+    turn: tuple[str, ...]
 
     def shape(self, sources: Sequence[TensorType]) -> Shape:
         """A pixel per row of the planes."""
@@ -47,12 +49,17 @@ class LoadedMvm(Mvm):
 
     What it computes is said by its own `weights`, not by what comes in: a stream that differs from them shows as a
     mismatch of values.
+
+    Attributes:
+        turn: As that of the `Load` which sends its weights.
     """
 
     ports: ClassVar[tuple[int, ...]] = (2,)
     takes_partial: ClassVar[int | None] = None
     takes_weights: ClassVar[int | None] = 1
     gives_partial: ClassVar[bool] = False
+
+    turn: tuple[str, ...] = ()
 
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """As that of the layer with weights that stay."""

@@ -232,6 +232,14 @@ def two_layers() -> Network:
     return net.finish(net.conv("two", net.conv("one", "x", 40), 24))
 
 
+def block() -> Network:
+    """A residual block with a layer on either branch, and a layer before it."""
+    net = Builder(5, 6, 8)
+    stem = net.conv("stem", "x", 16)
+    long = net.conv("second", net.conv("first", stem, 24), 16)
+    return net.finish(net.add("sum", long, net.conv("short", stem, 16, (1, 1), pads=(0, 0, 0, 0))))
+
+
 UNITS: dict[str, Unit] = {
     # What bounds the crossbar engine: the three steps of its pipeline, and its surroundings.
     "gather bound": Unit(conv(8, 8, 17, 8, (5, 5), pads=(2, 2, 2, 2)), FAST_ARRAY, bound="gather"),
@@ -312,6 +320,18 @@ UNITS: dict[str, Unit] = {
     ),
     "a row takes long to write": Unit(
         two_layers, {**WITH_MEMORY, "memory": {"row_cycles": 37, "latency": 3}}, reload="two"
+    ),
+    "two layers in the same planes in turn": Unit(two_layers, WITH_MEMORY, reload="one,two"),
+    "branches in turn, in two windows, starved": Unit(
+        block,
+        {**WITH_MEMORY, "memory": {"interval": 3, "latency": 20, "row_cycles": 16}},
+        reload="stem,second;first,short",
+    ),
+    "a block in one window, one crossbar PU": Unit(
+        block,
+        {**WITH_MEMORY, "mesh": {"columns": 2, "rows": 2, "fifo_depth": 2}, "dpus": [1], "pus": {"memory": (3,)}},
+        slack_rows=0,
+        reload="stem,first,second,short",
     ),
     # Flow.
     "a single image": Unit(chain(3), images=1),

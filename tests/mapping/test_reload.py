@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import yaml
 
+from mapping.actors.plan import Settings, planned_graph
+from mapping.actors.validate import check_program, check_schedule
 from mapping.compile import compile_network, compile_placed
 from mapping.cuts.reload import with_reloads
 from mapping.placement.fixed import placement_of, placement_text
+from mapping.placement.ledger import Placement
 from pyimc import golden, isa
 from pyimc.arch import Arch
 from pyimc.engines.imc.tiling import plane_images
-from pyimc.errors import CapacityError, ConfigError
+from pyimc.errors import CapacityError, ConfigError, ScheduleError
 from pyimc.network import Mvm
 from pyimc.network_rules import verify
 from tests.cycle.units import UNITS, two_layers
@@ -70,10 +76,56 @@ def test_a_placement_file_says_what_travels() -> None:
     assert placement_text(again) == placement_text(program)
 
 
+IN_TURN = UNITS["branches in turn, in two windows, starved"]
+
+
+def test_layers_in_turn_share_planes_and_hand_their_room_on() -> None:
+    program = compile_network(IN_TURN.network(), IN_TURN.arch(), options={"reload": IN_TURN.reload})
+    check_program(program)
+    rings = {channel.consumer: channel for channel in program.channels if channel.memory == "plane"}
+    for first, second in (("stem", "second"), ("first", "short")):
+        places = [(program.actor(name).node, program.actor(name).plane) for name in (first, second)]
+        assert places[0] == places[1] and rings[first].base == rings[second].base
+        assert (rings[first].heir, rings[second].heir) == (rings[second].name, rings[first].name)
+        assert (rings[first].room, rings[second].room) == (rings[second].size, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"second": {"room": 288}}, "[864, 288] words of room are there at the start"),
+        ({"stem": {"room": 0}}, "[] words of room are there at the start"),
+        ({"stem": {"heir": "first/weights->first.1"}}, "the room that it leaves does not come back to it"),
+    ],
+)
+def test_rooms_that_could_meet_are_refused(changes: dict[str, dict[str, object]], fault: str) -> None:
+    arch = IN_TURN.arch()
+    program = compile_network(IN_TURN.network(), arch, options={"reload": IN_TURN.reload})
+    graph = planned_graph(program.network, arch, {}, Settings())
+    placement = Placement({actor.name: actor.node for actor in program.actors})
+    check_schedule(graph, arch, placement, program.channels)
+    channels = tuple(
+        replace(channel, **changes.get(channel.consumer, {})) if channel.memory == "plane" else channel  # type: ignore[arg-type]
+        for channel in program.channels
+    )
+    with pytest.raises(ScheduleError, match=re.escape(fault)):
+        check_schedule(graph, arch, placement, channels)
+
+
+def test_rings_of_others_do_not_lie_in_the_same_planes() -> None:
+    program = compile_network(IN_TURN.network(), IN_TURN.arch(), options={"reload": IN_TURN.reload})
+    channels = tuple(
+        replace(channel, heir="", room=None) if channel.memory == "plane" else channel for channel in program.channels
+    )
+    with pytest.raises(ScheduleError, match="overlap on node"):
+        check_program(replace(program, channels=channels))
+
+
 @pytest.mark.parametrize(
     ("arch", "reload", "kind", "words"),
     [
         (UNIT.arch(), "three", ConfigError, "three is not a layer on crossbars; those are one, two"),
+        (UNIT.arch(), "one,two;one", ConfigError, "one is named 2 times; once is enough"),
         (small_arch(), "two", ConfigError, "architecture tiny has no memory PU"),
         (small_arch(pus={"memory": (5,)}), "two", CapacityError, "sends 1440 words of weights, a memory holds 1024"),
     ],

@@ -35,7 +35,8 @@ class CrossbarTask(Task):
         input_zero_point: What padding holds.
         output_zero_point: Of its output.
         clamp: Lowest and highest output.
-        loaded: Its weights come through channel 1; its planes are empty at the start.
+        window: If its weights come through channel 1: whose weights are in its planes one after the other.
+        window_planes: How many planes those take.
     """
 
     engine: ClassVar[str] = "imc"
@@ -49,7 +50,8 @@ class CrossbarTask(Task):
     input_zero_point: int
     output_zero_point: int
     clamp: Pair
-    loaded: bool = False
+    window: tuple[str, ...] = ()
+    window_planes: int = 0
 
     @property
     def size(self) -> Pair:
@@ -99,7 +101,7 @@ class CrossbarTask(Task):
                 partial_out=layer.partial_out,
                 row_origin=room.row,
                 group_origin=room.column // crossbar.adcs,
-                loaded=self.loaded,
+                loaded=bool(self.window),
             ),
         )
         low, high = self.clamp
@@ -124,17 +126,18 @@ class CrossbarTask(Task):
 
     def plane_count(self, arch: Arch) -> int:
         """A tile each."""
-        return len(tiles(self.size, arch.crossbar))
+        return self.window_planes or len(tiles(self.size, arch.crossbar))
 
     def planes(self, arch: Arch, row: int = 0, column: int = 0) -> NDArray[np.uint8]:
         """Offset-binary; cells that no weight covers hold 0."""
-        image = plane_images(self.matrix, arch.crossbar, Corner(row, column))
-        return np.zeros_like(image) if self.loaded else image
+        if self.window:
+            return np.zeros((self.window_planes, arch.crossbar.rows, arch.crossbar.columns), np.uint8)
+        return plane_images(self.matrix, arch.crossbar, Corner(row, column))
 
     def digest(self) -> str:
-        """Of the weights; none if they do not stay."""
-        if self.loaded:
-            return ""
+        """Of the weights; of their names if they do not stay."""
+        if self.window:
+            return f"window {self.window}"
         weights = np.ascontiguousarray(self.matrix.T)
         return hashlib.sha256(repr(self.size).encode() + weights.tobytes()).hexdigest()
 
