@@ -21,7 +21,7 @@ _RANDOM = frozenset({"RandomNormal", "RandomUniform", "RandomNormalLike", "Rando
 _CONSTANTS = {
     "value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64,
 }  # fmt: skip
-_WEIGHTED = ("Conv", "Gemm", "MatMul")
+_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def constants(model: onnx.ModelProto) -> bool:
@@ -272,19 +272,21 @@ def _absorbed(work: Rewriting, layer: onnx.NodeProto, factor: Reals, offset: Rea
     weights = work.constant(layer.input[1])
     has_bias = len(layer.input) > 2 and bool(layer.input[2])
     bias = work.constant(layer.input[2]) if has_bias else np.zeros(1)
-    if weights is None or bias is None or (layer.op_type != "Conv" and weights.ndim != 2):
+    if weights is None or bias is None or ("Conv" not in layer.op_type and weights.ndim != 2):
         return False
+    groups = attributes(layer).get("group", 1) if layer.op_type == "ConvTranspose" else 1
     axis = 0 if layer.op_type == "Conv" or attributes(layer).get("transB", 0) else 1
-    channels = weights.shape[axis]
-    along = [1] * weights.ndim
-    along[axis] = -1
+    channels = weights.shape[axis] * groups
+    along = [groups, *[1] * weights.ndim]
+    along[axis + 1] = channels // groups
+    apart = weights.reshape(groups, weights.shape[0] // groups, *weights.shape[1:])
     total = np.broadcast_to(factor * bias.astype(np.float64) + offset, (channels,))
     if layer.op_type == "MatMul" and total.any():
         if len(work.shapes.get(layer.input[0], ())) != 2:
             return False
         layer.op_type = "Gemm"
     name = layer.name or layer.output[0]
-    scaled = (weights * factor.reshape(along)).astype(np.float32)
+    scaled = (apart * np.broadcast_to(factor, (channels,)).reshape(along)).astype(np.float32).reshape(weights.shape)
     layer.input[1] = work.add_constant(f"{name}.weight", scaled)
     if has_bias or total.any():
         del layer.input[2:]

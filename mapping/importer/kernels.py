@@ -19,6 +19,13 @@ def dilated(kernels: Kernels, steps: Pair) -> Kernels:
     return found
 
 
+def transposed(kernels: Kernels, groups: int) -> Kernels:
+    """Kernels of a ConvTranspose [Cin, Cout / groups, Kh, Kw] as [Cout, Cin, Kh, Kw], taps where they were."""
+    inputs, outputs, *size = kernels.shape
+    blocks = kernels.reshape(groups, inputs // groups, outputs, *size).swapaxes(1, 2)
+    return ungrouped(blocks.reshape(groups * outputs, inputs // groups, *size), groups)
+
+
 def ungrouped(kernels: Kernels, groups: int) -> Kernels:
     """Kernels [Cout, Cin / groups, Kh, Kw] as [Cout, Cin, Kh, Kw]: a block on the diagonal for every group."""
     outputs, inputs = kernels.shape[0] // groups, kernels.shape[1]

@@ -1,7 +1,7 @@
 """What several operators share: sliding windows, Mvm nodes, rescaling 1x1 pools, real values."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -175,6 +175,23 @@ def _bias_integers(bias: Constant | None, scale: NDArray[np.float64]) -> NDArray
             return values.astype(np.int64)
         values = values * bias.scale
     return np.rint(np.clip(values / scale, -(2.0**62), 2.0**62)).astype(np.int64)
+
+
+def copied(source: Activation, emit: Callable[[Target], tuple[Node, ...]]) -> Callable[[Target], tuple[Node, ...]]:
+    """What makes nodes that move values and change none: refused where the output's scale or range is another.
+
+    Args:
+        source: What is moved.
+        emit: Makes the nodes.
+    """
+
+    def checked(target: Target) -> tuple[Node, ...]:
+        meaning = (source.quantisation.scale, source.quantisation.zero_point)
+        if (target.kind.scale, target.kind.zero_point) != meaning or target.clamp != (0, UINT8_MAX):
+            raise Unsupported("its output has another scale or range than its input (only the same)")
+        return emit(target)
+
+    return checked
 
 
 def fixed_point(reals: list[float]) -> tuple[tuple[int, ...], int]:

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pyimc.network import Concat, Mvm, Network, Node, Part, Pool, TensorType
-from pyimc.numerics import UINT8_MAX
+from mapping.importer.selection import selection
+from pyimc.network import Concat, DepthToSpace, Mvm, Network, Node, Part, Pool, TensorType
 
 _PART = re.compile(r"(.+)\[(\d+):(\d+)\]")
 
@@ -44,7 +44,8 @@ def compute_parts(network: Network) -> Network:
         if name in tensors:
             return
         whole, channels = part_of(name)
-        copied = whole == network.input or (whole in read_whole and _is_dearer(producers[whole], tensors[whole]))
+        copied = whole == network.input or isinstance(producers[whole], DepthToSpace)
+        copied |= whole in read_whole and _is_dearer(producers[whole], tensors[whole])
         if copied and not tensors[whole].partial:
             tensors[name] = replace(tensors[whole], channels=channels.stop - channels.start)
             pieces.get(whole, copies).append(_copy(name, tensors[whole], producers.get(whole)))
@@ -74,7 +75,8 @@ def _read_whole(network: Network) -> set[str]:
     """
     wholes, parts = set(network.outputs), {part_of(name)[0] for name in network.outputs}
     for node in reversed(network.nodes):
-        if node.output in wholes or (isinstance(node, Mvm) and part_of(node.output)[0] in parts):
+        mixes = isinstance(node, Mvm | DepthToSpace)
+        if node.output in wholes or (mixes and part_of(node.output)[0] in parts):
             wholes.update(node.inputs)
         if node.output in wholes or part_of(node.output)[0] in parts:
             parts.update(part_of(name)[0] for name in node.inputs)
@@ -90,22 +92,11 @@ def _copy(name: str, source: TensorType, producer: Node | None) -> Mvm:
     """A layer that copies some channels of a tensor: ones on the diagonal, from the bytes of these channels only."""
     whole, channels = part_of(name)
     count = channels.stop - channels.start
-    return Mvm(
-        name=f"{producer.name if producer else whole}[{channels.start}:{channels.stop}]",
-        inputs=(whole,),
-        output=name,
-        kernel=(1, 1),
-        stride=(1, 1),
-        pads=(0, 0, 0, 0),
-        weights=np.eye(count, dtype=np.int8)[:, np.newaxis],
-        bias=np.full(count, -source.zero_point, np.int32),
-        multiplier=np.full(count, 1 << 30, np.int32),
-        shift=np.full(count, 30, np.uint8),
-        input_zero_point=source.zero_point,
-        output_zero_point=source.zero_point,
-        clamp=(0, UINT8_MAX),
-        part=Part((0, 1), (channels.start, channels.stop), (0, source.width)),
-    )
+    copying = selection(
+        f"{producer.name if producer else whole}[{channels.start}:{channels.stop}]", whole, name, source.zero_point,
+        np.eye(count, dtype=np.int8)[:, np.newaxis, np.newaxis],
+    )  # fmt: skip
+    return replace(copying, part=Part((0, 1), (channels.start, channels.stop), (0, source.width)))
 
 
 def _begins(node: Concat, stop: int, tensors: Tensors) -> bool:

@@ -27,7 +27,7 @@ from pyimc.errors import ConfigError
 from pyimc.network import ACCUMULATOR_MAX
 from pyimc.numerics import UINT8_MAX
 
-_WEIGHTED = ("Conv", "Gemm", "MatMul")
+_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _LARGEST = ("MaxPool", "GlobalMaxPool", "ReduceMax")
 _LARGEST_WEIGHT = 127
 INTEGERS = "_QuantizeLinear_Output"
@@ -167,10 +167,10 @@ class _Plan:
             if kind == "layer" and node.op_type in MODES:
                 self.alike.append((roots[node.input[0]], roots[node.input[1]]))
             if kind == "copy":
-                if node.op_type == "Resize":
-                    close(output, roots[source])
-                else:
-                    roots.update(dict.fromkeys(node.output, roots[source]))
+                for name in node.output:
+                    roots[name] = roots[source]
+                    if isinstance(self.values.get(name), Pending):  # it moves values, and is no other name for some
+                        close(name, roots[source])
                 continue
             if kind == "shape":
                 if not waiting:
@@ -285,14 +285,16 @@ def _integer_weights(
     axis = 0 if node.op_type == "Conv" or attributes(node).get("transB", 0) else 1
     rows = np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1).astype(np.float64)
     bias = np.zeros(1) if not has_bias else np.asarray(work.constant(node.input[2]), np.float64).reshape(-1)
+    groups = attributes(node).get("group", 1) if node.op_type == "ConvTranspose" else 1  # which share their scales
+    largest_bias = np.abs(bias.reshape(groups if bias.size > 1 else 1, -1)).max(axis=0)
     room = max(ACCUMULATOR_MAX - 2 * (UINT8_MAX + 1) * _LARGEST_WEIGHT * rows.shape[1], 1 << 24)
-    scale = np.maximum(np.abs(rows).max(axis=1) / _LARGEST_WEIGHT, np.abs(bias) / (np.float64(input_scale) * room))
+    scale = np.maximum(np.abs(rows).max(axis=1) / _LARGEST_WEIGHT, largest_bias / (np.float64(input_scale) * room))
     scale = np.where(scale < np.finfo(np.float32).tiny, 1.0, scale).astype(np.float32)
     along = [1] * weights.ndim
     along[axis] = -1
     steps = np.rint(weights / scale.reshape(along)).clip(-_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int8)
     if has_bias:
-        unit = scale.astype(np.float64) * np.float64(input_scale)
+        unit = np.tile(scale.astype(np.float64) * np.float64(input_scale), groups)
         whole = (np.rint(bias / unit) * unit).astype(np.float32)
         constants.append(numpy_helper.from_array(whole, f"{node.output[0]}:bias:quantised"))
         copy.input[2] = constants[-1].name

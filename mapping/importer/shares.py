@@ -128,7 +128,7 @@ def _work(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto], values: Mappi
         if weights is None or weights.ndim < 2:
             continue
         shapes = inferred_shapes(model) if shapes is None else shapes
-        result = shapes.get(node.output[0], ())
+        result = shapes.get(node.input[0] if node.op_type == "ConvTranspose" else node.output[0], ())
         pixels = prod(result[2:]) if "Conv" in node.op_type else prod(result[:-1])
         total += weights.size * max(1, pixels)
     return total

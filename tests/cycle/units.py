@@ -10,6 +10,7 @@ from typing import Literal
 from mapping.cuts.split import Cut, split_network
 from pyimc.arch import Arch
 from pyimc.network import Add, Extreme, Mul, Network, Sub
+from pyimc.tensors import Pair
 from tests.mapping.networks import Builder, moves, small_arch
 
 FAST_ARRAY: Mapping[str, object] = {"crossbar": {"adcs": 32, "dac_bits": 8}}  # converts a row tile in one cycle
@@ -219,6 +220,16 @@ def enlarged(channels: int, factor: int) -> Callable[[], Network]:
     return build
 
 
+def spread(channels: int, block: Pair) -> Callable[[], Network]:
+    """Channels as pixels."""
+
+    def build() -> Network:
+        net = Builder(3, 4, channels)
+        return net.finish(net.depth_to_space("spread", "x", block))
+
+    return build
+
+
 def digital() -> Network:
     """Four actors of the vector engine behind each other."""
     net = Builder(10, 10, 7)
@@ -292,6 +303,8 @@ UNITS: dict[str, Unit] = {
     "concat of columns": Unit(joined("columns", 9, 9)),
     "resize, whole words": Unit(enlarged(16, 2)),
     "resize": Unit(enlarged(5, 3)),
+    "channels as pixels, whole words": Unit(spread(64, (2, 2))),
+    "channels as pixels": Unit(spread(30, (3, 2))),
     # Several actors.
     "chain": Unit(chain(4)),
     "fan-out": Unit(fan_out, slack_rows=1),

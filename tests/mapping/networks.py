@@ -16,6 +16,7 @@ from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.network import (
     Add,
     Concat,
+    DepthToSpace,
     Depthwise,
     Extreme,
     Lut,
@@ -193,6 +194,14 @@ class Builder:
         self.nodes.append(Resize(name, (source,), f"{name}.y", factor))
         return f"{name}.y"
 
+    def depth_to_space(self, name: str, source: str, block: Pair) -> str:
+        """Channels as pixels."""
+        kind, (rows, columns) = self.tensors[source], block
+        height, width, channels = kind.height * rows, kind.width * columns, kind.channels // (rows * columns)
+        self.tensors[f"{name}.y"] = replace(kind, height=height, width=width, channels=channels)
+        self.nodes.append(DepthToSpace(name, (source,), f"{name}.y", block))
+        return f"{name}.y"
+
     def pool(
         self,
         name: str,
@@ -292,6 +301,8 @@ def _draw_node(net: Builder, choose: Choose, name: str, source: str) -> None:
             net.concat(name, source, beside[choose(0, len(beside) - 1)], "columns")
         case 7 if max(kind.height, kind.width) <= 4:
             net.resize(name, source, choose(2, 9 // max(kind.height, kind.width, 2)))
+        case 7 if blocks := [block for block in ((2, 1), (1, 2), (2, 2)) if not kind.channels % (block[0] * block[1])]:
+            net.depth_to_space(name, source, blocks[choose(0, len(blocks) - 1)])
         case 8:
             kernels = [(2 * choose(0, 1) + 1, 2 * choose(0, 2) + 1) for _ in range(choose(2, 3))]
             net.chain(name, source, 8 * choose(1, 5), kernels, (choose(1, 2), choose(1, 2)))

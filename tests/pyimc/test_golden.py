@@ -15,6 +15,7 @@ from pyimc.errors import ConfigError
 from pyimc.network import (
     Add,
     Concat,
+    DepthToSpace,
     Lut,
     Mvm,
     Network,
@@ -47,6 +48,10 @@ def plain(network: Network, node: Node, inputs: tuple[golden.Map, ...]) -> list[
             return scaled(a * node.multipliers[0] + b * node.multipliers[1], 1, node.shift)
         if isinstance(node, Lut):
             return int(node.table[inputs[0][y, x, c]])
+        if isinstance(node, DepthToSpace):
+            rows, columns = node.block
+            place = (y % rows * columns + x % columns) * network.tensors[node.output].channels
+            return int(inputs[0][y // rows, x // columns, place + c])
         if isinstance(node, Resize):
             return int(inputs[0][y // node.factor, x // node.factor, c])
         if isinstance(node, Concat):

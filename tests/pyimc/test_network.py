@@ -13,6 +13,7 @@ from pyimc.errors import ConfigError, EncodingError
 from pyimc.network import (
     Add,
     Concat,
+    DepthToSpace,
     Lut,
     Mvm,
     Network,
@@ -172,7 +173,7 @@ def same(left: Network, right: Network) -> bool:
 
 def test_files_hold_all_of_a_network(tmp_path: Path) -> None:
     network = residual_network()
-    assert {type(node) for node in network.nodes} == {Mvm, Add, Pool, Concat, Lut, Resize}
+    assert {type(node) for node in network.nodes} == {Mvm, Add, Pool, Concat, Lut, Resize, DepthToSpace}
     for each in (chain(), network):
         save(each, tmp_path)
         assert same(load(tmp_path), each)

@@ -141,6 +141,36 @@ def test_squeeze_and_excite_is_right_at_every_level(chip: str) -> None:
     through_the_chip(*from_onnx(mobile().finish("sum")), chip, "lblp", 1, "row", "verilog")
 
 
+def u_net() -> onnx.ModelProto:
+    """Down twice and up twice: a halving by MaxPool, a doubling by ConvTranspose, and what was there before beside it."""
+    graph = GraphBuilder("u_net", (1, 3, 8, 12), 3)
+
+    def up(name: str, source: str, skip: str, cin: int, cout: int) -> str:
+        weights = graph.constant(f"{name}.weight", graph.normal((cin, cout, 2, 2), cin**-0.5))
+        bias = graph.constant(f"{name}.bias", graph.normal((cout,), 0.1))
+        large = graph.op("ConvTranspose", name, [source, weights, bias], strides=[2, 2])
+        both = graph.op("Concat", f"{name}.skip", [large, skip], axis=1)
+        return graph.relu(f"{name}.relu", graph.conv(f"{name}.conv", both, 2 * cout, cout, (3, 3), (1, 1), (1, 1, 1, 1)))
+
+    def down(name: str, source: str, cin: int, cout: int) -> str:
+        value = graph.batch_norm(f"{name}.bn", graph.conv(name, source, cin, cout, (3, 3), (1, 1), (1, 1, 1, 1)), cout)
+        return graph.relu(f"{name}.relu", value)
+
+    def half(name: str, source: str) -> str:
+        return graph.op("MaxPool", name, [source], kernel_shape=[2, 2], strides=[2, 2])
+
+    large = down("one", graph.input, 3, 5)
+    middle = down("two", half("half1", large), 5, 8)
+    small = down("three", half("half2", middle), 8, 12)
+    value = up("up2", small, middle, 12, 8)
+    return graph.finish(graph.conv("classes", up("up1", value, large, 8, 5), 5, 4, (1, 1), bias=True))
+
+
+@pytest.mark.parametrize(("chip", "grain"), [("small", "row"), ("many", 3)])
+def test_a_u_net_is_right_at_every_level(chip: str, grain: int | str) -> None:
+    through_the_chip(*from_onnx(u_net()), chip, "lblp", 1, grain, "verilog")
+
+
 @pytest.mark.parametrize("seed", seeds(8, 16, 60))
 def test_a_cnn_of_a_seed_is_right_at_every_level(seed: int) -> None:
     network, images = from_onnx(seeded_model(seed))

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mapping.importer.lowering import copied
 from mapping.importer.values import Call, Operator, Pending, Target, Unsupported
 from pyimc.network import Resize
 
@@ -22,14 +23,11 @@ def lower(call: Call) -> Pending:
             raise Unsupported("its modes do not repeat pixels (mode=nearest, asymmetric and floor do)")
 
     def emit(target: Target) -> tuple[Resize]:
-        meaning = (source.quantisation.scale, source.quantisation.zero_point)
-        if (target.kind.scale, target.kind.zero_point) != meaning or target.clamp != (0, 255):
-            raise Unsupported("its output has another scale or range than its input (only the same)")
         return (Resize(name=target.name, inputs=(source.tensor,), output=target.output, factor=factor),)
 
     height, width, channels = source.hwc
     height, width = height * factor, width * factor
-    return Pending(emit, (1, channels, height, width), (height, width, channels), name=call.name)
+    return Pending(copied(source, emit), (1, channels, height, width), (height, width, channels), name=call.name)
 
 
 def _scales(call: Call, shape: tuple[int, ...]) -> list[float]:
