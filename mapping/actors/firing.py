@@ -9,7 +9,7 @@ Positions in an input image are counted in words from its start. A firing needs 
 of its windows reads. The head of the channel then moves to the first word that a later firing reads, so a word is
 released as early as can be; the last firing releases what is left of the image, words that no window reads too. One
 that reads only padding waits for a word all the same while its image has any left: it must not run ahead of the host.
-Resize, and maps that are joined side by side, are row by row at every grain.
+Resize, DepthToSpace, and maps that are joined side by side, are row by row at every grain.
 """
 
 from collections.abc import Iterator

@@ -68,7 +68,21 @@ def test_drawn_networks_reach_the_corners() -> None:
     """A generator that no longer draws a corner tests nothing there."""
     shapes = ("rows below", "stride over kernel", "split rows", "split columns", "fan-out", "outputs", "chain")
     seen = dict.fromkeys(
-        (*shapes, "Mvm", "Depthwise", "Add", "Pool", "Concat", "Lut", "Resize", "DepthToSpace", "Mul", "Sub", "Extreme"), 0
+        (
+            *shapes,
+            "Mvm",
+            "Depthwise",
+            "Add",
+            "Pool",
+            "Concat",
+            "Lut",
+            "Resize",
+            "DepthToSpace",
+            "Mul",
+            "Sub",
+            "Extreme",
+        ),
+        0,
     )
     for seed in range(60):
         network = seeded(seed)

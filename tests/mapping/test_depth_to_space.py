@@ -130,7 +130,9 @@ def test_integers_of_other_tools_are_moved_as_well() -> None:
     first = write.qdq("c", qdq_conv(write, "first", write.qdq("x", "image", 0.02, 128), 8, 2), 0.05, 100)
     weights = np.random.default_rng(1).integers(0, 256, (8, 3, 2, 2))
     stored = write.constant(weights, np.uint8)
-    kernel = write.op("DequantizeLinear", "k", stored, *write.scale([0.001, 0.002, 0.003], [99, 128, 7], np.uint8), axis=1)
+    kernel = write.op(
+        "DequantizeLinear", "k", stored, *write.scale([0.001, 0.002, 0.003], [99, 128, 7], np.uint8), axis=1
+    )
     up = write.qdq("u", write.op("ConvTranspose", "up", first, kernel, strides=[2, 2]), 0.03, 120)
     deep = write.op("SpaceToDepth", "deep", up, blocksize=2)
     back = write.op("DepthToSpace", "back", write.qdq("d", deep, 0.03, 120), blocksize=2, mode="CRD")

@@ -37,8 +37,8 @@ def test_shapes_and_work() -> None:
     network = residual_network()
     shapes = [node.shape(network.sources(node)) for node in network.nodes]
     assert shapes[:5] == [(5, 4, 3), (5, 4, 3), (3, 4, 3), (2, 2, 3), (1, 1, 5)]
-    assert shapes[5:] == [(5, 4, 3), (5, 4, 6), (5, 8, 3), (10, 8, 6)]
-    assert [node.macs(network.sources(node)) for node in network.nodes] == [5 * 4 * 3 * 27, 0, 0, 0, 60, 0, 0, 0, 0]
+    assert shapes[5:] == [(5, 4, 3), (5, 4, 6), (5, 8, 3), (10, 8, 6), (20, 8, 3)]
+    assert [node.macs(network.sources(node)) for node in network.nodes] == [5 * 4 * 3 * 27, 0, 0, 0, 60, 0, 0, 0, 0, 0]
 
 
 def test_valid_counts_of_an_asymmetrically_padded_window() -> None:

@@ -142,7 +142,7 @@ def test_squeeze_and_excite_is_right_at_every_level(chip: str) -> None:
 
 
 def u_net() -> onnx.ModelProto:
-    """Down twice and up twice: a halving by MaxPool, a doubling by ConvTranspose, and what was there before beside it."""
+    """Down twice and up twice: halved by MaxPool, doubled by ConvTranspose, joined with what was there before."""
     graph = GraphBuilder("u_net", (1, 3, 8, 12), 3)
 
     def up(name: str, source: str, skip: str, cin: int, cout: int) -> str:
@@ -150,7 +150,9 @@ def u_net() -> onnx.ModelProto:
         bias = graph.constant(f"{name}.bias", graph.normal((cout,), 0.1))
         large = graph.op("ConvTranspose", name, [source, weights, bias], strides=[2, 2])
         both = graph.op("Concat", f"{name}.skip", [large, skip], axis=1)
-        return graph.relu(f"{name}.relu", graph.conv(f"{name}.conv", both, 2 * cout, cout, (3, 3), (1, 1), (1, 1, 1, 1)))
+        return graph.relu(
+            f"{name}.relu", graph.conv(f"{name}.conv", both, 2 * cout, cout, (3, 3), (1, 1), (1, 1, 1, 1))
+        )
 
     def down(name: str, source: str, cin: int, cout: int) -> str:
         value = graph.batch_norm(f"{name}.bn", graph.conv(name, source, cin, cout, (3, 3), (1, 1), (1, 1, 1, 1)), cout)
@@ -166,9 +168,8 @@ def u_net() -> onnx.ModelProto:
     return graph.finish(graph.conv("classes", up("up1", value, large, 8, 5), 5, 4, (1, 1), bias=True))
 
 
-@pytest.mark.parametrize(("chip", "grain"), [("small", "row"), ("many", 3)])
-def test_a_u_net_is_right_at_every_level(chip: str, grain: int | str) -> None:
-    through_the_chip(*from_onnx(u_net()), chip, "lblp", 1, grain, "verilog")
+def test_a_u_net_is_right_at_every_level() -> None:
+    through_the_chip(*from_onnx(u_net()), "small", "lblp", 1, "row", "verilog")
 
 
 @pytest.mark.parametrize("seed", seeds(8, 16, 60))

@@ -1,8 +1,8 @@
 """ConvTranspose: a Conv with the pixels of a block as channels, and these channels as pixels.
 
 With strides (s, t) every pixel of a block of s x t meets other weights of the kernel, which falls apart into as many
-smaller ones: a Conv with s*t*C outputs on the small map, without zeros between pixels (Shi et al., "Is the deconvolution
-layer the same as a convolutional layer?", arXiv 1609.07009).
+smaller ones: a Conv with s*t*C outputs on the small map, without zeros between pixels (Shi et al., "Is the
+deconvolution layer the same as a convolutional layer?", arXiv 1609.07009).
 """
 
 from dataclasses import dataclass, replace
@@ -113,7 +113,7 @@ def _along(kernel: int, stride: int, start: int, size: int, count: int) -> Block
 
 
 LIMITS = (
-    "maps and rows; weights and bias are constants; auto_pad is NOTSET or VALID; a result of whole blocks of its strides; "
-    "no output_shape"
+    "maps and rows; weights and bias are constants; auto_pad is NOTSET or VALID; a result of whole blocks of its "
+    "strides; no output_shape"
 )
 OPERATORS = (Operator("ConvTranspose", lower, limits=LIMITS),)

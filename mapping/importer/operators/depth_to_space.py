@@ -68,8 +68,11 @@ def _moved(
 
 
 OPERATORS = (
+    Operator("DepthToSpace", lower_depth_to_space, role="copy", limits="maps; mode=CRD takes a 1x1 layer first"),
     Operator(
-        "DepthToSpace", lower_depth_to_space, role="copy", limits="maps; mode=CRD costs a layer unless it is behind one"
+        "SpaceToDepth",
+        lower_space_to_depth,
+        role="copy",
+        limits="maps of whole blocks; a layer with weights of 0 and 1",
     ),
-    Operator("SpaceToDepth", lower_space_to_depth, role="copy", limits="maps; a layer, unless it is before one"),
 )
