@@ -65,11 +65,13 @@ class WeightMemory(_Strict):
     """The memory beside the chip that the memory PUs stand for, and how fast crossbars can be written.
 
     Attributes:
+        planes: what it holds, in planes as large as those of the crossbars; those of a layer are whole ones.
         interval: cycles from one word to the next: the bandwidth.
         latency: cycles before the first word of a layer's weights.
         row_cycles: what writing a row of a crossbar takes, in cycles; its words come no faster.
     """
 
+    planes: Annotated[int, Field(ge=1, le=65536)] = 64
     interval: Annotated[int, Field(ge=1, le=255)] = 1
     latency: Annotated[int, Field(ge=0, le=65535)] = 0
     row_cycles: Annotated[int, Field(ge=0, le=65535)] = 0
@@ -91,8 +93,8 @@ class Arch(_Strict):
         partial_words: memory of an imc PU for accumulators from other PUs, in words.
         parameters: requantisation parameters of a PU, in output channels.
         output_columns: accumulators of an imc PU: the widest layer it can hold.
-        weight_words: weight memory of a dpu PU, for depthwise layers, and of a memory PU, in words.
-        memory: how fast weights come from the memory PUs.
+        weight_words: weight memory of a dpu PU, for depthwise layers, in words.
+        memory: of every memory PU, what it holds and how fast weights come from it.
         host_words: result buffer of the host port, in words.
     """
 

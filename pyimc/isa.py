@@ -165,7 +165,7 @@ SPACE_TEXT = {
     "DESTINATION": "entry context * destinations + index",
     "ENGINE": "the engine's description of the actor: ENGINE_ADDRESS",
     "PARAMETER": "PARAM_0 and PARAM_1 of every output channel: PARAMETER_ADDRESS",
-    "WEIGHT": "imc: one whole link word of offset-binary weights per entry, whole rows in order, of the plane chosen; dpu: "
+    "WEIGHT": "imc: one whole link word of offset-binary weights per entry, whole rows in order, of the plane chosen, memory likewise; dpu: "
     "eight int8 weights of depthwise an entry, the first one lowest",
     "COUNTER": "read only: COUNTER_0, COUNTER_1, COUNTER_2",
     "ACTOR": "read only: ACTOR_0 and ACTOR_1 of every actor: ACTOR_ADDRESS",
@@ -305,7 +305,7 @@ OUTPUT = Layout(
 STREAM = Layout(
     "STREAM", ENTRY_BITS, "ENGINE, memory: the weights that a firing sends.",
     (
-        Field("start", 16, "word", "the first one"),
+        Field("start", 32, "word", "the first one"),
         Field("words", 16, "words", "how many"),
     ),
 )

@@ -29,6 +29,7 @@ module chip #(
     parameter DAC = 1,
     parameter ACCUMULATORS = 1024,
     parameter WEIGHTS = 1024,
+    parameter STORED = 64,
     parameter HOST_WORDS = 256
 ) (
     input  wire            clk,
@@ -118,7 +119,7 @@ module chip #(
                     .KIND(KINDS[4*n +: 4]), .WORD(WORD), .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS),
                     .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARTIALS(PARTIALS), .PARAMETERS(PARAMETERS),
                     .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC),
-                    .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS)
+                    .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED)
                 ) u_pu (
                     .clk(clk), .rst(rst), .node(NODE), .run(run), .now(now),
                     .s_data(down_data[n*WORD +: WORD]), .s_last(down_last[n]), .s_valid(down_valid[n]),

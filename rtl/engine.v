@@ -25,7 +25,8 @@ module engine #(
     parameter ADCS = 32,
     parameter DAC = 1,
     parameter ACCUMULATORS = 1024,
-    parameter WEIGHTS = 1024
+    parameter WEIGHTS = 1024,
+    parameter STORED = 64
 ) (
     input  wire                                      clk,
     input  wire                                      rst,
@@ -161,10 +162,13 @@ module engine #(
                 .WORD(WORD),
                 .CONTEXTS(CONTEXTS),
                 .CTX_BITS(CTX_BITS),
-                .WEIGHTS(WEIGHTS)
+                .ROWS(ROWS),
+                .COLS(COLS),
+                .STORED(STORED)
             ) u_engine (
                 .clk(clk),
                 .rst(rst),
+                .node(node),
                 .cfg_valid(cfg_valid),
                 .cfg_space(cfg_space),
                 .cfg_addr(cfg_addr),
@@ -190,7 +194,7 @@ module engine #(
             assign freed_words = 16'd0;
             assign converting = 1'b0;
             assign convert_ctx = {CTX_BITS{1'b0}};
-            wire unused = &{1'b0, node, plane_wen, plane_addr, issue_instr, issue_heads, issue_bases, issue_sizes, mem_data, partial_data, freed_ready};
+            wire unused = &{1'b0, plane_wen, plane_addr, issue_instr, issue_heads, issue_bases, issue_sizes, mem_data, partial_data, freed_ready};
         end else begin : gen_illegal
             engine_KIND_must_be_one_of_8_1_3 u_error ();
         end

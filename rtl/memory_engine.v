@@ -16,10 +16,13 @@ module memory_engine #(
     parameter WORD = 128,
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4,
-    parameter WEIGHTS = 1024
+    parameter ROWS = 256,
+    parameter COLS = 256,
+    parameter STORED = 64                       // planes as large as those of the crossbars
 ) (
     input  wire                clk,
     input  wire                rst,
+    input  wire [7:0]          node,
 
     input  wire                cfg_valid,      // only while idle
     input  wire [3:0]          cfg_space,
@@ -43,7 +46,8 @@ module memory_engine #(
 
     reg  [`IMC_ENTRY_BITS-1:0] stream [0:CONTEXTS-1];
     reg  [`IMC_ENTRY_BITS-1:0] paces  [0:CONTEXTS-1];
-    reg  [15:0]                left_q, addr_q;           // words to read, the next one,
+    reg  [15:0]                left_q;                   // words to read,
+    reg  [`IMC_STREAM_START_BITS-1:0] addr_q;            // the next one,
     reg  [16:0]                wait_q;                   // cycles until it is read,
     reg  [`IMC_PACE_ROW_WORDS_BITS-1:0] row_q;           // words of its row, itself included
     reg  [`IMC_ENTRY_BITS-1:0] pace_q;
@@ -78,7 +82,7 @@ module memory_engine #(
         if (wait_q != 0) wait_q <= wait_q - 17'd1;
         if (read) begin
             left_q <= left_q - 16'd1;
-            addr_q <= addr_q + 16'd1;
+            addr_q <= addr_q + 1'b1;
             row_q <= row;
             wait_q <= interval + row_wait - 17'd1;
         end
@@ -96,8 +100,12 @@ module memory_engine #(
         end
     end
 
-    weight_memory #(.WORD(WORD), .WEIGHTS(WEIGHTS)) u_words (
-        .clk(clk), .wen(cfg_valid && cfg_space == `IMC_SPACE_WEIGHT), .waddr(cfg_addr), .wdata(cfg_data[63:0]),
+    reg  [15:0]                plane_q;
+    wire                       cfg_plane = cfg_valid && cfg_space == `IMC_SPACE_CONTROL && cfg_addr == `IMC_ENTRY_PLANE;
+    always @(posedge clk) if (cfg_plane) plane_q <= cfg_data[`IMC_CONTROL_PLANE];
+    plane_store #(.WORD(WORD), .WORDS(ROWS * COLS / (WORD / 8)), .PLANES(STORED)) u_store (
+        .clk(clk), .node(node),
+        .wen(cfg_valid && cfg_space == `IMC_SPACE_WEIGHT), .wplane(plane_q), .waddr(cfg_addr), .wdata(cfg_data),
         .ren(read), .raddr(addr_q), .rdata(data)
     );
     packer #(.WORD(WORD), .CTX_BITS(CTX_BITS)) u_packer (

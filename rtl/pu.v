@@ -27,7 +27,8 @@ module pu #(
     parameter ADCS = 32,
     parameter DAC = 1,
     parameter ACCUMULATORS = 1024,
-    parameter WEIGHTS = 1024
+    parameter WEIGHTS = 1024,
+    parameter STORED = 64
 ) (
     input  wire            clk,
     input  wire            rst,
@@ -129,7 +130,7 @@ module pu #(
     endgenerate
     engine #(
         .KIND(KIND), .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ROWS(ROWS),
-        .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS)
+        .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED)
     ) u_engine (
         .clk(clk), .rst(rst), .node(node),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),

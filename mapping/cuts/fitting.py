@@ -66,7 +66,7 @@ def with_fitting_parts(
             return attempt(cuts), cuts
         except NoRoom as refusal:
             first = first or refusal
-            if "planes" not in refusal.lacking:
+            if "crossbar.planes" not in refusal.lacking:
                 raise first from None
             _require_planes(network, arch)
             finer = _finer(network, layers, chosen, arch)
@@ -140,7 +140,7 @@ def _require_planes(network: Network, arch: Arch) -> None:
         CapacityError: With what it takes, and how many units or planes would do.
     """
     tasks = (task(node, network, arch) for node in network.nodes)
-    different = {each.digest(): each.plane_count(arch) for each in tasks if each.plane_count(arch)}
+    different = {each.digest(): each.plane_count(arch) for each in tasks if each.engine == "imc"}
     needed, units = sum(different.values()), len(arch.imcs)
     have = units * arch.crossbar.planes
     if needed <= have:

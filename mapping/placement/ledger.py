@@ -40,7 +40,7 @@ class NoRoom(CapacityError):
 
     Attributes:
         name: Of the node.
-        lacking: Resources of which the nearest unit has too little left.
+        lacking: Keys of an architecture that would give more of what the nearest unit has too little of.
     """
 
     def __init__(self, name: str, message: str, lacking: tuple[str, ...] = ()) -> None:
@@ -119,7 +119,7 @@ class Ledger:
             node.name,
             f"node {node.name} fits no {node.kind} PU of architecture {self.arch.name}; on the nearest, node {best}, "
             f"{refusals[best]}{total}; use more PUs or more {levers}",
-            tuple(shortage.resource for shortage in shortages),
+            tuple(shortage.lever for shortage in shortages),
         )
 
     def _total(self, node: GraphNode, resource: str, units: int) -> str:

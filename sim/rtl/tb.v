@@ -24,6 +24,7 @@ module tb #(
     parameter DAC = 1,
     parameter ACCUMULATORS = 1024,
     parameter WEIGHTS = 1024,
+    parameter STORED = 64,
     parameter HOST_WORDS = 256
 ) (
     input  wire            clk,
@@ -49,7 +50,7 @@ module tb #(
         .MESH_X(MESH_X), .MESH_Y(MESH_Y), .HOST(HOST), .KINDS(KINDS), .FIFO_DEPTH(FIFO_DEPTH), .WORD(WORD),
         .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS), .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARTIALS(PARTIALS),
         .PARAMETERS(PARAMETERS), .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC),
-        .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .HOST_WORDS(HOST_WORDS)
+        .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED), .HOST_WORDS(HOST_WORDS)
     ) u_chip (
         .clk(clk), .rst(rst), .start(start), .stop_words(stop_words), .run(run), .now(now), .quiet(quiet),
         .s_host_data(s_host_data), .s_host_last(s_host_last), .s_host_valid(s_host_valid),

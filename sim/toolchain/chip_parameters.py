@@ -31,6 +31,7 @@ def chip_parameters(arch: Arch) -> dict[str, int]:
         "DAC": arch.crossbar.dac_bits,
         "ACCUMULATORS": arch.output_columns,
         "WEIGHTS": arch.weight_words,
+        "STORED": arch.memory.planes,
         "HOST_WORDS": arch.host_words,
     }
 

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyimc.errors import ConfigError, ImcError, ToolError
+from sim.toolchain.synth import BLACK_BOXES
 
 ROOT = Path(__file__).resolve().parents[2]
-BLACK_BOX = "imc_array"  # not synthesisable, and in none of the proofs
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _model(proof: Proof, rtl: Path, folder: Path) -> Path:
     """The module as SMT2."""
     if not shutil.which("yosys"):
         raise ToolError("yosys is not installed; run make prove, which installs it, or: apt-get install yosys")
-    files = " ".join(str(path) for path in sorted(rtl.glob("*.v")) if path.stem != BLACK_BOX)
+    files = " ".join(str(path) for path in sorted(rtl.glob("*.v")) if path.stem not in BLACK_BOXES)
     settings = " ".join(f"-chparam {name} {value}" for name, value in proof.parameters.items())
     defines = " ".join(f"-DFORMAL_{module.upper()}" for module in (proof.module, *proof.also))
     model = folder / "model.smt2"

@@ -135,7 +135,7 @@ def run(
         stale.unlink(missing_ok=True)
     job.write(folder)
     plusargs = [*waves, "+capture=."]  # Verilog sees no path of the user's: its strings have 512 bytes and are ASCII
-    if job.array == "verilog" and not job.front_door:
+    if not job.front_door:
         plusargs.append("+weights=program")
     log = folder / "simulation.log"
     log.unlink(missing_ok=True)

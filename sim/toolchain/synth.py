@@ -40,7 +40,7 @@ from sim.toolchain.chip_parameters import chip_parameters, literal
 ROOT = Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
 BUILD = ROOT / "build"
-BLACK_BOX = "imc_array"
+BLACK_BOXES = ("imc_array", "plane_store")  # they stand for a circuit and for a memory beside the chip
 CELLS = ROOT / ".venv" / "cells" / "NangateOpenCellLibrary_typical.lib"
 TABLE_BITS = 1024  # the largest memory that becomes flip-flops in any case,
 ASYNCHRONOUS_BITS = 4096  # and the largest one that may, as its reads are not registered
@@ -100,7 +100,7 @@ def synthesise_chip(arch: str, modules: Sequence[str] = (), *, jobs: int = 2) ->
         ToolError: Yosys is missing or cannot elaborate the chip.
     """
     sets = parameter_sets(arch)
-    known = {path.stem for path in RTL.glob("*.v")} - {BLACK_BOX}
+    known = {path.stem for path in RTL.glob("*.v")} - {*BLACK_BOXES}
     unknown = sorted((set(modules) or known) - {module for module, _ in sets})
     if unknown:
         raise ConfigError(f"architecture {arch} has no module {', '.join(unknown)}; it has {_names(sets)}")
@@ -121,7 +121,7 @@ def parameter_sets(arch: str) -> list[tuple[str, Parameters]]:
     found: dict[tuple[str, str], Parameters] = {("chip", ""): parameters}
     for module, text in re.findall(pattern, log):
         values = {name: int(value) for name, value in re.findall(r"Parameter \\(\w+) = (-?\d+)\n", text)}
-        if module not in ("chip", BLACK_BOX):
+        if module not in ("chip", *BLACK_BOXES):
             found[module, str(sorted(values.items()))] = values
     return [(module, found[module, key]) for module, key in sorted(found)]
 
@@ -225,17 +225,20 @@ def _large_memories() -> str:
 
 
 def _read(files: Sequence[Path]) -> list[str]:
-    """Commands that read the modules; of the array only the ports."""
+    """Commands that read the modules; of the black boxes only the ports."""
     folder = BUILD / "synth"
     folder.mkdir(parents=True, exist_ok=True)
-    ports = (RTL / f"{BLACK_BOX}.v").read_text().split("\n);", 1)[0]
-    stub = folder / f"{BLACK_BOX}.v"
-    text = f"{ports}\n);\nendmodule\n`default_nettype wire\n"
-    if not stub.exists() or stub.read_text() != text:
-        stub.write_text(text)
-    modules = " ".join(str(file) for file in files if file.stem != BLACK_BOX)
+    stubs = []
+    for box in BLACK_BOXES:
+        ports = (RTL / f"{box}.v").read_text().split("\n);", 1)[0]
+        stub = folder / f"{box}.v"
+        text = f"{ports}\n);\nendmodule\n`default_nettype wire\n"
+        if not stub.exists() or stub.read_text() != text:
+            stub.write_text(text)
+        stubs.append(f"read_verilog -lib {stub}")
+    modules = " ".join(str(file) for file in files if file.stem not in BLACK_BOXES)
     deferred = [f"read_verilog -defer -I{RTL} {modules}"] if modules else []
-    return [*deferred, f"read_verilog -lib {stub}"]
+    return [*deferred, *stubs]
 
 
 def _settings(option: str, parameters: Parameters) -> str:

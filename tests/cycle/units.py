@@ -17,7 +17,7 @@ FAST_ARRAY: Mapping[str, object] = {"crossbar": {"adcs": 32, "dac_bits": 8}}  # 
 SHARED_LINK = "link shared by two actors"
 SLOW_ARRAY: Mapping[str, object] = {"crossbar": {"adcs": 2, "dac_bits": 1}}  # in 8 cycles per two columns
 SHORT_PACKETS: Mapping[str, object] = {**FAST_ARRAY, "packet_words": 1}  # half of what the link carries is heads
-WITH_MEMORY: Mapping[str, object] = {"pus": {"memory": (5,)}, "weight_words": 16384}
+WITH_MEMORY: Mapping[str, object] = {"pus": {"memory": (5,)}}
 FEW_PUS: Mapping[str, object] = {
     "mesh": {"columns": 3, "rows": 1, "fifo_depth": 2},
     "dpus": [2],

@@ -54,10 +54,10 @@ def test_planes_start_empty_and_the_ring_is_in_them() -> None:
     assert ring.base == layer.plane * words
     assert (layer.planes - 1) * words < ring.size <= layer.planes * words
     assert not program.pus[layer.node].weights[layer.plane : layer.plane + layer.planes].any()
-    start = memory.weight
-    sent = [value for space, entry, value in program.pus[memory.node].tables if space == isa.SPACES["WEIGHT"]]
-    found = b"".join(value.to_bytes(8, "little") for value in sent)[start * arch.lanes :]
-    assert found == image.tobytes()[: len(found)] and len(found) == ring.size * arch.lanes
+    table = {(space, entry): value for space, entry, value in program.pus[memory.node].tables}
+    stream = isa.STREAM.decode(table[isa.SPACES["ENGINE"], isa.engine_entry(memory.context, isa.STREAM)])
+    assert stream == {"start": memory.plane * words, "words": ring.size}
+    assert np.array_equal(program.pus[memory.node].weights[memory.plane : memory.plane + memory.planes], image)
 
 
 def test_weights_are_given_back_with_the_last_firing_of_an_image() -> None:
@@ -127,7 +127,12 @@ def test_rings_of_others_do_not_lie_in_the_same_planes() -> None:
         (UNIT.arch(), "three", ConfigError, "three is not a layer on crossbars; those are one, two"),
         (UNIT.arch(), "one,two;one", ConfigError, "one is named 2 times; once is enough"),
         (small_arch(), "two", ConfigError, "architecture tiny has no memory PU"),
-        (small_arch(pus={"memory": (5,)}), "two", CapacityError, "sends 1440 words of weights, a memory holds 1024"),
+        (
+            small_arch(pus={"memory": (5,)}, memory={"planes": 5}),
+            "two",
+            CapacityError,
+            "two/weights fits no memory PU .* planes: needed 6, available 5 of 5.*use more PUs or more memory.planes",
+        ),
     ],
 )
 def test_mistakes_are_said(arch: Arch, reload: str, kind: type[Exception], words: str) -> None:
@@ -136,7 +141,7 @@ def test_mistakes_are_said(arch: Arch, reload: str, kind: type[Exception], words
 
 
 @pytest.mark.parametrize(
-    "change", [{"interval": 0}, {"interval": 256}, {"latency": -1}, {"row_cycles": 65536}, {"words": 1}]
+    "change", [{"interval": 0}, {"interval": 256}, {"latency": -1}, {"row_cycles": 65536}, {"planes": 0}]
 )
 def test_pace_out_of_range(change: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=f"memory.{next(iter(change))}: "):

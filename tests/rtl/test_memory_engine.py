@@ -10,9 +10,10 @@ from cocotb.triggers import RisingEdge
 
 from pyimc import isa
 from tests.rtl.bench import STALLS, Corners, Sink, cycles, seeded, start
-from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
+from tests.rtl.runner import assert_lint_clean, simulate
 
 WORDS = 48
+SHAPE = {"CONTEXTS": 4, "CTX_BITS": 2, "ROWS": 16, "COLS": 8, "STORED": 6}
 SHAPES = [64, 128]
 PACES = [  # latency, interval, words of a row, wait of its last one, words
     (0, 1, 4, 0, 9), (0, 4, 2, 0, 5), (13, 1, 3, 5, 7), (30, 7, 1, 2, 3), (2, 255, 255, 9, 2), (0, 1, 1, 0, 1),
@@ -21,14 +22,19 @@ PACES = [  # latency, interval, words of a row, wait of its last one, words
 
 
 async def load(dut: Any, rng: Any) -> list[int]:
-    """Fills the weight memory with random words."""
-    parts = len(dut.m_data) // 64
+    """Fills the planes with random words."""
     words = [rng.getrandbits(len(dut.m_data)) for _ in range(WORDS)]
-    dut.cfg_space.value = isa.SPACES["WEIGHT"]
+    plane = 16 * 8 * 8 // len(dut.m_data)
     dut.cfg_valid.value = 1
-    for entry in range(WORDS * parts):
-        dut.cfg_addr.value = entry
-        dut.cfg_data.value = words[entry // parts] >> 64 * (entry % parts) & (1 << 64) - 1
+    for number, word in enumerate(words):
+        if number % plane == 0:
+            dut.cfg_space.value = isa.SPACES["CONTROL"]
+            dut.cfg_addr.value = isa.ENTRIES["CONTROL"]["PLANE"]
+            dut.cfg_data.value = isa.CONTROL.encode(plane=number // plane)
+            await RisingEdge(dut.clk)
+        dut.cfg_space.value = isa.SPACES["WEIGHT"]
+        dut.cfg_addr.value = number % plane
+        dut.cfg_data.value = word
         await RisingEdge(dut.clk)
     dut.cfg_valid.value = 0
     return words
@@ -62,6 +68,7 @@ async def begin(dut: Any) -> None:
     """Reset with quiet inputs."""
     dut.cfg_valid.value = 0
     dut.issue_valid.value = 0
+    dut.node.value = 0
     await start(dut)
 
 
@@ -134,13 +141,9 @@ async def stalls_lose_nothing(dut: Any, sink: str) -> None:
 
 @pytest.mark.parametrize("word", SHAPES)
 def test_memory_engine(word: int) -> None:
-    simulate("memory_engine", __name__, {"WORD": word, "CONTEXTS": 4, "CTX_BITS": 2, "WEIGHTS": 64})
+    simulate("memory_engine", __name__, SHAPE | {"WORD": word})
 
 
 @pytest.mark.parametrize("word", SHAPES)
 def test_lint(word: int) -> None:
-    assert_lint_clean("memory_engine", {"WORD": word, "CONTEXTS": 4, "CTX_BITS": 2, "WEIGHTS": 64})
-
-
-def test_illegal_parameters_are_refused() -> None:
-    assert_refused("memory_engine", {"WEIGHTS": 1}, "weight_memory_WORD_must_be_64_times_a_power_of_two")
+    assert_lint_clean("memory_engine", SHAPE | {"WORD": word})

@@ -6,9 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pyimc.errors import ConfigError
 from sim.toolchain.synth import RTL, Report, main, parameter_sets, synthesise, synthesise_chip, table
+from tests.mapping.networks import small_arch
 
 BAD = {
     "latch": ("always @* if (a) q = b;", "Latch inferred"),
@@ -57,9 +59,11 @@ def test_what_cannot_be_built_is_refused(name: str, tmp_path: Path) -> None:
     assert "FAULTS" in table([report])
 
 
-def test_every_module_but_the_array_is_in_the_chip() -> None:
-    modules = {module for module, _ in parameter_sets("tiny")}
-    assert modules == {path.stem for path in RTL.glob("*.v")} - {"imc_array"}
+def test_every_module_but_the_black_boxes_is_in_a_chip_with_all_kinds(tmp_path: Path) -> None:
+    file = tmp_path / "all.yaml"
+    file.write_text(yaml.safe_dump(small_arch(pus={"memory": (5,)}).model_dump(mode="json")))
+    modules = {module for module, _ in parameter_sets(str(file))}
+    assert modules == {path.stem for path in RTL.glob("*.v")} - {"imc_array", "plane_store"}
 
 
 def test_unknown_module_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

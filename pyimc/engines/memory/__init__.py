@@ -9,6 +9,6 @@ ENGINE = Engine(
     number=3,
     rtl=RTL / "memory_engine.v",
     layouts=isa.ENGINE_MEMORY,
-    resources=(Resource("weight words", lambda arch: arch.weight_words, "weight_words"),),
+    resources=(Resource("planes", lambda arch: arch.memory.planes, "memory.planes"),),
     cycle="pyimc.engines.memory.cycle",
 )

@@ -29,14 +29,14 @@ class StreamTask(Task):
     image: NDArray[np.uint8]
 
     def faults(self, arch: Arch) -> list[str]:
-        """Words of its image."""
-        words, most = self.weight_words(arch), arch.weight_words
-        return [f"sends {words} words of weights, a memory holds {most} (weight_words)"] if words > most else []
+        """None: the memory PUs say what they hold."""
+        del arch
+        return []
 
     def entries(self, arch: Arch, room: Room) -> Iterator[tuple[Layout, int]]:
         """STREAM and PACE."""
         memory = arch.memory
-        yield isa.STREAM, isa.STREAM.encode(start=room.weight, words=self.weight_words(arch))
+        yield isa.STREAM, isa.STREAM.encode(start=room.plane * self._plane_words(arch), words=self._words(arch))
         yield (
             isa.PACE,
             isa.PACE.encode(
@@ -56,14 +56,23 @@ class StreamTask(Task):
         """None."""
         return 0
 
-    def weight_words(self, arch: Arch) -> int:
+    def plane_count(self, arch: Arch) -> int:
+        """As many as in the crossbars."""
+        return -(-len(self.image) // arch.crossbar.rows)
+
+    def planes(self, arch: Arch, row: int = 0, column: int = 0) -> NDArray[np.uint8]:
+        """As in the crossbars, where they start at the first row and column."""
+        del row, column
+        contents = np.zeros((self.plane_count(arch), arch.crossbar.rows, arch.crossbar.columns), np.uint8)
+        contents.reshape(-1, arch.crossbar.columns)[: len(self.image)] = self.image
+        return contents
+
+    def _words(self, arch: Arch) -> int:
         """Rows fill whole words."""
         return self.image.size // arch.lanes
 
-    def weight_bytes(self, arch: Arch) -> bytes:
-        """Row by row."""
-        del arch
-        return self.image.tobytes()
+    def _plane_words(self, arch: Arch) -> int:
+        return arch.words(arch.crossbar.rows * arch.crossbar.columns)
 
     @property
     def reissue_cycles(self) -> int:
@@ -77,7 +86,7 @@ class StreamTask(Task):
         return max(0, arch.memory.row_cycles - self._row_words(arch) * arch.memory.interval)
 
     def _cycles(self, arch: Arch) -> int:
-        rows, words = len(self.image), self.weight_words(arch)
+        rows, words = len(self.image), self._words(arch)
         return arch.memory.latency + 1 + (words - 1) * arch.memory.interval + rows * self._row_wait(arch)
 
     def firing_time(self, arch: Arch, step: Step) -> FiringTime:

@@ -126,7 +126,7 @@ def _figures(program: Program, measured: Measurement, compile_seconds: float) ->
         latency_bound=program.origin.bounds["latency"],
         ring_words=sum(channel.size for channel in channels),
         least_words=sum(edge.least_words for edge in smallest_rings(program) if edge.consumer != HOST),
-        planes=sum(len(image.weights) for image in program.pus.values()),
+        planes=sum(len(program.pus[node].weights) for node in imcs),
         compile_seconds=round(compile_seconds, 3),
         program=program_hash(program),
         picojoules=chip.pj,
