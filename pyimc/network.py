@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pyimc.operators.add import Add as Add
 from pyimc.operators.concat import Concat as Concat
+from pyimc.operators.crop import Crop as Crop
 from pyimc.operators.depth_to_space import DepthToSpace as DepthToSpace
 from pyimc.operators.depthwise import Depthwise as Depthwise
 from pyimc.operators.extreme import Extreme as Extreme

@@ -181,8 +181,11 @@ def _evaluate(state: Walk, call: Call) -> Value | tuple[Value, ...]:
         return _evaluate_dry(call)
     value = OPERATORS[call.op_type].lower(call)
     source = call.argument(0)
-    if isinstance(source, Activation) and not source.real and not isinstance(value, tuple):
-        return _close(state, call, value, source.quantisation, call.outputs[0])  # MaxPool and such keep the scale
+    if isinstance(source, Activation) and not source.real:  # MaxPool and such keep the scale
+        several = value if isinstance(value, tuple) else (value,)
+        closed = zip(several, call.outputs, strict=False)
+        found = tuple(_close(state, call, each, source.quantisation, output) for each, output in closed)
+        return found if isinstance(value, tuple) else found[0]
     return value
 
 
@@ -204,7 +207,7 @@ def _evaluate_dry(call: Call) -> Value | tuple[Value, ...]:
     kind = role(call.op_type, with_constant=constant, of_one=len(sources) < 2 or not sources[0].isdisjoint(sources[1]))
     arguments = tuple(assume(each, kind) for each in call.arguments)
     value = OPERATORS[call.op_type].lower(replace(call, arguments=arguments))
-    if isinstance(value, Pending) and kind == "layer":
+    if isinstance(value, Pending) and kind in ("layer", "copy"):
         return replace(value, name=call.outputs[0])  # two nodes may have one name
     return value
 

@@ -230,6 +230,16 @@ def spread(channels: int, block: Pair) -> Callable[[], Network]:
     return build
 
 
+def cropped(channels: int, start: Pair, step: Pair, size: Pair) -> Callable[[], Network]:
+    """Some rows and columns."""
+
+    def build() -> Network:
+        net = Builder(7, 8, channels)
+        return net.finish(net.crop("crop", "x", start, step, size))
+
+    return build
+
+
 def digital() -> Network:
     """Four actors of the vector engine behind each other."""
     net = Builder(10, 10, 7)
@@ -305,6 +315,8 @@ UNITS: dict[str, Unit] = {
     "resize": Unit(enlarged(5, 3)),
     "channels as pixels, whole words": Unit(spread(64, (2, 2))),
     "channels as pixels": Unit(spread(30, (3, 2))),
+    "part of a map": Unit(cropped(11, (2, 3), (1, 1), (3, 4))),
+    "every other pixel": Unit(cropped(8, (1, 0), (2, 3), (2, 3))),
     # Several actors.
     "chain": Unit(chain(4)),
     "fan-out": Unit(fan_out, slack_rows=1),

@@ -16,6 +16,7 @@ from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.network import (
     Add,
     Concat,
+    Crop,
     DepthToSpace,
     Depthwise,
     Extreme,
@@ -194,6 +195,12 @@ class Builder:
         self.nodes.append(Resize(name, (source,), f"{name}.y", factor))
         return f"{name}.y"
 
+    def crop(self, name: str, source: str, start: Pair, step: Pair, size: Pair) -> str:
+        """Some rows and columns."""
+        self.tensors[f"{name}.y"] = replace(self.tensors[source], height=size[0], width=size[1])
+        self.nodes.append(Crop(name, (source,), f"{name}.y", start, step, size))
+        return f"{name}.y"
+
     def depth_to_space(self, name: str, source: str, block: Pair) -> str:
         """Channels as pixels."""
         kind, (rows, columns) = self.tensors[source], block
@@ -303,6 +310,13 @@ def _draw_node(net: Builder, choose: Choose, name: str, source: str) -> None:
             net.resize(name, source, choose(2, 9 // max(kind.height, kind.width, 2)))
         case 7 if blocks := [block for block in ((2, 1), (1, 2), (2, 2)) if not kind.channels % (block[0] * block[1])]:
             net.depth_to_space(name, source, blocks[choose(0, len(blocks) - 1)])
+        case 7:
+            kept = []
+            for extent in (kind.height, kind.width):
+                start, step = choose(0, extent - 1), choose(1, 3)
+                kept.append((start, step, choose(1, -(-(extent - start) // step))))
+            (top, down, rows), (left, across, columns) = kept
+            net.crop(name, source, (top, left), (down, across), (rows, columns))
         case 8:
             kernels = [(2 * choose(0, 1) + 1, 2 * choose(0, 2) + 1) for _ in range(choose(2, 3))]
             net.chain(name, source, 8 * choose(1, 5), kernels, (choose(1, 2), choose(1, 2)))

@@ -15,7 +15,7 @@ from mapping.importer.walk import import_model
 from mapping.models.builder import GraphBuilder
 from pyimc import golden
 from pyimc.errors import UnsupportedOperator
-from pyimc.network import DepthToSpace, Mvm, Network, Node
+from pyimc.network import Crop, DepthToSpace, Mvm, Network, Node
 from tests.mapping.onnx_writer import Quantised, check, qdq_conv
 from tests.random_cnn import calibration
 
@@ -59,6 +59,23 @@ def test_a_transposed_convolution_is_a_layer_and_a_move(kernel: tuple[int, ...],
     check(quantised, network)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "attributes"),
+    [
+        ((3, 3), {"strides": [2, 2]}),
+        ((3, 3), {"strides": [2, 2], "pads": [1, 1, 1, 1]}),  # a row and a column less than twice as many
+        ((2, 4), {"strides": [3, 2], "pads": [0, 0, 0, 1]}),
+        ((5,), {"strides": [4]}),
+    ],
+)
+def test_a_result_of_no_whole_blocks_is_cut(kernel: tuple[int, ...], attributes: dict[str, Any]) -> None:
+    model = transposed(kernel, **attributes)
+    quantised = quantise(model, calibration(model))
+    network = import_model(quantised, "net")
+    assert kinds(network) == [Mvm, Mvm, DepthToSpace, Crop]
+    check(quantised, network)
+
+
 def test_without_a_stride_it_is_a_layer() -> None:
     model = transposed((3, 3), pads=[1, 1, 1, 1])
     quantised = quantise(model, calibration(model))
@@ -83,7 +100,6 @@ def test_a_normalisation_goes_into_the_weights_of_every_group() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"strides": [2, 2], "pads": [1, 1, 1, 1]}, "9 rows as its result (only whole blocks of its stride, 2)"),
         ({"strides": [2, 2], "auto_pad": "SAME_UPPER"}, "auto_pad=SAME_UPPER (only NOTSET and VALID)"),
         ({"strides": [2, 2], "output_shape": [10, 12]}, "output_shape is given (only pads and output_padding)"),
     ],

@@ -17,7 +17,7 @@ from mapping.models.builder import GraphBuilder
 from pyimc import golden
 from pyimc.arch import load_arch
 from pyimc.cycle import Run
-from pyimc.network import Add, Concat, DepthToSpace, Lut, Mvm, Network, Node, Pool, Resize, TensorType
+from pyimc.network import Add, Concat, Crop, DepthToSpace, Lut, Mvm, Network, Node, Pool, Resize, TensorType
 from pyimc.network_rules import verify
 from tests.mapping.onnx_writer import Quantised, check, qdq_conv
 from tests.pyimc.networks import random_image, residual_network
@@ -84,7 +84,7 @@ def test_every_part_of_every_tensor_has_the_values_of_its_channels(
 ) -> None:
     monkeypatch.setattr(product, "_is_dearer", lambda node, output: copies)
     network = _behind_a_layer()
-    assert {type(node) for node in network.nodes} == {Mvm, Add, Pool, Concat, Lut, Resize, DepthToSpace}
+    assert {type(node) for node in network.nodes} == {Mvm, Add, Pool, Concat, Lut, Resize, DepthToSpace, Crop}
     parts = {
         part_name(tensor, start, stop): (tensor, slice(start, stop))
         for tensor in network.outputs

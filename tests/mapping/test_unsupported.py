@@ -58,8 +58,8 @@ ATTRIBUTES: dict[str, Callable[[GraphBuilder], str]] = {
     "Reshape: shape (1, 2, 6, 6) becomes (1, 6, 2, 6) (only the vector (1, 72)) (reshape)": lambda graph: graph.op(
         "Reshape", "reshape", [graph.input, graph.constant("shape", np.array([1, 6, 2, 6]))]
     ),
-    "Concat: axis=2 (only 1, the channels) (join)": lambda graph: graph.op(
-        "Concat", "join", [graph.input, graph.input], axis=2
+    "Concat: axis=0 (only channels, rows and columns) (join)": lambda graph: graph.op(
+        "Concat", "join", [graph.input, graph.input], axis=0
     ),
     "Concat: its inputs are flattened maps (only vectors": lambda graph: graph.op(
         "Concat", "join", [graph.op("Flatten", "flat", [graph.input])] * 2, axis=1
@@ -73,10 +73,14 @@ ATTRIBUTES: dict[str, Callable[[GraphBuilder], str]] = {
     "Resize: coordinate_transformation_mode=align_corners (only": lambda graph: _resize(
         graph, (2, 2), coordinate_transformation_mode="align_corners"
     ),
-    "Split: axis=2 (only 1, the channels) (split)": lambda graph: graph.split("split", graph.input, (3, 3), axis=2)[0],
-    "Slice: channels 1 to 0 in steps of 1 (only one or more": lambda graph: _slice(graph, 1, 0, 1, 1),
+    "Split: axis=0 (only channels, rows and columns) (split)": lambda graph: graph.split(
+        "split", graph.input, (1,), axis=0
+    )[0],
+    "Slice: channels 1 to 0 in steps of 1 (only one or more in steps of 1)": lambda graph: _slice(graph, 1, 0, 1, 1),
     "Slice: channels 0 to 2 in steps of 2 (only one or more": lambda graph: _slice(graph, 0, 2, 1, 2),
-    "Slice: axis=3 (only 1, the channels) (slice)": lambda graph: _slice(graph, 0, 3, 3, 1),
+    "Slice: rows or columns 3 to 0 in steps of -1 (only one or more in steps of 1 and more) (slice)": lambda graph: (
+        _slice(graph, 3, 0, 3, -1)
+    ),
     "Mul: its constant has 6 values (only one) (mul)": lambda graph: graph.op(
         "Mul", "mul", [graph.input, graph.constant("factor", graph.normal((1, 1, 1, 6), 1))]
     ),

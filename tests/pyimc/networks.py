@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from pyimc.network import Add, Concat, DepthToSpace, Lut, Mvm, Network, Pool, Resize, TensorType
+from pyimc.network import Add, Concat, Crop, DepthToSpace, Lut, Mvm, Network, Pool, Resize, TensorType
 from pyimc.numerics import quantise_multipliers
 
 
@@ -38,6 +38,7 @@ def residual_network(seed: int = 1) -> Network:
         Concat("extend", ("image", "sum"), "extended", "columns", (2**29, 2**30), 30, (7, 20), 0, (0, 255)),
         Resize("enlarge", ("stacked",), "large", 2),
         DepthToSpace("spread", ("large",), "spread_out", (2, 1)),
+        Crop("crop", ("stacked",), "cropped", (1, 0), (2, 3), (2, 2)),
     )  # fmt: skip
     tensors = {
         "image": TensorType(5, 4, 3, 0.5, 7),
@@ -51,8 +52,11 @@ def residual_network(seed: int = 1) -> Network:
         "extended": TensorType(5, 8, 3, 0.2, 0),
         "large": TensorType(10, 8, 6, 0.1, 30),
         "spread_out": TensorType(20, 8, 3, 0.1, 30),
+        "cropped": TensorType(2, 2, 6, 0.1, 30),
     }
-    return Network("residual", "image", ("logits", "extended", "large", "spread_out"), tensors, nodes, ("Softmax",))
+    return Network(
+        "residual", "image", ("logits", "extended", "large", "spread_out", "cropped"), tensors, nodes, ("Softmax",)
+    )
 
 
 def random_image(network: Network, seed: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -15,6 +15,7 @@ from pyimc.errors import ConfigError
 from pyimc.network import (
     Add,
     Concat,
+    Crop,
     DepthToSpace,
     Lut,
     Mvm,
@@ -48,6 +49,9 @@ def plain(network: Network, node: Node, inputs: tuple[golden.Map, ...]) -> list[
             return scaled(a * node.multipliers[0] + b * node.multipliers[1], 1, node.shift)
         if isinstance(node, Lut):
             return int(node.table[inputs[0][y, x, c]])
+        if isinstance(node, Crop):
+            (top, left), (down, across) = node.start, node.step
+            return int(inputs[0][top + y * down, left + x * across, c])
         if isinstance(node, DepthToSpace):
             rows, columns = node.block
             place = (y % rows * columns + x % columns) * network.tensors[node.output].channels

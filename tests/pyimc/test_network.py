@@ -13,6 +13,7 @@ from pyimc.errors import ConfigError, EncodingError
 from pyimc.network import (
     Add,
     Concat,
+    Crop,
     DepthToSpace,
     Lut,
     Mvm,
@@ -37,8 +38,20 @@ def test_shapes_and_work() -> None:
     network = residual_network()
     shapes = [node.shape(network.sources(node)) for node in network.nodes]
     assert shapes[:5] == [(5, 4, 3), (5, 4, 3), (3, 4, 3), (2, 2, 3), (1, 1, 5)]
-    assert shapes[5:] == [(5, 4, 3), (5, 4, 6), (5, 8, 3), (10, 8, 6), (20, 8, 3)]
-    assert [node.macs(network.sources(node)) for node in network.nodes] == [5 * 4 * 3 * 27, 0, 0, 0, 60, 0, 0, 0, 0, 0]
+    assert shapes[5:] == [(5, 4, 3), (5, 4, 6), (5, 8, 3), (10, 8, 6), (20, 8, 3), (2, 2, 6)]
+    assert [node.macs(network.sources(node)) for node in network.nodes] == [
+        5 * 4 * 3 * 27,
+        0,
+        0,
+        0,
+        60,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]
 
 
 def test_valid_counts_of_an_asymmetrically_padded_window() -> None:
@@ -173,7 +186,7 @@ def same(left: Network, right: Network) -> bool:
 
 def test_files_hold_all_of_a_network(tmp_path: Path) -> None:
     network = residual_network()
-    assert {type(node) for node in network.nodes} == {Mvm, Add, Pool, Concat, Lut, Resize, DepthToSpace}
+    assert {type(node) for node in network.nodes} == {Mvm, Add, Pool, Concat, Lut, Resize, DepthToSpace, Crop}
     for each in (chain(), network):
         save(each, tmp_path)
         assert same(load(tmp_path), each)

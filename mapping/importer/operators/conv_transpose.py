@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mapping.importer.kernels import dilated, transposed
 from mapping.importer.lowering import bias_vector, mvm, pair, quantised_weights, require_map
 from mapping.importer.values import Activation, Call, Operator, Pending, Target, Unsupported, same_rank
-from pyimc.network import DepthToSpace, Node, Pair
+from pyimc.network import Crop, DepthToSpace, Node, Pair
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,13 +21,15 @@ class Blocks:
     """How blocks of the result follow from the input, along rows or columns.
 
     Attributes:
-        count: Blocks of the result.
+        result: Pixels of the result.
+        count: Blocks that hold it; the last one may be cut.
         taps: int [stride, window], for each pixel of a block the taps of the given kernel that the pixels of the small
             one's window meet; one beyond the last is none.
         before: Padding in front.
         behind: Padding behind.
     """
 
+    result: int
     count: int
     taps: NDArray[np.int64]
     before: int
@@ -67,9 +69,15 @@ def lower(call: Call) -> Pending:
         kind = replace(target.kind, height=rows.count, width=columns.count, channels=pixels * outputs)
         target.tensors[blocks] = kind
         nodes = layer.emit(replace(target, output=blocks, kind=kind))
-        return (*nodes, DepthToSpace(f"{target.name}/pixels", (blocks,), target.output, stride))
+        if found[:2] == whole:
+            return (*nodes, DepthToSpace(f"{target.name}/pixels", (blocks,), target.output, stride))
+        spread = f"{target.output}/pixels"
+        target.tensors[spread] = replace(target.kind, height=whole[0], width=whole[1])
+        moved = DepthToSpace(f"{target.name}/pixels", (blocks,), spread, stride)
+        return (*nodes, moved, Crop(f"{target.name}/crop", (spread,), target.output, (0, 0), (1, 1), found[:2]))
 
-    found = (rows.count * stride[0], columns.count * stride[1], outputs)
+    found = (rows.result, columns.result, outputs)
+    whole = (rows.count * stride[0], columns.count * stride[1])
     return Pending(emit, same_rank(source.shape, found), found, name=call.name)
 
 
@@ -94,26 +102,23 @@ def _blocks(call: Call, source: Activation, kernel: Pair) -> tuple[Pair, tuple[B
     for axis in (0, 1):
         size, step, start = source.hwc[axis], stride[axis], starts[axis]
         result = step * (size - 1) + added[axis] + kernel[axis] - start - ends[axis]
-        if result < 1 or result % step:
-            raise Unsupported(
-                f"{result} {('rows', 'columns')[axis]} as its result (only whole blocks of its stride, {step})"
-            )
-        along.append(_along(kernel[axis], step, start, size, result // step))
+        along.append(_along(kernel[axis], step, start, size, result))
     return stride, (along[0], along[1])
 
 
-def _along(kernel: int, stride: int, start: int, size: int, count: int) -> Blocks:
+def _along(kernel: int, stride: int, start: int, size: int, result: int) -> Blocks:
     """Pixel r of block q gets tap s * j + r + start of the pixel q - j, for every j for which the kernel has it."""
+    count = -(-result // stride)
     furthest = max(0, (kernel - 1 - start) // stride)
     nearest = min(0, count - size, -((stride - 1 + start) // stride))
     back = np.arange(furthest, nearest - 1, -1)
     taps = stride * back + np.arange(stride)[:, np.newaxis] + start
     taps = np.where((taps < 0) | (taps >= kernel), kernel, taps)
-    return Blocks(count, taps, furthest, count - size - nearest)
+    return Blocks(result, count, taps, furthest, count - size - nearest)
 
 
 LIMITS = (
-    "maps and rows; weights and bias are constants; auto_pad is NOTSET or VALID; a result of whole blocks of its "
-    "strides; no output_shape"
+    "maps and rows; weights and bias are constants; auto_pad is NOTSET or VALID; "
+    "no output_shape; a result of no whole blocks of its strides is cut, by a node more"
 )
 OPERATORS = (Operator("ConvTranspose", lower, limits=LIMITS),)
