@@ -203,12 +203,16 @@ def _common(found: Mapping[str, Range], pairs: Sequence[tuple[str, str]]) -> dic
     }
 
 
+_SCALE_OF_NOTHING = np.float32(2.0**-16)
+"""Of a tensor that was 0 on all images. What is left of a layer that reads it is its bias, which this scale keeps."""
+
+
 def _meaning(low: float, high: float) -> Meaning:
     """Scale and zero point that hold a range and 0."""
     bottom, top = np.float64(np.float32(min(low, 0.0))), np.float64(np.float32(max(high, 0.0)))
     scale = (top - bottom) / UINT8_MAX
     if scale < np.finfo(np.float32).tiny:
-        return np.float32(1), np.uint8(0)
+        return _SCALE_OF_NOTHING, np.uint8(0)
     return np.float32(scale), np.uint8(np.round(-bottom / scale))
 
 
