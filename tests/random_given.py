@@ -249,8 +249,18 @@ def _parts(work: Drawing, value: Map) -> Map:
 
 
 def _enlarged(work: Drawing, value: Map) -> Map:
+    """Twice as high and as wide: by repeating, by transposed kernels, or by laying out channels as pixels."""
     if not 0 < value.height <= 6 or value.width > 6:
         return _conv(work, value)
+    kind, blocks = len(work.nodes) % 3, value.channels // 4
+    if kind == 1 and blocks and value.channels % 4 == 0:
+        mode = ("DCR", "CRD")[len(work.nodes) % 2]
+        name = work.op("DepthToSpace", value.name, blocksize=2, mode=mode)
+        return _activation(work, Map(name, blocks, 2 * value.height, 2 * value.width))
+    if kind == 2:
+        weights = np.random.default_rng(value.channels).standard_normal((value.channels, value.channels, 2, 2))
+        name = work.op("ConvTranspose", value.name, work.constant(weights / value.channels**0.5), strides=[2, 2])
+        return _activation(work, Map(name, value.channels, 2 * value.height, 2 * value.width))
     scales = work.constant([1, 1, 2, 2])
     name = work.op("Resize", value.name, "", scales, mode="nearest", coordinate_transformation_mode="asymmetric",
                    nearest_mode="floor")  # fmt: skip
@@ -294,7 +304,7 @@ def _reduced(work: Drawing, op_type: str, value: Map, axis: int, keepdims: int) 
 
 
 def _moved(work: Drawing, value: Map) -> Map:
-    """A border of zeros, channels in another order, their mean, or the largest pixel."""
+    """A border of zeros, channels in another order, their mean, the largest pixel, or pixels as channels."""
     if not value.height:
         return _chain(work, value)
     kind = work.integer(0, 3)
@@ -312,6 +322,8 @@ def _moved(work: Drawing, value: Map) -> Map:
         return Map(work.op("Reshape", turned, work.constant(list(value.shape), np.int64)), *value.shape[1:])
     if kind == 2:
         return Map(_reduced(work, ("ReduceMean", "ReduceSum")[work.integer(0, 1)], value, 1, 1), 1, height, width)
+    if height % 2 == width % 2 == 0:
+        return Map(work.op("SpaceToDepth", value.name, blocksize=2), 4 * value.channels, height // 2, width // 2)
     return Map(work.op("GlobalMaxPool", value.name), value.channels, 1, 1)
 
 

@@ -34,6 +34,7 @@ def test_every_operator_and_every_awkwardness_is_drawn() -> None:
     layers = {"Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "Add", "Concat"}
     assert seen >= layers | {"Split", "Slice", "Resize", "Pad", "Sum", "Clip", "Relu", "BatchNormalization", "Identity"}
     assert seen >= set(TABLES) - {"Gelu"} and seen >= {"Add", "Sub", "Mul", "Div", "Max", "Min", "PRelu"}
+    assert seen >= {"ConvTranspose", "DepthToSpace", "SpaceToDepth"}
     assert seen >= {"ReduceMax", "ReduceSum", "GlobalMaxPool", "Transpose", "Unsqueeze"}
     assert any(len(model.graph.output) > 1 for model in models)
     assert any(model.graph.input[0].type.tensor_type.shape.dim[0].dim_param for model in models)
