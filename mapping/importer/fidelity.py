@@ -161,6 +161,8 @@ def deviation(before: Outputs, after: Outputs) -> float:
         finite = np.isfinite(old)
         if not np.array_equal(finite, np.isfinite(new)):
             return np.inf
+        if not finite.any():
+            continue
         old, new = old[finite], new[finite]
         span = float(np.ptp(old)) or float(np.abs(old).max(initial=0)) or 1.0
         worst = max(worst, float(np.abs(old - new).max(initial=0)) / span)

@@ -221,8 +221,9 @@ def _affine(work: Rewriting, node: onnx.NodeProto) -> tuple[str, Reals, Reals] |
         if any(each is None for each in stored) or len(node.output) > 1 or attributes(node).get("training_mode", 0):
             return None
         gain, bias, mean, variance = (np.asarray(each, np.float64) for each in stored)
-        factor = gain / np.sqrt(variance + attributes(node).get("epsilon", 1e-5))
-        return node.input[0], factor, bias - mean * factor
+        with np.errstate(invalid="ignore", divide="ignore"):  # what is not finite is refused before it is quantised
+            factor = gain / np.sqrt(variance + attributes(node).get("epsilon", 1e-5))
+            return node.input[0], factor, bias - mean * factor
     if node.op_type not in ("Mul", "Div", "Add", "Sub"):
         return None
     left, right = (work.constant(name) for name in node.input)

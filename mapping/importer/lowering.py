@@ -150,6 +150,8 @@ def quantised_weights(call: Call, index: int, channel_axis: int) -> tuple[NDArra
     weights = call.constant(index)
     if weights.scale is None:
         raise Unsupported("its weights are not quantised")
+    if not weights.values.size:
+        raise Unsupported(f"its weights have the shape {weights.values.shape}: there are none")
     if weights.scale.size > 1 and weights.axis != channel_axis:
         raise Unsupported(f"its weights are scaled along axis {weights.axis} (only {channel_axis}, per output channel)")
     return weights.values, weights.scale

@@ -80,6 +80,7 @@ def quantise_whole(
     """
     given = bound(model, shapes or {})
     graph_input(given)
+    _require_finite(given)
     if is_quantised(model):
         session(given)
         return Quantised(given, None)
@@ -100,15 +101,15 @@ def _quantised(
     return _written(folded, plan, meanings)
 
 
-def _require_finite(folded: onnx.ModelProto) -> None:
-    work = Rewriting(folded)
-    for node in folded.graph.node:
-        if node.op_type in _WEIGHTED:
+def _require_finite(model: onnx.ModelProto) -> None:
+    work = Rewriting(model)
+    for node in model.graph.node:
+        if node.op_type in (*_WEIGHTED, "BatchNormalization"):
             for name in node.input:
                 values = work.constant(name)
                 if values is not None and not np.isfinite(values).all():
                     raise ConfigError(
-                        f"model {folded.graph.name}: node {node.name or node.output[0]}: {name} holds values that are "
+                        f"model {model.graph.name}: node {node.name or node.output[0]}: {name} holds values that are "
                         "not finite (NaN or infinity); mend the model"
                     )
 

@@ -124,13 +124,14 @@ def _work(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto], values: Mappi
         if not ("Conv" in node.op_type or "MatMul" in node.op_type or node.op_type in ("Gemm", "QGemm", *_RECURRENT)):
             continue
         constants = [value for name in node.input if isinstance(value := values.get(name), Constant)]
-        weights = max((each.values for each in constants), key=lambda each: each.size, default=None)
-        if weights is None or weights.ndim < 2:
+        weights = max((each.values.shape for each in constants), key=prod, default=())
+        if len(weights) < 2 and node.op_type not in ("Conv", "ConvTranspose"):
             continue
         shapes = inferred_shapes(model) if shapes is None else shapes
+        weights = weights if len(weights) > 1 else shapes.get(node.input[1], ())  # not constant, but as much work
         result = shapes.get(node.input[0] if node.op_type == "ConvTranspose" else node.output[0], ())
         pixels = prod(result[2:]) if "Conv" in node.op_type else prod(result[:-1])
-        total += weights.size * max(1, pixels)
+        total += prod(weights) * max(1, pixels)
     return total
 
 

@@ -26,6 +26,8 @@ def _bound(call: Call, index: int, default: float) -> float:
     limit = call.constant(index)
     if limit.values.size != 1:
         raise Unsupported(f"its limit has {limit.values.size} values (only one)")
+    if np.isnan(limit.values).any():
+        raise Unsupported("its limit is not a number")
     return float(limit.values.reshape(())) * (1.0 if limit.scale is None else float(limit.scale[0]))
 
 
