@@ -62,6 +62,8 @@ FOLDS: tuple[tuple[str, Callable[[onnx.ModelProto], bool]], ...] = (
     ("sums as additions", fold.sums),
     ("pads into layers", relayout.pads),
     ("orders of channels as layers", relayout.shuffles),
+    ("blocks of pixels", relayout.blocks),
+    ("slopes per channel", fold.slopes),
     ("means of channels as layers", relayout.channel_means),
     ("Softmax along one axis", fold.softmaxes),
     ("Gemm factors and biases", fold.gemms),

@@ -127,6 +127,31 @@ def sums(model: onnx.ModelProto) -> bool:
     return changed
 
 
+def slopes(model: onnx.ModelProto) -> bool:
+    """A PRelu with a slope per channel is what is positive, and what is negative times the slopes, added up."""
+    work = Rewriting(model)
+    changed = False
+    for node in [node for node in model.graph.node if node.op_type == "PRelu"]:
+        source, slope = node.input
+        shape = work.shapes.get(source, ())
+        values = _per_channel(work.constant(slope), shape)
+        if values is None or values.size == 1 or len(shape) not in (3, 4):
+            continue
+        place = next(index for index, each in enumerate(model.graph.node) if each.output == node.output)
+        name, output = node.name or node.output[0], node.output[0]
+        zero = work.add_constant(f"{name}.zero", np.zeros((), np.float32))
+        parts = (
+            helper.make_node("Relu", [source], [f"{output}.above"], f"{name}.above"),
+            helper.make_node("Min", [source, zero], [f"{output}.below"], f"{name}.below"),
+            helper.make_node("Mul", [f"{output}.below", slope], [f"{output}.sloped"], f"{name}.sloped"),
+        )
+        for number, part in enumerate(parts):
+            model.graph.node.insert(place + number, part)
+        node.CopyFrom(helper.make_node("Add", [f"{output}.above", f"{output}.sloped"], [output], name))
+        changed = True
+    return changed
+
+
 def softmaxes(model: onnx.ModelProto) -> bool:
     """A Softmax between a Flatten and a Reshape back, as the conversion of an old opset writes it, along one axis."""
     work = Rewriting(model)

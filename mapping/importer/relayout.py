@@ -102,6 +102,67 @@ def shuffles(model: onnx.ModelProto) -> bool:
     return changed
 
 
+def blocks(model: onnx.ModelProto) -> bool:
+    """A Reshape, a Transpose and a Reshape that make pixels of channels, or back: DepthToSpace, or a layer of ones."""
+    work = Rewriting(model)
+    changed = False
+    for turn in [node for node in model.graph.node if node.op_type == "Transpose"]:
+        apart, back = work.producers.get(turn.input[0]), work.only_reader(turn.output[0])
+        if apart is None or back is None or (apart.op_type, back.op_type) != ("Reshape", "Reshape"):
+            continue
+        source, result = apart.input[0], back.output[0]
+        shape, inner, found = (work.shapes.get(name, ()) for name in (source, apart.output[0], result))
+        if len(shape) != 4 or len(found) != 4 or not inner or work.only_reader(apart.output[0]) is not turn:
+            continue
+        values = np.arange(np.prod(shape)).reshape(shape)
+        order = attributes(turn).get("perm", list(reversed(range(len(inner)))))
+        moved = values.reshape(inner).transpose(order).reshape(found)
+        name = back.name or result
+        block, mode = found[2] // shape[2], _mode(values, moved)
+        kernels = _taken(values, moved)
+        if mode:
+            node = helper.make_node("DepthToSpace", [source], [result], name, blocksize=block, mode=mode)
+            back.CopyFrom(node)
+        elif kernels is not None:
+            _as_conv(work, back, source, kernels, strides=kernels.shape[2:])
+        else:
+            continue
+        for node in (apart, turn):
+            work.remove(node)
+        changed = True
+    return changed
+
+
+def _mode(values: NDArray[np.int64], moved: NDArray[np.int64]) -> str:
+    """The mode of the DepthToSpace that a move is, or an empty string."""
+    (_, channels, height, width), outputs = values.shape, moved.shape[1]
+    block = moved.shape[2] // height
+    if block < 2 or moved.shape[1:] != (channels // (block * block), height * block, width * block):
+        return ""
+    apart = {
+        "DCR": values.reshape(block, block, outputs, height, width).transpose(2, 3, 0, 4, 1),
+        "CRD": values.reshape(outputs, block, block, height, width).transpose(0, 3, 1, 4, 2),
+    }
+    return next((mode for mode, each in apart.items() if np.array_equal(each.reshape(moved.shape), moved)), "")
+
+
+def _taken(values: NDArray[np.int64], moved: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    """Ones in kernels of a block, [outputs, channels, block, block], if a move makes channels of blocks."""
+    (_, channels, height, width), outputs = values.shape, moved.shape[1]
+    block = height // moved.shape[2]
+    if block < 2 or moved.shape[1:] != (channels * block * block, height // block, width // block):
+        return None
+    channel, row, column = np.unravel_index(moved[0, :, 0, 0], (channels, height, width))
+    if max(row.max(), column.max()) >= block:
+        return None
+    windows = values[0].reshape(channels, height // block, block, width // block, block)
+    if not np.array_equal(windows[channel, :, row, :, column], moved[0]):
+        return None
+    kernels = np.zeros((outputs, channels, block, block), np.float32)
+    kernels[np.arange(outputs), channel, row, column] = 1
+    return kernels
+
+
 def channel_means(model: onnx.ModelProto) -> bool:
     """A mean or sum over the channels of a map is a layer with equal weights."""
     work = Rewriting(model)

@@ -166,3 +166,40 @@ def test_a_part_of_what_was_moved_is_copied() -> None:
     network = import_model(quantised, "net")
     assert [type(node) for node in network.nodes].count(DepthToSpace) == 1
     check(quantised, network)
+
+
+@pytest.mark.parametrize(
+    ("inner", "order", "found", "nodes"),
+    [
+        ((1, 2, 2, 3, 6, 4), (0, 3, 4, 1, 5, 2), (1, 3, 12, 8), [Mvm, DepthToSpace]),  # DCR
+        ((1, 3, 2, 2, 6, 4), (0, 1, 4, 2, 5, 3), (1, 3, 12, 8), [Mvm, Mvm, DepthToSpace]),  # CRD, PixelShuffle
+        ((1, 12, 3, 2, 2, 2), (0, 1, 3, 5, 2, 4), (1, 48, 3, 2), [Mvm, Mvm]),  # PixelUnshuffle
+        ((1, 12, 3, 2, 2, 2), (0, 3, 5, 1, 2, 4), (1, 48, 3, 2), [Mvm, Mvm]),  # SpaceToDepth
+    ],
+)
+def test_blocks_that_are_written_as_shapes(
+    inner: tuple[int, ...], order: tuple[int, ...], found: tuple[int, ...], nodes: list[type]
+) -> None:
+    graph = GraphBuilder("net", (1, 3, 6, 4), seed=1)
+    shapes = [graph.constant(name, np.array(shape)) for name, shape in (("inner", inner), ("found", found))]
+    apart = graph.op("Reshape", "apart", [graph.conv("first", graph.input, 3, 12, (1, 1)), shapes[0]])
+    turned = graph.op("Transpose", "turned", [apart], perm=order)
+    model = graph.finish(graph.op("Reshape", "back", [turned, shapes[1]]))
+    quantised = quantise(model, calibration(model))
+    network = import_model(quantised, "net")
+    assert kinds(network) == nodes
+    check(quantised, network)
+
+
+def test_a_move_that_is_no_block_is_refused() -> None:
+    graph = GraphBuilder("net", (1, 3, 6, 4), seed=1)
+    shapes = [
+        graph.constant(name, np.array(shape))
+        for name, shape in (("inner", (1, 12, 2, 3, 2, 2)), ("found", (1, 48, 3, 2)))
+    ]
+    apart = graph.op("Reshape", "apart", [graph.conv("first", graph.input, 3, 12, (1, 1)), shapes[0]])
+    turned = graph.op("Transpose", "turned", [apart], perm=(0, 1, 2, 5, 3, 4))
+    value = graph.op("Reshape", "back", [turned, shapes[1]])
+    model = graph.finish(graph.conv("last", value, 48, 4, (1, 1)))
+    with pytest.raises(UnsupportedOperator, match="Reshape: shape"):
+        quantise(model, calibration(model))
