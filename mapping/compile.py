@@ -14,6 +14,7 @@ from mapping.cuts.depthwise import AUTO, OPTION, on_engines
 from mapping.cuts.fitting import with_fitting_parts
 from mapping.cuts.reload import OPTION as RELOAD
 from mapping.cuts.reload import with_reloads
+from mapping.cuts.residency import choices, lacks_planes, travelling_cuts
 from mapping.cuts.split import Cut, read_cuts, split_network, write_cuts
 from mapping.passes import rewritten
 from mapping.placement.bounds import bounds
@@ -21,7 +22,7 @@ from mapping.placement.fixed import Fixed
 from mapping.placement.ledger import Options, Placement, with_room
 from mapping.placement.strategies import Strategy, as_placed, find
 from pyimc.arch import Arch
-from pyimc.errors import ConfigError
+from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Network
 from pyimc.network_rules import verify
 from pyimc.program import Origin, Program
@@ -69,9 +70,30 @@ def _compiled(
     settings = read_settings(asked)
     cuts = read_cuts(str(given.pop("split", "")))
     engines = str(given.pop(OPTION, AUTO))
-    reloads = str(given.pop(RELOAD, ""))
+    said = given.pop(RELOAD, None)
     network = rewritten(network, split=lambda network: split_network(network, cuts))
     network, engines = on_engines(network, arch, engines, settings.grain)
+    reloads = [str(said or "")]
+    if said is None and lacks_planes(network, arch):
+        smaller = travelling_cuts(network, arch)
+        network = rewritten(network, split=lambda network: split_network(network, smaller))
+        cuts |= smaller
+        reloads = choices(network, arch, settings.grain) or reloads
+    refusals = []
+    for reload in reloads:
+        try:
+            return _with_reload(network, arch, found, strategy, given, asked, seed, cuts, engines, reload)
+        except CapacityError as refusal:
+            refusals.append(refusal)
+    raise refusals[0]
+
+
+def _with_reload(
+    network: Network, arch: Arch, found: Strategy, strategy: str, given: Options, asked: Options, seed: int,
+    cuts: Mapping[str, Cut], engines: str, reloads: str,
+) -> Program:  # fmt: skip
+    """The Program of a network whose cuts and engines are decided, and of which some weights travel."""
+    settings = read_settings(asked)
     network = rewritten(network, reload=lambda network: with_reloads(network, arch, reloads))
     verify(network)
 

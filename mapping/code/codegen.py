@@ -15,6 +15,7 @@ from mapping.placement.windows import packed
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, EncodingError
+from pyimc.operators.load import LoadedMvm
 from pyimc.program import HOST, Actor, Channel, Origin, Program, PuImage, TableWrite
 
 FOR_EVER = 0
@@ -59,6 +60,9 @@ def _actors(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Chan
             [node for name, node in graph.nodes.items() if placement.nodes[name] == unit], placement.priority
         )
         room = Room(arch, arch.kinds[unit], packed(graph, placement.windows, names))
+        for name in names:
+            if isinstance(graph.nodes[name].operator, LoadedMvm):
+                room.reserve(graph.nodes[name])
         for context, name in enumerate(names):
             node = graph.nodes[name]
             windows = room.try_add(node, demand(graph, name))

@@ -12,31 +12,43 @@ from pyimc.engines.imc.tiling import plane_images, tiles
 from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Mvm, Network, Node
 from pyimc.operators.load import Load, LoadedMvm
-from pyimc.tensors import TensorType
+from pyimc.tensors import Pair, TensorType
 
 OPTION = "reload"
 WORDS_MAX = 2**16 - 1
 """What a channel can address of a unit's planes, and count."""
 
 
+def can_travel(node: Node, network: Network) -> bool:
+    """It is a whole layer, or a part that no other adds to and that adds to none: weights can be its second input."""
+    return type(node) is Mvm and len(node.inputs) == 1 and not network.target(node).partial
+
+
+def travelling_words(shape: Pair, arch: Arch) -> int:
+    """Words of a matrix of so many rows and columns as it travels: its planes, without the spare rows of the last."""
+    windows = tiles(shape, arch.crossbar)
+    rows = (len(windows) - 1) * arch.crossbar.rows + windows[-1].rows
+    return rows * arch.crossbar.columns // arch.lanes
+
+
 def with_reloads(network: Network, arch: Arch, asked: str) -> Network:
     """The network in which the weights of some layers travel for every image.
 
     Args:
-        network: Before any cut.
+        network: With the cuts that the user asks for.
         arch: Its planes are what travels.
         asked: The layers' names, joined by ";", or by "," if their weights are in the same planes one after the other;
             none if empty.
 
     Raises:
-        ConfigError: A name that is no whole layer on crossbars, or a chip without a memory.
+        ConfigError: A name that is no layer whose weights can travel, or a chip without a memory.
         CapacityError: A layer with more words of weights than a channel can count.
     """
     groups = [[name.strip() for name in group.split(",") if name.strip()] for group in asked.split(";")]
     names = [name for group in groups for name in group]
     if not names:
         return network
-    layers = {node.name: node for node in network.nodes if type(node) is Mvm and not node.part}
+    layers = [node.name for node in network.nodes if can_travel(node, network)]
     for name in names:
         if name not in layers:
             raise ConfigError(f"option {OPTION}: {name} is not a layer on crossbars; those are {', '.join(layers)}")
@@ -63,11 +75,9 @@ def _nodes(node: Node, arch: Arch, turns: dict[str, tuple[str, ...]], types: dic
         yield node
         return
     matrix = node.weights.reshape(node.bias.size, -1).T
-    planes = plane_images(matrix, arch.crossbar)
-    spare = arch.crossbar.rows - tiles(matrix.shape, arch.crossbar)[-1].rows
-    rows = planes.reshape(-1, arch.crossbar.columns)
-    image = rows[: len(rows) - spare]
-    words = image.size // arch.lanes
+    words = travelling_words((matrix.shape[0], matrix.shape[1]), arch)
+    rows = plane_images(matrix, arch.crossbar).reshape(-1, arch.crossbar.columns)
+    image = rows[: words * arch.lanes // arch.crossbar.columns]
     if words > WORDS_MAX:
         raise CapacityError(f"option {OPTION}: {node.name} has {words} words of weights, a channel counts {WORDS_MAX}")
     weights, turn = _weights(node.name), turns[node.name]

@@ -154,6 +154,12 @@ class Room:
             self._planes[node.weights] = window.plane
         return windows
 
+    def reserve(self, node: GraphNode) -> None:
+        """Sets planes aside for an actor to come. Those of weights that travel come first, where rings can be."""
+        if node.weights not in self._planes:
+            self._planes[node.weights] = self.used["planes"]
+            self.used["planes"] += node.planes
+
     def holds(self, node: GraphNode) -> bool:
         """Planes with the same contents are there."""
         return node.weights in self._planes
