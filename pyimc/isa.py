@@ -174,7 +174,7 @@ SPACE_TEXT = {
 }
 ENTRIES = {  # what is at which entry: of a space, or of an actor in it
     "CONTROL": {"PLANE": 1},
-    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "KERNEL": 2, "OUTPUT": 3, "STREAM": 0, "PACE": 1},
+    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "KERNEL": 2, "OUTPUT": 3, "MATRIX": 4, "STREAM": 0, "PACE": 1},
     "PARAMETER": {"PARAM_0": 0, "PARAM_1": 1},
     "COUNTER": {"COUNTER_0": 0, "COUNTER_1": 1, "COUNTER_2": 2},
     "ACTOR": {"ACTOR_0": 0, "ACTOR_1": 1},
@@ -265,21 +265,23 @@ COLUMNS = Layout(
 )
 OPERATIONS = {
     "ADD": 0, "MAX": 1, "AVERAGE": 2, "CONCAT": 3, "LUT": 4, "DEPTHWISE": 5, "MUL": 6, "SUB": 7, "LARGER": 8, "SMALLER": 9,
+    "MATMUL": 10,
 }
 PAIRS = ("ADD", "MUL", "SUB", "LARGER", "SMALLER")
 """Operations on two maps, whose kernel columns are their inputs."""
 VECTOR = Layout(
     "VECTOR", ENTRY_BITS,
     "ENGINE, dpu: the vector operation. A pixel of lut and of two maps is a word, but with `broadcast`. A pixel of concat is "
-    "`run` bytes of input 0, then WINDOW.step bytes of input 1: their channels, or a row of each.",
+    "`run` bytes of input 0, then WINDOW.step bytes of input 1: their channels, or a row of each. A pixel of matmul is one "
+    "group of one output pixel: see MATRIX.",
     (
         Field("operation", 4, "", "0 add, 1 max pool, 2 average pool, 3 concat, 4 lut, 5 depthwise; of two maps: 6 mul, 7 sub, "
-              "8 larger, 9 smaller"),
+              "8 larger, 9 smaller; 10 matmul"),
         Field("zero_point_0", 8, "", "zero point of input 0"),
         Field("zero_point_1", 8, "", "zero point of input 1"),
         Field("shift", 6, "bits", "right shift with rounding, 1..62"),
         Field("kernel_columns", 8, "columns", "Kw; of two maps: 2, the inputs"),
-        Field("repeat", 8, "pixels", "further output pixels that a window gives"),
+        Field("repeat", 8, "pixels", "further output pixels that a window gives; matmul: further groups"),
         Field("broadcast", 1, "", "of two maps: input 1 is one pixel, which every pixel of input 0 meets"),
     ),
 )
@@ -290,6 +292,15 @@ KERNEL = Layout(
         Field("weights", 16, "word", "first word of the weight memory"),
         Field("row", 16, "words", "of a kernel row, Kw * pixel"),
         Field("pixel", 16, "words", "of a kernel pixel, ceil(C / lanes)"),
+    ),
+)
+MATRIX = Layout(
+    "MATRIX", ENTRY_BITS,
+    "ENGINE, dpu: matmul, every pixel of input 0 times input 1, whose pixels are the rows of a matrix. An output pixel is "
+    "`repeat` + 1 groups of WINDOW.run bytes. A group takes the next `inner` bytes of input 0, and as many pixels of input 1.",
+    (
+        Field("inner", 16, "bytes", "of input 0 for a group: products of an output value"),
+        Field("pitch", 16, "bytes", "of input 1 from a pixel to the next; WINDOW.step: from a group's first to the next group's"),
     ),
 )
 OUTPUT = Layout(
@@ -319,7 +330,7 @@ PACE = Layout(
     ),
 )
 ENGINE_IMC = (WINDOW, TILES, COLUMNS, OUTPUT)
-ENGINE_DPU = (WINDOW, VECTOR, KERNEL, OUTPUT)
+ENGINE_DPU = (WINDOW, VECTOR, KERNEL, MATRIX, OUTPUT)
 ENGINE_MEMORY = (STREAM, PACE)
 
 
@@ -381,7 +392,7 @@ ADDRESSES = (
     LUT_ADDRESS,
 )
 TABLES = (
-    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, KERNEL, OUTPUT, STREAM, PACE, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
+    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, KERNEL, MATRIX, OUTPUT, STREAM, PACE, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
     STATUS, PORT_STATUS,
 )
 LAYOUTS = (OPCODE_LAYOUT, FIRE, LOOP, HALT, *PACKETS, *ADDRESSES, *TABLES)

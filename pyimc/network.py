@@ -15,6 +15,7 @@ from pyimc.operators.depth_to_space import DepthToSpace as DepthToSpace
 from pyimc.operators.depthwise import Depthwise as Depthwise
 from pyimc.operators.extreme import Extreme as Extreme
 from pyimc.operators.lut import Lut as Lut
+from pyimc.operators.matmul import Matmul as Matmul
 from pyimc.operators.mul import Mul as Mul
 from pyimc.operators.mvm import Mvm as Mvm
 from pyimc.operators.mvm import Part as Part
@@ -23,6 +24,7 @@ from pyimc.operators.pairwise import Pairwise as Pairwise
 from pyimc.operators.pool import Pool as Pool
 from pyimc.operators.resize import Resize as Resize
 from pyimc.operators.sub import Sub as Sub
+from pyimc.operators.transpose import Transpose as Transpose
 from pyimc.operators.window import Pads as Pads
 from pyimc.operators.window import valid_counts as valid_counts
 from pyimc.operators.window import window_shape as window_shape

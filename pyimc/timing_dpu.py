@@ -26,6 +26,8 @@ class Walk:
         kernel_columns: Width of the window in pixels.
         repeat: Further output pixels that a window gives.
         broadcast: Of two maps: input 1 is one pixel, which every pixel of input 0 meets.
+        inner: Matmul: bytes of input 0 for a group of an output pixel, `run`; `repeat` is further groups.
+        pitch: Matmul: bytes of input 1 from a pixel to the next; `step` is from a group's first to the next group's.
     """
 
     operation: int
@@ -35,6 +37,8 @@ class Walk:
     kernel_columns: int = 1
     repeat: int = 0
     broadcast: bool = False
+    inner: int = 0
+    pitch: int = 0
 
     @property
     def pair(self) -> bool:
@@ -61,7 +65,7 @@ def timeline(walk: Walk, lanes: int, *, pixels: int = 1, x0: int = 0, rows: int 
     Args:
         walk: How the actor does it.
         lanes: Bytes of a word.
-        pixels: Output pixels of the run.
+        pixels: Output pixels of the run; matmul: groups of them.
         x0: Byte at which the first window starts in its row; negative is left padding.
         rows: Kernel rows inside the image.
     """
@@ -82,6 +86,14 @@ def timeline(walk: Walk, lanes: int, *, pixels: int = 1, x0: int = 0, rows: int 
 
 def _chunks(walk: Walk, lanes: int, pixel: int, x0: int, rows: int) -> Iterator[tuple[int, int]]:
     """Slots and bytes of every chunk of a pixel."""
+    if walk.operation == OPERATIONS["MATMUL"]:
+        first = pixel % (walk.repeat + 1) * walk.step
+        factors = _reads(pixel * walk.inner, walk.inner, lanes)
+        for chunk in range(0, walk.run, lanes):
+            count = min(lanes, walk.run - chunk)
+            places = range(first + chunk, first + chunk + walk.inner * walk.pitch, walk.pitch)
+            yield factors + sum(_reads(place, count, lanes) for place in places), count
+        return
     if walk.operation == OPERATIONS["CONCAT"]:
         parts = [(run, [pixel * run]) for run in (walk.run, walk.step)]
     else:

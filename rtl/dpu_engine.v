@@ -72,6 +72,8 @@ module dpu_engine #(
     wire [15:0]         slot_count;
     wire [15:0]         slot_channel;
     wire [15:0]         slot_weight;
+    wire                slot_keep;
+    wire [LB-1:0]       slot_factor;
 
     wire [WORD-1:0]     chunk_data;
     wire [LB:0]         chunk_bytes;
@@ -95,7 +97,8 @@ module dpu_engine #(
         .m_valid(slot_valid), .m_ctx(slot_ctx), .m_inside(slot_inside), .m_low(slot_low), .m_high(slot_high),
         .m_offset(slot_offset), .m_side(slot_side), .m_first(slot_first), .m_final(slot_final), .m_emit(slot_emit),
         .m_bytes(slot_bytes), .m_last(slot_last),
-        .m_count(slot_count), .m_channel(slot_channel), .m_weight(slot_weight)
+        .m_count(slot_count), .m_channel(slot_channel), .m_weight(slot_weight),
+        .m_keep(slot_keep), .m_factor(slot_factor)
     );
 
     vector_unit #(
@@ -108,6 +111,7 @@ module dpu_engine #(
         .s_offset(slot_offset), .s_side(slot_side), .s_first(slot_first), .s_final(slot_final), .s_emit(slot_emit),
         .s_bytes(slot_bytes), .s_last(slot_last),
         .s_count(slot_count), .s_channel(slot_channel), .s_weight(slot_weight),
+        .s_keep(slot_keep), .s_factor(slot_factor),
         .m_data(chunk_data), .m_bytes(chunk_bytes), .m_ctx(chunk_ctx), .m_last(chunk_last),
         .m_valid(chunk_valid), .m_ready(chunk_ready),
         .busy(unit_busy)

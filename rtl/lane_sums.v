@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // lane_sums - what the bytes of a chunk become before they are multiplied by a scale, lane by lane, in two stages.
 //
-// The first combines: it adds bytes, keeps the largest or the smallest, or multiplies: two maps, or a map by weights. The
-// second takes n zero points off, or the sum off them, or adds a product with weights to the bias and the products before.
+// The first combines: it adds bytes, keeps the largest or the smallest, or multiplies: two maps, a map by weights, or by one
+// factor. The second takes n zero points off, or the sum off them, or adds a product with weights to the bias and the products before.
 // Timing: `first` takes what comes before it in the list of ports, `second` in the next cycle, or later, what `first` made,
 // with the other inputs; `centred` holds until the next `second`. Both may be high in every cycle. Python: pyimc.golden.
 `default_nettype none
@@ -22,11 +22,13 @@ module lane_sums #(
     input  wire                weigh,            // level * weight
     input  wire                pair,             // level * level,
     input  wire                keep,             // whose first factor this is
+    input  wire                spread,           // level * factor
+    input  wire [8:0]          factor,           // signed
     input  wire                first,
     input  wire [24:0]         zeros,            // n zero points
     input  wire [LANES*32-1:0] bias,
     input  wire                turned,           // zeros - sum
-    input  wire                weighed,          // a product with weights, which is negative:
+    input  wire                weighed,          // a product of levels with weights or a factor, which is negative:
     input  wire                start,            // bias - product; else centred - product
     input  wire                second,
     output reg  [LANES*32-1:0] centred
@@ -94,7 +96,7 @@ module lane_sums #(
         if (first && clear)
             sum_q <= {LANES*SUM{1'b0}};
         else if (first && inside)
-            sum_q <= weigh || pair ? multiply(levels, weigh ? extend(weights) : kept_q)
+            sum_q <= weigh || pair || spread ? multiply(levels, weigh ? extend(weights) : spread ? {LANES{factor}} : kept_q)
                      : combine(sum_q, bytes, fresh, largest, smallest);
         if (first && inside && keep)
             kept_q <= levels;

@@ -5,7 +5,9 @@
 // kernel column outside the image. For each pixel, chunk of LANES channels, kernel row inside the image and kernel
 // column: 1 slot, or 2 when the chunk's bytes straddle two words. Operations on two maps have a kernel of 2 columns, which
 // are their inputs; with `broadcast`, input 1 is one pixel. Concat takes turns: its pixel is `run` bytes of input 0,
-// then WINDOW.step bytes of input 1. A slot says where the weights of depthwise are, too: KERNEL.
+// then WINDOW.step bytes of input 1. A slot says where the weights of depthwise are, too: KERNEL. Matmul has a kernel of
+// `inner` columns, pixels of input 1 `pitch` bytes apart; 1 slot more for each word of input 0 that their factors are in,
+// before the first of them. A group of its output is a pixel here.
 //
 // Timing: issued in cycle 0, slots in cycles 1..slots, `done` with the last of them, issue_ready again in slots + 1.
 // Cycles in which `step` is low (back-pressure) do not count. A slot's mem_data arrives with its m_* fields.
@@ -60,7 +62,9 @@ module vector_fetch #(
     output reg                     m_last,        // the last of the firing
     output reg  [15:0]             m_count,       // reads of the accumulation up to this one, straddling ones once
     output reg  [15:0]             m_channel,     // of the chunk's first byte in its pixel
-    output wire [15:0]             m_weight       // word of the weight memory
+    output wire [15:0]             m_weight,      // word of the weight memory
+    output reg                     m_keep,        // matmul: a word of factors,
+    output reg  [$clog2(WORD/8)-1:0] m_factor     // of which a read takes this byte
 );
 
     localparam LANES = WORD / 8;
@@ -78,8 +82,9 @@ module vector_fetch #(
 
     // Tables, by context.
     reg [`IMC_ENTRY_BITS-1:0] window_mem [0:CONTEXTS-1];
-    reg [19:0] vector_mem [0:CONTEXTS-1];          // broadcast, repeat, kernel columns, concat, each, pair
+    reg [20:0] vector_mem [0:CONTEXTS-1];          // matmul, broadcast, repeat, kernel columns, concat, each, pair
     reg [47:0] kernel_mem [0:CONTEXTS-1];          // weights, row, pixel
+    reg [31:0] matrix_mem [0:CONTEXTS-1];          // inner, pitch
 
     wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
     wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
@@ -88,6 +93,7 @@ module vector_fetch #(
     wire cfg_pair   = cfg_each || cfg_op == `IMC_OPERATION_MUL || cfg_op == `IMC_OPERATION_LARGER
                       || cfg_op == `IMC_OPERATION_SMALLER;
     wire cfg_concat = cfg_op == `IMC_OPERATION_CONCAT;
+    wire cfg_matmul = cfg_op == `IMC_OPERATION_MATMUL;
 
     always @(posedge clk)
         if (cfg_engine) begin
@@ -95,13 +101,15 @@ module vector_fetch #(
                 window_mem[cfg_ctx] <= cfg_data;
             if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_VECTOR)
                 vector_mem[cfg_ctx] <= {
-                    cfg_data[`IMC_VECTOR_BROADCAST], cfg_data[`IMC_VECTOR_REPEAT],
+                    cfg_matmul, cfg_data[`IMC_VECTOR_BROADCAST], cfg_data[`IMC_VECTOR_REPEAT],
                     cfg_data[`IMC_VECTOR_KERNEL_COLUMNS], cfg_concat, cfg_each, cfg_pair
                 };
             if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_KERNEL)
                 kernel_mem[cfg_ctx] <= {
                     cfg_data[`IMC_KERNEL_WEIGHTS], cfg_data[`IMC_KERNEL_ROW], cfg_data[`IMC_KERNEL_PIXEL]
                 };
+            if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_MATRIX)
+                matrix_mem[cfg_ctx] <= {cfg_data[`IMC_MATRIX_INNER], cfg_data[`IMC_MATRIX_PITCH]};
         end
 
     // The firing.
@@ -111,6 +119,7 @@ module vector_fetch #(
     reg                each_q;       // whose inputs are accumulated one by one
     reg                broadcast_q;
     reg                concat_q;
+    reg                matmul_q;
     reg [15:0]         step_q;
     reg [15:0]         row_bytes_q;
     reg [15:0]         stride_q;     // words from row to row
@@ -122,7 +131,8 @@ module vector_fetch #(
     reg [16:0]         end_1_q;
     reg [15:0]         size_1_q;
     reg [7:0]          rows_q;
-    reg [7:0]          columns_q;
+    reg [15:0]         columns_q;
+    reg [15:0]         advance_q;    // bytes from column to column
     reg [7:0]          repeat_q;
     reg [15:0]         weights_q;    // the weights of kernel row `top`, from the second slot on; in the first:
     reg                fresh_q;      // they start at kernel_q, and `row_weights_q` is a kernel row
@@ -144,22 +154,27 @@ module vector_fetch #(
     reg [11:0]         pixels_left_q;
     reg [7:0]          repeats_left_q;
     reg [7:0]          rows_left_q;
-    reg [7:0]          columns_left_q;
+    reg [15:0]         columns_left_q;
     reg                first_q;      // no tap of the chunk is done
     reg                second_q;     // second read of two
     reg [15:0]         chunk_weight_q;   // words from weights_q to the first of the chunk,
     reg [15:0]         weight_q;         // to that of the slot
+    reg                keep_q;           // matmul: the slot is a word of factors
+    reg [15:0]         group_q;          // the first factor of the group,
+    reg [15:0]         factor_q;         // and that of the slot, in bytes of row_q
 
     // The slot.
-    wire last_column = columns_left_q == 8'd1;
-    wire side        = pair_q ? last_column : side_q;
+    wire last_column = columns_left_q == 16'd1;
+    wire side        = pair_q ? last_column : matmul_q ? !keep_q : side_q;
     wire        inside   = tap_q < {4'd0, row_bytes_q};
     wire        partial  = left_q < LANES_16;
     wire [LB:0] bytes    = partial ? {1'b0, left_q[LB-1:0]} : LANES_16[LB:0];
-    wire [15:0] place    = (broadcast_q && side ? 16'd0 : tap_q[15:0]) + chunk_q;
+    wire [15:0] tap      = broadcast_q && side ? 16'd0 : tap_q[15:0];
+    wire [15:0] place    = keep_q ? factor_q : tap + chunk_q;
     wire [LB:0] reach    = {1'b0, place[LB-1:0]} + bytes - 1'b1;
-    wire        two      = inside && reach[LB];   // straddles two words
+    wire        two      = inside && reach[LB] && !keep_q;   // straddles two words
     wire        split    = two && !second_q;
+    wire        whole    = !split && !keep_q;         // a tap is done
     wire [16:0] row_sum  = {1'b0, row_q} + {1'b0, stride_q};
     wire [15:0] next_row = row_sum[15:0] - ((row_sum >= end_0_q) ? size_0_q : 16'd0);
 
@@ -175,25 +190,31 @@ module vector_fetch #(
     wire [16:0] sum      = {1'b0, start} + {1'b0, {{LB{1'b0}}, place[15:LB]} - offset_q} + {16'd0, second_q};
 
     wire        moves_on = repeats_left_q == 8'd0;
-    wire [19:0] moved_x  = x_q + {4'd0, concat_q ? run_q : moves_on ? step_q : 16'd0};
-    wire [19:0] next_x   = concat_q ? other_x_q : moved_x;
+    wire [19:0] moved_x  = x_q + {4'd0, concat_q ? run_q : moves_on != matmul_q ? step_q : 16'd0};
+    wire [19:0] next_x   = concat_q ? other_x_q : matmul_q && moves_on ? 20'd0 : moved_x;
+    wire [15:0] next_factor = factor_q + 16'd1;
     wire [15:0] next_run = concat_q ? other_run_q : run_q;
 
     assign issue_ready = !active_q;
     assign mem_en      = go && inside;
     assign mem_addr    = sum[15:0] - ((sum >= ring_end) ? size : 16'd0);
-    assign done        = go && !split && last_tap && last_chunk && last_pixel;
+    assign done        = go && whole && last_tap && last_chunk && last_pixel;
 
     wire        accept = issue_valid && issue_ready;
     wire [`IMC_ENTRY_BITS-1:0] window = window_mem[issue_ctx];
-    wire [19:0] vector = vector_mem[issue_ctx];
+    wire [20:0] vector = vector_mem[issue_ctx];
+    wire [31:0] matrix = matrix_mem[issue_ctx];
+    wire [15:0] columns = vector[20] ? matrix[31:16] : {8'd0, vector[10:3]};
     wire [`IMC_FIRE_X0_BITS-1:0] x0 = issue_instr[`IMC_FIRE_X0];
     wire [7:0]  rows   = {1'b0, issue_instr[`IMC_FIRE_ROWS]};
 
     always @(posedge clk)
         if (accept) begin
             ctx_q          <= issue_ctx;
-            {broadcast_q, repeat_q, columns_q, concat_q, each_q, pair_q} <= vector;
+            {matmul_q, broadcast_q, repeat_q} <= vector[20:11];
+            {concat_q, each_q, pair_q} <= vector[2:0];
+            columns_q      <= columns;
+            advance_q      <= vector[20] ? matrix[15:0] : vector[0] ? 16'd0 : window[`IMC_WINDOW_RUN];
             {kernel_q, row_weights_q, pixel_weights_q} <= kernel_mem[issue_ctx];
             top_q          <= issue_instr[`IMC_FIRE_TOP];
             step_q         <= window[`IMC_WINDOW_STEP];
@@ -219,21 +240,30 @@ module vector_fetch #(
             pixels_left_q  <= issue_instr[`IMC_FIRE_PIXELS];
             repeats_left_q <= vector[18:11];
             rows_left_q    <= rows;
-            columns_left_q <= vector[10:3];
+            columns_left_q <= columns;
             first_q        <= 1'b1;
             second_q       <= 1'b0;
             chunk_weight_q <= 16'd0;
             weight_q       <= 16'd0;
             fresh_q        <= 1'b1;
+            keep_q         <= vector[20];
+            group_q        <= 16'd0;
+            factor_q       <= 16'd0;
         end else if (go) begin
             second_q <= split;
             fresh_q  <= 1'b0;
             if (fresh_q)
                 weights_q <= kernel_q + {9'd0, top_q} * row_weights_q;
-            if (!split) begin
+            if (keep_q)
+                keep_q   <= 1'b0;
+            if (whole) begin
                 first_q        <= last_tap;
-                columns_left_q <= last_column ? columns_q : columns_left_q - 8'd1;
-                tap_q          <= last_column ? x_q : tap_q + {4'd0, pair_q ? 16'd0 : run_q};
+                columns_left_q <= last_column ? columns_q : columns_left_q - 16'd1;
+                tap_q          <= last_column ? x_q : tap_q + {4'd0, advance_q};
+                keep_q         <= matmul_q && (last_column || next_factor[LB-1:0] == {LB{1'b0}});
+                factor_q       <= last_column && !last_chunk ? group_q : next_factor;
+                if (last_column && last_chunk)
+                    group_q <= next_factor;
                 weight_q       <= weight_q + pixel_weights_q;
                 if (last_column) begin
                     rows_left_q <= last_row ? rows_q : rows_left_q - 8'd1;
@@ -281,12 +311,14 @@ module vector_fetch #(
                 m_offset <= place[LB-1:0];
                 m_side   <= side;
                 m_first  <= starts;
-                m_final  <= !split && (last_tap || each_q);
-                m_emit   <= !split && last_tap;
+                m_final  <= whole && (last_tap || each_q);
+                m_emit   <= whole && last_tap;
                 m_bytes  <= bytes;
                 m_last   <= last_chunk && last_pixel;
                 m_channel <= chunk_q;
                 weight_slot_q <= weight_q;
+                m_keep   <= keep_q;
+                m_factor <= factor_q[LB-1:0];
                 if (!split)
                     m_count <= (starts ? 16'd0 : m_count) + {15'd0, inside};
             end

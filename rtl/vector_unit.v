@@ -2,7 +2,7 @@
 // vector_unit - the arithmetic of the dpu: aligns slots, combines them by lane, multiplies, requantises.
 //
 // All operations are one pipeline: align the bytes read; combine them (the sum, the largest, the smallest, or a product:
-// of two maps, or with weights); subtract n zero points, or, with weights, add to the channel's bias and the products
+// of two maps, with weights, or of a map and the bytes of another one); subtract n zero points, or, with weights, add to the channel's bias and the products
 // before; multiply (two stages of multiplier; add and sub have a second product, for input 1); round and clamp (two
 // stages of round_clamp), or look up (lut). What an actor needs is looked up by the context that travels along.
 // Timing: 7 cycles from the slot that completes a chunk to m_valid, 1 slot per cycle. While the output waits, all stages
@@ -46,6 +46,8 @@ module vector_unit #(
     input  wire [15:0]               s_channel,
     /* verilator lint_on UNUSEDSIGNAL */
     input  wire [15:0]               s_weight,
+    input  wire                      s_keep,
+    input  wire [$clog2(WORD/8)-1:0] s_factor,
 
     output wire [WORD-1:0]           m_data,
     output reg  [$clog2(WORD/8):0]   m_bytes,
@@ -83,7 +85,10 @@ module vector_unit #(
     // Stage 1: align, and take the zero point off what is multiplied. The weights are read.
     reg [WORD-1:0]       low_q;                  // first read of two
     reg                  v1_q, combine1_q, clear1_q, first1_q, most1_q, least1_q, final1_q, emit1_q, more1_q, last1_q;
-    reg                  mul1_q, sub1_q, side1_q, tap1_q, deep1_q;   // deep: depthwise, tap: a pixel of its kernel
+    reg                  mul1_q, sub1_q, side1_q, tap1_q, deep1_q;   // deep: depthwise, tap: a pixel of its kernel,
+    reg                  matmul1_q;              // or of a matrix
+    reg [WORD-1:0]       factors_q;              // matmul: bytes of input 0,
+    reg [LEVEL-1:0]      factor1_q;              // one of them - its zero point
     reg [WORD-1:0]       aligned_q;
     reg [LANES*LEVEL-1:0] level1_q;              // zero point - byte
     reg [15:0]           weight1_q;              // zero points in the sum
@@ -104,8 +109,9 @@ module vector_unit #(
     wire        least  = op == `IMC_OPERATION_SMALLER;
     wire        mul    = op == `IMC_OPERATION_MUL;
     wire        deep   = op == `IMC_OPERATION_DEPTHWISE;
+    wire        matmul = op == `IMC_OPERATION_MATMUL;
     wire [15:0] index  = each || op == `IMC_OPERATION_CONCAT ? {15'd0, s_side} : deep ? s_channel
-                         : most || least || mul ? 16'd1 : s_count;
+                         : most || least || mul || matmul ? 16'd1 : s_count;
     wire [7:0]  zero   = s_side ? vector[`IMC_VECTOR_ZERO_POINT_1] : vector[`IMC_VECTOR_ZERO_POINT_0];
     wire [WORD-1:0] aligned = s_high ? low_q >> {s_offset, 3'd0} | mem_data << {{LB{1'b0}} - s_offset, 3'd0}
                               : mem_data >> {s_offset, 3'd0};    // the offset of a second read is not 0
@@ -124,28 +130,33 @@ module vector_unit #(
 
     always @(posedge clk)
         if (step && s_valid) begin
-            if (s_low)
+            if (s_keep)
+                factors_q <= mem_data;
+            else if (s_low)
                 low_q <= mem_data;
             else begin
                 aligned_q <= aligned;
-                if (deep || mul)
+                if (deep || mul || matmul)
                     level1_q <= below(zero, aligned);
+                if (matmul)
+                    factor1_q <= {1'b0, factors_q[{s_factor, 3'd0} +: 8]} - {1'b0, vector[`IMC_VECTOR_ZERO_POINT_0]};
             end
-            {combine1_q, clear1_q} <= {!s_low && s_inside, !s_low && !s_inside && (s_first || deep)};
+            {combine1_q, clear1_q} <= {!s_low && !s_keep && s_inside, !s_low && !s_inside && (s_first || deep)};
             {first1_q, most1_q, least1_q, final1_q, side1_q} <= {s_first, most, least, s_final, s_side};
-            {mul1_q, sub1_q, deep1_q, tap1_q} <= {mul, op == `IMC_OPERATION_SUB && s_side, deep, deep && !s_low};
+            {mul1_q, sub1_q, deep1_q} <= {mul, op == `IMC_OPERATION_SUB && s_side, deep};
+            {matmul1_q, tap1_q} <= {matmul, (deep || matmul) && !s_low && !s_keep};
             if (s_final || deep)
                 {row1_q, lane1_q} <= entry[LB+RB-1:0];
             if (s_final) begin
-                weight1_q <= most || least ? 16'd1 : mul ? 16'd0 : s_count;
+                weight1_q <= most || least ? 16'd1 : mul || matmul ? 16'd0 : s_count;
                 zero1_q   <= zero;
                 {more1_q, emit1_q, last1_q, bytes1_q, ctx1_q} <= {each && s_side, s_emit, s_last, s_bytes, s_ctx};
             end
         end
 
     // Stage 2: combine; n zero points. The parameters are read.
-    reg                  v2_q, tap2_q;           // the sum is complete; it is a product with weights
-    reg                  first2_q, sub2_q, deep2_q;
+    reg                  v2_q, tap2_q;           // the sum is complete; it is one of the products that are added up
+    reg                  first2_q, sub2_q, deep2_q, matmul2_q;
     reg [24:0]           zeros2_q;               // weight * zero point
     reg                  more2_q, more3_q, more4_q;
     reg                  emit2_q, emit3_q, emit4_q;
@@ -165,7 +176,7 @@ module vector_unit #(
 
     always @(posedge clk)
         if (step && v1_q) begin
-            {first2_q, sub2_q, deep2_q} <= {first1_q, sub1_q, deep1_q};
+            {first2_q, sub2_q, deep2_q, matmul2_q} <= {first1_q, sub1_q, deep1_q, matmul1_q};
             if (final1_q) begin
                 zeros2_q <= {1'b0, {8'd0, weight1_q} * {16'd0, zero1_q}};
                 {row2_q, lane2_q} <= {deep1_q, row1_q, lane1_q};
@@ -182,8 +193,8 @@ module vector_unit #(
     lane_sums #(.LANES(LANES)) u_sums (
         .clk(clk), .bytes(aligned_q), .levels(level1_q), .weights(weights), .inside(combine1_q), .clear(clear1_q),
         .fresh(first1_q), .largest(most1_q), .smallest(least1_q), .weigh(deep1_q), .pair(mul1_q),
-        .keep(mul1_q && !side1_q), .first(step && v1_q),
-        .zeros(zeros2_q), .bias(biases), .turned(sub2_q), .weighed(deep2_q), .start(first2_q),
+        .keep(mul1_q && !side1_q), .spread(matmul1_q), .factor(factor1_q), .first(step && v1_q),
+        .zeros(zeros2_q), .bias(matmul2_q ? {LANES*32{1'b0}} : biases), .turned(sub2_q), .weighed(deep2_q || matmul2_q), .start(first2_q),
         .second(step && (v2_q || tap2_q)), .centred(centred)
     );
 

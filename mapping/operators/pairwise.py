@@ -1,10 +1,8 @@
 """Two maps, value by value, on the vector engine: word by word, or pixel by pixel if the second is one pixel."""
 
-from dataclasses import replace
-
 from mapping.actors.firing import Firing, Pixels, row_words
 from mapping.operators.contract import firings, task
-from mapping.operators.rows import pixel_runs
+from mapping.operators.rows import held, pixel_runs
 from pyimc.arch import Arch
 from pyimc.engines.dpu.task import VectorTask
 from pyimc.isa import OPERATIONS
@@ -32,10 +30,8 @@ def _(node: Pairwise, network: Network, arch: Arch, grain: Pixels) -> tuple[Firi
     left, right = network.sources(node)
     if left.shape == right.shape:
         return pixel_runs(network, node, arch, grain, as_words=True)
-    words = row_words(right, arch)
     walked = pixel_runs(network, node, arch, grain, as_words=False, inputs=1)
-    held = [replace(firing, need=(firing.need[0], words), free=(firing.free[0], 0)) for firing in walked]
-    return (*held[:-1], replace(held[-1], free=(held[-1].free[0], words)))
+    return held(walked, row_words(right, arch))
 
 
 @task.register

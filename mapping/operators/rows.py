@@ -1,5 +1,8 @@
 """Nodes that read every input from its head on, as much as an output row or some pixels of it need."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from mapping.actors.firing import Firing, Pixels, row_words, segments
 from pyimc.arch import Arch
 from pyimc.network import Network, Node
@@ -32,6 +35,12 @@ def pixel_runs(
         reads = [arch.words(pixels * source.pixel_bytes) for source in sources]
         row.append(row_firing(reads, words, words if as_words else pixels))
     return tuple(row) * target.height
+
+
+def held(firings: Sequence[Firing], words: int) -> tuple[Firing, ...]:
+    """The same with a second input, all of which every firing reads and the last one of the image gives back."""
+    found = [replace(each, need=(each.need[0], words), free=(each.free[0], 0)) for each in firings]
+    return (*found[:-1], replace(found[-1], free=(found[-1].free[0], words)))
 
 
 def row_firing(reads: list[int], words: int, pixels: int) -> Firing:

@@ -72,13 +72,13 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     P_PACKED, P_FILL, P_FLUSH, P_FLUSH_CTX,
     # vector engine: a firing and the chunks on their way
     P_FETCH, P_FETCH_FROM, P_SLOTS_LEFT, P_CHUNK, P_CHUNK_BYTES, P_REPEATS, P_SIDE, P_RUN, P_OTHER_RUN,
-    P_OTHER_X,
+    P_OTHER_X, P_GROUP,
     # egress
     P_FILL_BANK, P_FILLED, P_PACKET_0, P_PACKET_1,
     P_SEND_STATE, P_SEND_BANK, P_DESTINATION, P_FLIT, P_LEFT, P_OUT_LISTED,
     # timers: cycle and next timer in the same bucket, for each kind
     P_TIMERS,
-) = range(97)  # fmt: skip
+) = range(98)  # fmt: skip
 UNIT_COLUMNS = 128
 P_OFFERED = P_STAGE_8  # what the packer is offered
 IMC, DPU = 0, 1
@@ -97,7 +97,8 @@ SIZE_MASK, MARK_LAST, MARK_PIXEL, CTX_AT = 0xFFFF, 1 << 16, 1 << 17, 20
     A_RUN, A_STEP, A_ROW_BYTES, A_KERNEL_COLUMNS, A_PAIR, A_BROADCAST, A_CONCAT, A_REPEAT, A_ROW_TILES, A_LAST_ROWS,
     A_CONVERT_CYCLES, A_COLUMNS, A_DRAIN_COLUMNS, A_COLUMN_BYTES, A_PARTIAL_IN, A_PARTIAL_PORT,
     A_LOADED, A_STREAM_WORDS, A_STREAM_LATENCY, A_STREAM_INTERVAL, A_STREAM_ROW, A_STREAM_WAIT,
-) = range(34)  # fmt: skip
+    A_INNER, A_PITCH,
+) = range(36)  # fmt: skip
 ACTOR_COLUMNS = 48
 C_ARRIVED, C_CONSUMED, C_NODE, C_SLOT, C_LATE = range(5)
 CHANNEL_COLUMNS = 8

@@ -17,12 +17,18 @@ def next_chunk(s: Table, u: int, row: int) -> None:
     size = min(lanes, run - chunk)
     slots = 0
     tap = s[u + P_X]
-    for _ in range(s[row + A_KERNEL_COLUMNS]):
+    inner = s[row + A_INNER]
+    if inner:
+        group = s[u + P_GROUP]
+        slots += (group + inner - 1) // lanes - group // lanes + 1
+    for _ in range(inner if inner else s[row + A_KERNEL_COLUMNS]):
         slots += 1
         if 0 <= tap < row_bytes and (tap + chunk) % lanes + size > lanes:
             slots += 1
         if s[row + A_BROADCAST]:
             tap = 0
+        elif inner:
+            tap += s[row + A_PITCH]
         elif not s[row + A_PAIR]:  # whose columns are its inputs
             tap += run
     s[u + P_CHUNK_BYTES] = size
@@ -43,6 +49,7 @@ def accept(s: Table, u: int, row: int, at: int, now: int) -> None:
     s[u + P_RUN] = s[row + A_RUN]
     s[u + P_OTHER_RUN] = s[row + A_STEP]
     s[u + P_OTHER_X] = 0
+    s[u + P_GROUP] = 0
     next_chunk(s, u, row)
     wake_output(s, u)
 
@@ -58,9 +65,11 @@ def next_pixel(s: Table, u: int, row: int) -> None:
         s[u + P_SIDE] = 1 - s[u + P_SIDE]
     elif s[u + P_REPEATS]:
         s[u + P_REPEATS] -= 1
+        s[u + P_X] += s[row + A_STEP] if s[row + A_INNER] else 0
     else:
         s[u + P_REPEATS] = s[row + A_REPEAT]
-        s[u + P_X] += s[row + A_STEP]
+        s[u + P_X] = 0 if s[row + A_INNER] else s[u + P_X] + s[row + A_STEP]
+    s[u + P_GROUP] += s[row + A_INNER]
     if not s[u + P_SIDE]:
         s[u + P_PIXELS] -= 1
 

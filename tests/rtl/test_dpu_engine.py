@@ -53,6 +53,10 @@ CORNERS = (
     "depthwise: top padding",
     "broadcast",
     "broadcast: two-word read",
+    "matmul: groups in common pixels",
+    "matmul: groups of pixels",
+    "matmul: factors straddle words",
+    "matmul: several chunks of several words",
 )
 
 

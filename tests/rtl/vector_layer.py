@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from mapping.operators.pairwise import operation
 from pyimc.golden import run_node
-from pyimc.isa import KERNEL, OPERATIONS, OUTPUT, PARAM_0, PARAM_1, SPACES, VECTOR, WINDOW, engine_entry, fire
+from pyimc.isa import KERNEL, MATRIX, OPERATIONS, OUTPUT, PARAM_0, PARAM_1, SPACES, VECTOR, WINDOW, engine_entry, fire
 from pyimc.network import (
     Add,
     Concat,
     Depthwise,
     Extreme,
     Lut,
+    Matmul,
     Mul,
     Network,
     Pads,
@@ -34,12 +35,12 @@ from tests.rtl.bench import Corners
 MEMORY = 1 << 16
 MODES = (
     "add", "sub", "mul", "max of two", "min of two", "max", "average", "concat channels", "concat columns", "lut",
-    "resize", "depthwise",
+    "resize", "depthwise", "matmul",
 )  # fmt: skip
 PARAMS_PER_ACTOR = 96  # kernels have up to 20 pixels, depthwise up to 2.5 words of channels
 WEIGHTS_PER_ACTOR = 20 * 3 + 3
 
-Node = Pairwise | Pool | Concat | Lut | Resize | Depthwise
+Node = Pairwise | Pool | Concat | Lut | Resize | Depthwise | Matmul
 
 
 @dataclass
@@ -102,6 +103,9 @@ class Actor:
             else:
                 self.node = Concat("node", ("a", "b"), "y", "columns", *scales)
             return
+        if mode == "matmul":
+            self.node = self._matmul(zero_point, (low, high))
+            return
         if mode == "lut":
             self.node = Lut("node", ("x",), "y", np.array([rng.randint(0, 255) for _ in range(256)], np.uint8))
             self.multipliers = [rng.randint(0, 2**31 - 1), 1]
@@ -153,6 +157,31 @@ class Actor:
             np.array([rng.randint(-most, most) for _ in range(channels)], np.int32),
             np.array(self.multipliers, np.int32), np.array(shifts, np.uint8), self.zero_points[0], zero_point, clamp,
         )  # fmt: skip
+
+    def _matmul(self, zero_point: int, clamp: Pair) -> Matmul:
+        """One to three groups, with pixels of the second map of their own or in common, at times further apart."""
+        rng, lanes = self.rng, self.lanes
+        groups, self.inner = rng.choice((1, 1, 2, 3)), rng.choice((1, 2, lanes - 1, lanes, lanes + 3))
+        self.stacked = rng.random() < 0.5
+        self.channels, self.width = groups * self.inner, rng.randint(1, 2)
+        self.second = TensorType(
+            1,
+            self.inner * (groups if self.stacked else 1),
+            self.other_channels * (1 if self.stacked else groups),
+            1.0,
+            0,
+        )
+        self.pitch = self.second.channels + rng.choice((0, 0, rng.randint(1, lanes)))
+        shift = rng.choice((1, 30, 38, 40, 62))
+        self.multipliers = [rng.randint(0, 2**31 - 1), rng.randint(0, min(2 ** max(1, shift - 7), 2**31 - 1))]
+        self.corners.hit("matmul: groups in common pixels", groups > 1 and not self.stacked and self.inner > 1)
+        self.corners.hit("matmul: groups of pixels", groups > 1 and self.stacked)
+        self.corners.hit(
+            "matmul: factors straddle words", groups > 1 and self.inner % lanes != 0 and self.inner > lanes
+        )
+        self.corners.hit("matmul: several chunks of several words", self.inner > lanes and self.other_channels > lanes)
+        pair = (self.multipliers[0], self.multipliers[1])
+        return Matmul("node", ("a", "b"), "y", groups, pair, shift, self.zero_points, zero_point, clamp)
 
     def _kernel_tables(self, node: Depthwise) -> list[tuple[int, int, int]]:
         """What depthwise has besides; lanes behind the last channel are random."""
@@ -211,6 +240,8 @@ class Actor:
         ]
         if isinstance(node, Depthwise):
             entries += self._kernel_tables(node)
+        if isinstance(node, Matmul):
+            entries.append((engine, engine_entry(ctx, MATRIX), MATRIX.encode(inner=walk.inner, pitch=walk.pitch)))
         table = node.table.tobytes() if isinstance(node, Lut) else b""
         entries += [
             (SPACES["LUT"], self.ctx * 32 + n // 8, int.from_bytes(table[n : n + 8], "little"))
@@ -234,6 +265,11 @@ class Actor:
                 return Walk(OPERATIONS["LUT"], self.lanes, self.lanes, self.width * self.lanes)
             case Resize():
                 return Walk(OPERATIONS["MAX"], pixel, pixel, row, repeat=node.factor - 1)
+            case Matmul():
+                step = self.inner * self.pitch if self.stacked else self.other_channels
+                length = self.second.width * self.pitch
+                matrix = {"inner": self.inner, "pitch": self.pitch, "repeat": node.groups - 1}
+                return Walk(OPERATIONS["MATMUL"], self.other_channels, step, length, self.rng.getrandbits(8), **matrix)
         name = "DEPTHWISE" if isinstance(node, Depthwise) else node.mode.upper()
         return Walk(OPERATIONS[name], pixel, node.stride[1] * pixel, row, node.kernel[1])
 
@@ -246,6 +282,8 @@ class Actor:
             wider = self.node.axis == "columns"
             shape = (self.other_width, channels) if wider else (width, self.other_channels)
             kinds.append(TensorType(1, *shape, 1.0, 0))
+        elif isinstance(self.node, Matmul):
+            kinds.append(self.second)
         elif isinstance(self.node, Pairwise):
             kinds.append(TensorType(1, 1, channels, 1.0, 0) if self.broadcast else kinds[0])
         return kinds
@@ -287,10 +325,14 @@ class Actor:
         """A whole row of every input; concat of channels and resize may leave their last pixels out."""
         lanes, corners, node, kinds, walk = self.lanes, self.corners, self.node, self._inputs(), self.walk()
         data = [self._data(kind.width * kind.channels).reshape(kind.shape) for kind in kinds]
-        lengths = [-(-values.size // lanes) for values in data]
+        stored = list(data)
+        if isinstance(node, Matmul):
+            stored[1] = self._data(self.second.width * self.pitch).reshape(1, -1, self.pitch)
+            stored[1][:, :, : self.second.channels] = data[1]
+        lengths = [-(-values.size // lanes) for values in stored]
         rings = [self._ring(100 + 200 * port, words) for port, words in enumerate(lengths)]
         memory: dict[int, int] = {}
-        for ring, values in zip(rings, data, strict=True):
+        for ring, values in zip(rings, stored, strict=True):
             memory.update(_place(values, *ring, lanes, self.rng))
         kind = output_kind(node, kinds)
         row = self._golden(*data, shape=kind.shape)[0]
@@ -314,6 +356,8 @@ class Actor:
             corners.hit("concat: several chunks of input 1", walk.step > lanes)
             corners.hit("concat: inputs of one size", walk.step == walk.run)
             corners.hit("concat: output chunks straddle", walk.run % lanes != 0)
+        elif isinstance(node, Matmul):
+            pixels *= node.groups
         corners.hit("broadcast", self.broadcast)
         corners.hit("broadcast: two-word read", self.broadcast and kinds[0].channels % lanes != 0 and pixels > 1)
         corners.hit("row ends within a word", data[0].size % lanes != 0)

@@ -1,4 +1,4 @@
-"""What the vector engine is told of an actor: WINDOW, VECTOR, KERNEL and OUTPUT, its parameters, weights and table."""
+"""What the vector engine is told of an actor: WINDOW, VECTOR, KERNEL, MATRIX, OUTPUT, its parameters, weights and table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -64,6 +64,7 @@ class VectorTask(Task):
         clamp: Lowest and highest output.
         lookup: What lut looks up; empty for all others.
         kernels: What depthwise has besides; None for all others.
+        refusals: Why the engine cannot compute it.
     """
 
     engine: ClassVar[str] = "dpu"
@@ -78,14 +79,15 @@ class VectorTask(Task):
     clamp: Pair = ALL
     lookup: bytes = b""
     kernels: Kernels | None = None
+    refusals: tuple[str, ...] = ()
 
     def faults(self, arch: Arch) -> list[str]:
-        """None: what does not fit a field is found when it is encoded."""
+        """What was found when it was made; what does not fit a field is found when it is encoded."""
         del arch
-        return []
+        return list(self.refusals)
 
     def entries(self, arch: Arch, room: Room) -> Iterator[tuple[Layout, int]]:
-        """WINDOW, VECTOR, KERNEL if there are weights, and OUTPUT."""
+        """WINDOW, VECTOR, KERNEL if there are weights, MATRIX of matmul, and OUTPUT."""
         walk = self.walk
         window = isa.WINDOW.encode(run=walk.run, step=walk.step, row_bytes=walk.row_bytes, row_words=self.row_words)
         yield isa.WINDOW, window
@@ -104,6 +106,8 @@ class VectorTask(Task):
         if self.kernels:
             pixel = self.kernels.pixel_words(arch)
             yield isa.KERNEL, isa.KERNEL.encode(weights=room.weight, row=walk.kernel_columns * pixel, pixel=pixel)
+        if walk.inner:
+            yield isa.MATRIX, isa.MATRIX.encode(inner=walk.inner, pitch=walk.pitch)
         low, high = self.clamp
         output = isa.OUTPUT.encode(
             columns=0, parameters=room.parameter, zero_point=self.output_zero_point, low=low, high=high
