@@ -259,6 +259,8 @@ class Interpreter:
         if vector["broadcast"]:
             return self._broadcast(vector, multiplier, row(0, fire["pixels"] * run).reshape(-1, run), row(1, run))
         match vector["operation"]:
+            case 10:
+                return self._matmul(unit, context, fire, vector) * multiplier[1] + (1 << shift - 1) >> shift
             case 6 | 7 | 8 | 9:
                 assert (run, window["step"], vector["kernel_columns"]) == (self.arch.lanes, self.arch.lanes, 2)
                 return _combined(vector, multiplier, row(0, fire["pixels"] * run), row(1, fire["pixels"] * run))
@@ -295,6 +297,22 @@ class Interpreter:
     ) -> NDArray[np.int64]:  # fmt: skip
         assert vector["kernel_columns"] == 2 and vector["repeat"] == 0
         return _combined(vector, multiplier, pixels, pixel)
+
+    def _matmul(self, unit: Unit, context: int, fire: Fields, vector: Fields) -> NDArray[np.int64]:
+        """Sums of products, [groups of pixels, bytes], each from the bytes at the places that MATRIX names."""
+        window, matrix = unit.engine(isa.WINDOW, context), unit.engine(isa.MATRIX, context)
+        left, right = (
+            self._read(unit, isa.channel_entry(context, port), 0, fire[f"need_{port}"]).astype(np.int64)
+            - vector[f"zero_point_{port}"]
+            for port in range(2)
+        )
+        sums = np.zeros((fire["pixels"], window["run"]), np.int64)
+        for pixel in range(fire["pixels"]):
+            place = pixel % (vector["repeat"] + 1) * window["step"]
+            for factor in left[pixel * matrix["inner"] : (pixel + 1) * matrix["inner"]]:
+                sums[pixel] += factor * right[place : place + window["run"]]
+                place += matrix["pitch"]
+        return sums
 
     def _depthwise(
         self, unit: Unit, context: int, fire: Fields, output: Fields, vector: Fields

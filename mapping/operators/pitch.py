@@ -9,7 +9,7 @@ BYTES_MAX = (1 << 16) - 1
 
 
 def pixel_pitch(kind: TensorType, arch: Arch) -> int:
-    """Bytes in its ring from a pixel to the next; of rows of several pixels, if they fill whole words (`pitch_faults`)."""
+    """Bytes in its ring from a pixel to the next; several rows of pixels must fill whole words (`pitch_faults`)."""
     return row_words(kind, arch) * arch.lanes if kind.width == 1 else kind.pixel_bytes
 
 

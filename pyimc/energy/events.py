@@ -79,6 +79,7 @@ class _Tables:
     tiles: Fields
     columns: Fields
     vector: Fields
+    matrix: Fields
 
 
 def count(program: Program) -> Counts:
@@ -149,7 +150,7 @@ def _tables(program: Program, actor: Actor) -> _Tables:
         for layout in layouts if space == isa.SPACES["ENGINE"] else ():
             if entry == isa.engine_entry(actor.context, layout):
                 found[layout.name] = layout.decode(value)
-    return _Tables(*(found.get(name, {}) for name in ("WINDOW", "OUTPUT", "TILES", "COLUMNS", "VECTOR")))
+    return _Tables(*(found.get(name, {}) for name in ("WINDOW", "OUTPUT", "TILES", "COLUMNS", "VECTOR", "MATRIX")))
 
 
 def _stream(program: Program, actor: Actor) -> tuple[Counter[int], int]:
@@ -229,6 +230,8 @@ def _touched(start: int, end: int, lanes: int) -> int:
 def _vector(arch: Arch, tables: _Tables, firing: Fields) -> Events:
     """A firing of the digital engine, chunk by chunk as it reads."""
     vector, window, pixels = tables.vector, tables.window, firing["pixels"]
+    if vector["operation"] == isa.OPERATIONS["MATMUL"]:
+        return _matmul(arch, tables, pixels)
     reads = operands = outputs = 0
     weighs = vector["operation"] == isa.OPERATIONS["DEPTHWISE"]
     for pixel in range(pixels):
@@ -247,6 +250,19 @@ def _vector(arch: Arch, tables: _Tables, firing: Fields) -> Events:
     products = operands if weighs else outputs if multiplied else 0
     operands -= operands if multiplied else 0
     return Events(reads=reads, additions=operands, multiplications=factors * outputs, products=products)
+
+
+def _matmul(arch: Arch, tables: _Tables, groups: int) -> Events:
+    """A firing of matmul: for every word of output, the factors of the group and a word of each of their pixels."""
+    inner, pitch, run = tables.matrix["inner"], tables.matrix["pitch"], tables.window["run"]
+    reads = 0
+    for group in range(groups):
+        first = group % (tables.vector["repeat"] + 1) * tables.window["step"]
+        for at in range(0, run, arch.lanes):
+            places = range(first + at, first + at + inner * pitch, pitch)
+            reads += _touched(group * inner, (group + 1) * inner, arch.lanes)
+            reads += sum(_touched(place, place + min(arch.lanes, run - at), arch.lanes) for place in places)
+    return Events(reads=reads, multiplications=groups * run, products=groups * inner * run)
 
 
 def _taps(vector: Fields, window: Fields, firing: Fields, pixel: int) -> Iterator[tuple[int, list[int]]]:

@@ -1,4 +1,4 @@
-"""Matmul: y = clamp(zo + round_shift(sum over k of (a[k] - za) * (b[k] - zb) * m[1], shift)), the product of two maps."""
+"""Matmul: y = clamp(zo + round_shift(s * m[1], shift)), s the sum over k of (a[k] - za) * (b[k] - zb)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

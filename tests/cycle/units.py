@@ -129,6 +129,17 @@ def excited() -> Network:
     return net.finish(net.conv("point", net.pair("scale", Mul, value, scale), 9, (1, 1), pads=(0, 0, 0, 0)))
 
 
+def attention(height: int, width: int, channels: int, groups: int) -> Callable[[], Network]:
+    """Every pixel by every other, and by that all pixels: what attention computes, without what limits its weights."""
+
+    def build() -> Network:
+        net = Builder(height, width, channels)
+        scores = net.matmul("scores", "x", net.transpose("keys", "x"), groups)
+        return net.finish(net.matmul("mixed", scores, net.lut("values", "x"), groups))
+
+    return build
+
+
 def doubled() -> Network:
     """A map added to itself."""
     net = Builder(5, 7, 11)
@@ -307,6 +318,9 @@ UNITS: dict[str, Unit] = {
     "two maps, words straddle": Unit(pairs(21), {"activation_words": 4096, "contexts": 16}),
     "squeeze and excite": Unit(excited),
     "squeeze and excite on one digital PU": Unit(excited, FEW_PUS, slack_rows=0),
+    "matrices, whole words": Unit(attention(4, 4, 16, 1), {"activation_words": 4096}),
+    "matrices of groups, words straddle": Unit(attention(1, 7, 15, 3), {"activation_words": 4096, "packet_words": 1}),
+    "matrices of a column": Unit(attention(9, 1, 10, 2), {"activation_words": 4096, **FEW_PUS}, slack_rows=0),
     "separable blocks on one digital PU": Unit(separable, FEW_PUS),
     "concat of channels, whole words": Unit(joined("channels", 16, 8)),
     "concat of channels": Unit(joined("channels", 11, 5)),

@@ -21,6 +21,7 @@ from pyimc.network import (
     Depthwise,
     Extreme,
     Lut,
+    Matmul,
     Mul,
     Mvm,
     Network,
@@ -32,6 +33,7 @@ from pyimc.network import (
     Resize,
     Sub,
     TensorType,
+    Transpose,
     window_shape,
 )
 from pyimc.network_rules import verify
@@ -167,6 +169,25 @@ class Builder:
         extra = (mode,) if kind is Extreme else ()
         self.nodes.append(kind(name, (left, right), output, *scales, *extra))
         return output
+
+    def matmul(self, name: str, left: str, right: str, groups: int = 1) -> str:
+        """A product of two maps."""
+        sources = (self.tensors[left], self.tensors[right])
+        (zero, multiplier), shift = quantise_multipliers(
+            [0.0, self.random.uniform(0.3, 1) / 60 / sources[0].channels ** 0.5]
+        )
+        zeros = (sources[0].zero_point, sources[1].zero_point)
+        node = Matmul(name, (left, right), f"{name}.y", groups, (zero, multiplier), shift, zeros, 0, self._clamp())
+        output = self._tensor(node.output, *node.shape(sources))
+        self.nodes.append(replace(node, output_zero_point=self.tensors[output].zero_point))
+        return output
+
+    def transpose(self, name: str, source: str) -> str:
+        """Pixels as channels."""
+        kind = self.tensors[source]
+        self.tensors[f"{name}.y"] = replace(kind, height=kind.channels, width=1, channels=kind.height * kind.width)
+        self.nodes.append(Transpose(name, (source,), f"{name}.y"))
+        return f"{name}.y"
 
     def concat(self, name: str, left: str, right: str, axis: Literal["channels", "columns"]) -> str:
         """Two maps side by side."""

@@ -34,6 +34,14 @@ def test_concat_of_odd_channels() -> None:
     assert timeline(Walk(OPERATIONS["CONCAT"], 5, 3, 10), 8, pixels=2) == Timeline(5, after(2, 5))
 
 
+def test_matmul_reads_a_word_of_factors_and_a_pixel_for_each() -> None:
+    """Two groups of 5 factors by 12 bytes, pixels 16 apart: 8 + 4 bytes; the second five straddle two words."""
+    walk = Walk(OPERATIONS["MATMUL"], 12, 80, 160, repeat=1, inner=5, pitch=16)
+    assert timeline(walk, 8, pixels=2) == Timeline(26, after(6, 19, 26))
+    narrow = Walk(OPERATIONS["MATMUL"], 3, 3, 60, repeat=1, inner=4, pitch=6)
+    assert timeline(narrow, 8, pixels=2).slots == (1 + 4) + (1 + 4 + 2)
+
+
 def test_resize_reads_a_pixel_for_every_output() -> None:
     """Pixels of 8 bytes, each three times; of 5 bytes, each twice, the second of which straddles."""
     assert timeline(_max(8, 8, 16, repeat=2), 8, pixels=6) == Timeline(6, after(1, 2, 3, 4, 5, 6))

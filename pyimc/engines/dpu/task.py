@@ -1,4 +1,4 @@
-"""What the vector engine is told of an actor: WINDOW, VECTOR, KERNEL, MATRIX, OUTPUT, its parameters, weights and table."""
+"""What the vector engine is told of an actor: its entries of ENGINE, its parameters, weights and table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
