@@ -161,7 +161,7 @@ class Actor:
     def _matmul(self, zero_point: int, clamp: Pair) -> Matmul:
         """One to three groups, with pixels of the second map of their own or in common, at times further apart."""
         rng, lanes = self.rng, self.lanes
-        groups, self.inner = rng.choice((1, 1, 2, 3)), rng.choice((1, 2, lanes - 1, lanes, lanes + 3))
+        groups, self.inner = rng.choice((1, 1, 2, 3)), rng.choice((1, lanes - 1, lanes, lanes + 3, lanes + 3))
         self.stacked = rng.random() < 0.5
         self.channels, self.width = groups * self.inner, rng.randint(1, 2)
         self.second = TensorType(
