@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from pyimc.errors import EncodingError
 
+ENTRY_BITS = 64  # of a table entry
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

@@ -6,8 +6,7 @@
 // column: 1 slot, or 2 when the chunk's bytes straddle two words. Operations on two maps have a kernel of 2 columns, which
 // are their inputs; with `broadcast`, input 1 is one pixel. Concat takes turns: its pixel is `run` bytes of input 0,
 // then WINDOW.step bytes of input 1. A slot says where the weights of depthwise are, too: KERNEL. Matmul has a kernel of
-// `inner` columns, pixels of input 1 `pitch` bytes apart; 1 slot more for each word of input 0 that their factors are in,
-// before the first of them. A group of its output is a pixel here.
+// `inner` columns, pixels of input 1; 1 slot more for each word of their factors, before the first. Its pixel is a group.
 //
 // Timing: issued in cycle 0, slots in cycles 1..slots, `done` with the last of them, issue_ready again in slots + 1.
 // Cycles in which `step` is low (back-pressure) do not count. A slot's mem_data arrives with its m_* fields.
@@ -26,9 +25,7 @@ module vector_fetch #(
 
     input  wire                    cfg_valid,
     input  wire [3:0]              cfg_space,
-    /* verilator lint_off UNUSEDSIGNAL */         // contexts above CONTEXTS
     input  wire [15:0]             cfg_addr,
-    /* verilator lint_on UNUSEDSIGNAL */
     input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
 
     input  wire                    issue_valid,
@@ -79,38 +76,6 @@ module vector_fetch #(
             vector_fetch_CONTEXTS_must_fit_CTX_BITS_of_1_to_14 u_error ();
         end
     endgenerate
-
-    // Tables, by context.
-    reg [`IMC_ENTRY_BITS-1:0] window_mem [0:CONTEXTS-1];
-    reg [20:0] vector_mem [0:CONTEXTS-1];          // matmul, broadcast, repeat, kernel columns, concat, each, pair
-    reg [47:0] kernel_mem [0:CONTEXTS-1];          // weights, row, pixel
-    reg [31:0] matrix_mem [0:CONTEXTS-1];          // inner, pitch
-
-    wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
-    wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
-    wire [`IMC_VECTOR_OPERATION_BITS-1:0] cfg_op = cfg_data[`IMC_VECTOR_OPERATION];
-    wire cfg_each   = cfg_op == `IMC_OPERATION_ADD || cfg_op == `IMC_OPERATION_SUB;
-    wire cfg_pair   = cfg_each || cfg_op == `IMC_OPERATION_MUL || cfg_op == `IMC_OPERATION_LARGER
-                      || cfg_op == `IMC_OPERATION_SMALLER;
-    wire cfg_concat = cfg_op == `IMC_OPERATION_CONCAT;
-    wire cfg_matmul = cfg_op == `IMC_OPERATION_MATMUL;
-
-    always @(posedge clk)
-        if (cfg_engine) begin
-            if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_WINDOW)
-                window_mem[cfg_ctx] <= cfg_data;
-            if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_VECTOR)
-                vector_mem[cfg_ctx] <= {
-                    cfg_matmul, cfg_data[`IMC_VECTOR_BROADCAST], cfg_data[`IMC_VECTOR_REPEAT],
-                    cfg_data[`IMC_VECTOR_KERNEL_COLUMNS], cfg_concat, cfg_each, cfg_pair
-                };
-            if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_KERNEL)
-                kernel_mem[cfg_ctx] <= {
-                    cfg_data[`IMC_KERNEL_WEIGHTS], cfg_data[`IMC_KERNEL_ROW], cfg_data[`IMC_KERNEL_PIXEL]
-                };
-            if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_MATRIX)
-                matrix_mem[cfg_ctx] <= {cfg_data[`IMC_MATRIX_INNER], cfg_data[`IMC_MATRIX_PITCH]};
-        end
 
     // The firing.
     reg                active_q;
@@ -201,21 +166,27 @@ module vector_fetch #(
     assign done        = go && whole && last_tap && last_chunk && last_pixel;
 
     wire        accept = issue_valid && issue_ready;
-    wire [`IMC_ENTRY_BITS-1:0] window = window_mem[issue_ctx];
-    wire [20:0] vector = vector_mem[issue_ctx];
-    wire [31:0] matrix = matrix_mem[issue_ctx];
-    wire [15:0] columns = vector[20] ? matrix[31:16] : {8'd0, vector[10:3]};
+    wire [`IMC_ENTRY_BITS-1:0] window;
+    wire [47:0] kernel;
+    wire [15:0] columns, advance;
+    wire [7:0]  repeats;
+    wire        pair, each, broadcast, concat, matmul;
+    vector_tables #(.CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS)) u_tables (
+        .clk(clk), .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data), .ctx(issue_ctx),
+        .window(window), .kernel(kernel), .columns(columns), .advance(advance), .repeats(repeats),
+        .pair(pair), .each(each), .broadcast(broadcast), .concat(concat), .matmul(matmul)
+    );
     wire [`IMC_FIRE_X0_BITS-1:0] x0 = issue_instr[`IMC_FIRE_X0];
     wire [7:0]  rows   = {1'b0, issue_instr[`IMC_FIRE_ROWS]};
 
     always @(posedge clk)
         if (accept) begin
             ctx_q          <= issue_ctx;
-            {matmul_q, broadcast_q, repeat_q} <= vector[20:11];
-            {concat_q, each_q, pair_q} <= vector[2:0];
+            {pair_q, each_q, broadcast_q, concat_q, matmul_q} <= {pair, each, broadcast, concat, matmul};
+            repeat_q       <= repeats;
             columns_q      <= columns;
-            advance_q      <= vector[20] ? matrix[15:0] : vector[0] ? 16'd0 : window[`IMC_WINDOW_RUN];
-            {kernel_q, row_weights_q, pixel_weights_q} <= kernel_mem[issue_ctx];
+            advance_q      <= advance;
+            {kernel_q, row_weights_q, pixel_weights_q} <= kernel;
             top_q          <= issue_instr[`IMC_FIRE_TOP];
             step_q         <= window[`IMC_WINDOW_STEP];
             row_bytes_q    <= window[`IMC_WINDOW_ROW_BYTES];
@@ -238,7 +209,7 @@ module vector_fetch #(
             left_q         <= window[`IMC_WINDOW_RUN];
             row_q          <= issue_head_0;
             pixels_left_q  <= issue_instr[`IMC_FIRE_PIXELS];
-            repeats_left_q <= vector[18:11];
+            repeats_left_q <= repeats;
             rows_left_q    <= rows;
             columns_left_q <= columns;
             first_q        <= 1'b1;
@@ -246,7 +217,7 @@ module vector_fetch #(
             chunk_weight_q <= 16'd0;
             weight_q       <= 16'd0;
             fresh_q        <= 1'b1;
-            keep_q         <= vector[20];
+            keep_q         <= matmul;
             group_q        <= 16'd0;
             factor_q       <= 16'd0;
         end else if (go) begin
@@ -254,16 +225,14 @@ module vector_fetch #(
             fresh_q  <= 1'b0;
             if (fresh_q)
                 weights_q <= kernel_q + {9'd0, top_q} * row_weights_q;
-            if (keep_q)
-                keep_q   <= 1'b0;
+            keep_q   <= 1'b0;
             if (whole) begin
                 first_q        <= last_tap;
                 columns_left_q <= last_column ? columns_q : columns_left_q - 16'd1;
                 tap_q          <= last_column ? x_q : tap_q + {4'd0, advance_q};
                 keep_q         <= matmul_q && (last_column || next_factor[LB-1:0] == {LB{1'b0}});
                 factor_q       <= last_column && !last_chunk ? group_q : next_factor;
-                if (last_column && last_chunk)
-                    group_q <= next_factor;
+                group_q        <= last_column && last_chunk ? next_factor : group_q;
                 weight_q       <= weight_q + pixel_weights_q;
                 if (last_column) begin
                     rows_left_q <= last_row ? rows_q : rows_left_q - 8'd1;
