@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from mapping.compile import compile_network
 from mapping.cuts.residency import choices, lacks_planes, travelling_cuts
 from mapping.operators import task
-from pyimc.arch import Arch
+from pyimc.arch import Arch, load_arch
 from pyimc.errors import CapacityError
 from pyimc.network import Network
 from tests.cycle.units import block, two_layers
@@ -86,6 +87,12 @@ def test_layers_too_large_to_travel_are_cut() -> None:
     assert travelling_cuts(wide, chip(64)) == {}
     assert travelling_cuts(wide, arch)["wide"].horizontal > 1
     assert np.prod([travelling_cuts(wide, arch)["wide"].vertical]) == 1
+
+
+@pytest.mark.parametrize("share", ["half", "quarter"])
+def test_the_examples_have_a_memory_and_hold_a_part_of_the_largest_layer(share: str) -> None:
+    arch = load_arch(str(Path(__file__).parents[2] / "examples" / f"{share}.yaml"))
+    assert arch.places("memory") and arch.crossbar.planes == 4608 // arch.crossbar.rows
 
 
 def test_a_layer_that_no_way_fits_is_refused() -> None:
