@@ -39,7 +39,9 @@ def conv(weights: NDArray[Any], shape: Sequence[int] = (1, 2, 4, 4), **rest: Any
 
 def normalised(**changed: float) -> onnx.ModelProto:
     """A Conv with a BatchNormalization, one of whose constants holds another value."""
-    constants = {name: np.full(3, changed.get(name, 1.0), np.float32) for name in ("gain", "bias", "mean", "variance")}
+    constants: dict[str, Any] = {
+        name: np.full(3, changed.get(name, 1.0), np.float32) for name in ("gain", "bias", "mean", "variance")
+    }
     nodes = [
         helper.make_node("Conv", ["image", "w"], ["c"], "conv"),
         helper.make_node("BatchNormalization", ["c", *constants], ["y"], "bn"),
@@ -78,7 +80,7 @@ def integers(scale: float = 0.1, weights: float = 0.1, result: float = 0.1) -> o
         make("QuantizeLinear", ["c", "os", "z"], ["r"], "leave"),
         make("DequantizeLinear", ["r", "os", "z"], ["y"], "output"),
     ]
-    scales = {"s": np.float32(scale), "ws": np.float32(weights), "os": np.float32(result)}
+    scales: dict[str, Any] = {"s": np.float32(scale), "ws": np.float32(weights), "os": np.float32(result)}
     return model(nodes, w=np.ones((3, 2, 1, 1), np.int8), z=np.uint8(3), wz=np.int8(0), **scales)
 
 
