@@ -86,7 +86,7 @@ class Fidelity:
     Attributes:
         images: How many were compared.
         links: Each step from the given model to the folded one.
-        layers: Every tensor of the network, in order; empty for a model that was given as integers.
+        layers: Every tensor of the network that the model has, in order; empty for a model that was given as integers.
         outputs: Every output of the user's model; likewise.
     """
 
@@ -127,17 +127,20 @@ def fidelity(quantised: Quantised, imported: Imported, images: Sequence[NDArray[
     images = images[: max(1, min(IMAGES, int(LARGEST_MACS // max(1, network.macs()))))]
     if quantised.float is None:
         return Fidelity(len(images), ())
+    graph = quantised.float.model.graph
+    known = {each.name for each in graph.input} | {name for node in graph.node for name in node.output}
     names = {tensor: part_of(tensor)[0].removesuffix(INTEGERS) for tensor in network.tensors}
+    names = {tensor: name for tensor, name in names.items() if name in known}  # not what one operator has inside
     wanted = list(dict.fromkeys(names.values()))
     folded, tail = session(quantised.float.model, tuple(wanted)), Tail(imported.tail)
-    powers = {tensor: _Power() for tensor in network.tensors}
-    outside = dict.fromkeys(network.tensors, 0.0)
+    powers = {tensor: _Power() for tensor in names}
+    outside = dict.fromkeys(names, 0.0)
     outputs = {name: _Output() for name in tail.outputs}
     for image, real in zip(images, quantised.float.answers, strict=False):
         stored = quantise_input(network, image)
         integers = golden.run(network, stored)
         floats = dict(zip(wanted, folded.run(wanted, feed(quantised.float.model, image)), strict=True))
-        for tensor in network.tensors:
+        for tensor in names:
             _add(network, tensor, floats[names[tensor]], integers[tensor], powers[tensor], outside)
         meant = tail.run([integers[name] for name in network.outputs], stored)
         for name, values in zip(tail.outputs, real, strict=False):
@@ -166,13 +169,12 @@ def _add(
 def _layers(network: Network, ratios: dict[str, float], clipped: dict[str, float]) -> tuple[LayerSignal, ...]:
     entry = network.input
     first = LayerSignal(entry.removesuffix(INTEGERS), ratios[entry], 0.0, clipped[entry])
-    layers = [
-        LayerSignal(
-            node.name,
-            ratios[node.output],
-            min(_EIGHT_BITS_DB, *(ratios[name] for name in node.inputs)) - ratios[node.output],
-            clipped[node.output],
-        )
-        for node in network.nodes
-    ]
+    layers = []
+    for node in network.nodes:
+        before = min(_EIGHT_BITS_DB, *(ratios[name] for name in node.inputs))
+        if node.output in clipped:
+            ratio = ratios[node.output]
+            layers.append(LayerSignal(node.name, ratio, before - ratio, clipped[node.output]))
+        else:
+            ratios[node.output] = before  # the next node of the same operator loses it
     return (first, *layers)

@@ -9,6 +9,7 @@ import pytest
 from mapping.importer.onnx_model import image_shape, read
 from mapping.importer.quantise import quantise_whole
 from mapping.importer.reference import compare
+from mapping.importer.signal import fidelity
 from mapping.importer.walk import Imported, import_whole
 
 FOLDER = Path(__file__).parent / "exported"
@@ -27,6 +28,12 @@ def imported(file: Path) -> Imported:
     found = import_whole(quantised.model, file.stem)
     for image in images:
         assert max(each.max_lsb for each in compare(quantised.model, found.network, image)) <= 1
+    inside = ("/blocks", "/order", "/pixels")  # of one operator, which the float model knows as a whole only
+    signal = fidelity(quantised, found, images).layers[1:]
+    assert [each.node for each in signal] == [
+        node.name for node in found.network.nodes if not node.output.endswith(inside)
+    ]
+    assert min(each.ratio_db for each in signal) > 20
     return found
 
 
