@@ -21,7 +21,7 @@ from mapping.importer.operators import role
 from mapping.importer.operators.pairwise import MODES
 from mapping.importer.rewriting import Rewriting
 from mapping.importer.shares import Share, split
-from mapping.importer.values import Pending, Role, Value
+from mapping.importer.values import Activation, Pending, Role, Value
 from mapping.importer.walk import walk
 from pyimc.errors import ConfigError
 from pyimc.network import ACCUMULATOR_MAX
@@ -150,6 +150,8 @@ class _Plan:
             constant = any(work.constant(name) is not None for name in node.input)
             made = self.values.get(node.output[0])
             of_one = isinstance(made, Pending) and made.curve is not None
+            if node.op_type == "Transpose" and isinstance(made, Activation) and not made.is_map:
+                return "copy"
             return role(node.op_type, with_constant=constant, of_one=of_one)
 
         def close(tensor: str, root: str) -> None:
@@ -253,7 +255,8 @@ def _written(folded: onnx.ModelProto, plan: _Plan, meanings: Mapping[str, Meanin
                 copy.input[index] = real(name) if (node.output[0], index) in plan.raw else dequantised(name)
         for index, name in enumerate(node.output):
             copy.output[index] = real(name)
-        if node.op_type in _WEIGHTED and hosted.isdisjoint(node.output):
+        weighted = node.op_type in _WEIGHTED and work.constant(node.input[1]) is not None
+        if weighted and hosted.isdisjoint(node.output):
             scale = meanings[_closed(work, plan, node.input[0])][0]
             nodes.append(_integer_weights(work, copy, node, scale, constants))
         nodes.append(copy)

@@ -71,10 +71,16 @@ def _arrival(name: str, source: str, activation: Activation, constants: list[onn
         return helper.make_node(op_type, inputs, [key], name=f"{source}:{op_type}:{key}", **attributes)
 
     moved, shaped, wide = (f"{source}:{name}:{step}" for step in ("nchw", "shaped", "wide"))
+    shape, turned = activation.shape, activation.turned
+    stored = (*shape[:-2], shape[-1], shape[-2]) if turned else shape
+    upright = f"{shaped}:upright" if turned else shaped
     nodes = [
         node("Transpose", moved, source, perm=[0, 3, 1, 2]),
-        node("Reshape", shaped, moved, constant("shape", np.array(activation.shape, np.int64))),
+        node("Reshape", upright, moved, constant("shape", np.array(stored, np.int64))),
     ]
+    if turned:
+        axes = list(range(len(shape)))
+        nodes.append(node("Transpose", shaped, upright, perm=[*axes[:-2], axes[-1], axes[-2]]))
     quantisation = activation.quantisation
     if activation.real:
         scale = constant("scale", np.array(quantisation.scale, np.float32))

@@ -77,6 +77,7 @@ class Activation:
         hwc: Height, width, channels in the network.
         real: Dequantised; otherwise a consumer sees the integers.
         curve: What it is of another activation, if a Lut computes it.
+        turned: The last two dimensions of `shape` have changed places; only a product of matrices reads that.
     """
 
     tensor: str
@@ -85,6 +86,12 @@ class Activation:
     hwc: tuple[int, int, int]
     real: bool = True
     curve: "Curve | None" = None
+    turned: bool = False
+
+    @property
+    def is_map(self) -> bool:
+        """`shape` is that of a map, a row or a vector, not one that only matrices have."""
+        return not self.turned and (len(self.shape) == 2 or hwc(self.shape) == self.hwc)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,7 +191,14 @@ class Call:
         return self.arguments[index] if index < len(self.arguments) else None
 
     def activation(self, index: int) -> Activation:
-        """The argument at a position, which must be a quantised activation."""
+        """The argument at a position, which must be a quantised activation: a map, a row or a vector."""
+        value = self.matrix(index)
+        if not value.is_map:
+            raise Unsupported(f"its input {index} is a matrix of shape {value.shape} (only a map, a row or a vector)")
+        return value
+
+    def matrix(self, index: int) -> Activation:
+        """The argument at a position, which must be a quantised activation, as a matrix or not."""
         value = self.argument(index)
         if isinstance(value, Activation):
             return value

@@ -16,6 +16,7 @@ from mapping.importer.fuse import fuse_clamps, prune
 from mapping.importer.lowering import real_values, rescale
 from mapping.importer.onnx_model import attributes, graph_input, inferred_shapes
 from mapping.importer.operators import OPERATORS, QUANTISED, role
+from mapping.importer.operators.shape import turns
 from mapping.importer.parts import compute_parts, part_of
 from mapping.importer.scales import dequantised, quantisation_at, quantised, scale_at, stored_limit
 from mapping.importer.shares import NO_LAYER, Faults, ancestors, raise_faults, split
@@ -205,6 +206,9 @@ def _evaluate_dry(call: Call) -> Value | tuple[Value, ...]:
 
     sources = [_sources(assume(each, "function")) for each in call.arguments]
     kind = role(call.op_type, with_constant=constant, of_one=len(sources) < 2 or not sources[0].isdisjoint(sources[1]))
+    first = call.argument(0)
+    if call.op_type == "Transpose" and isinstance(first, Pending) and turns(call.attributes.get("perm", []), first):
+        kind = "copy"  # of what has integers
     arguments = tuple(assume(each, kind) for each in call.arguments)
     value = OPERATORS[call.op_type].lower(replace(call, arguments=arguments))
     if isinstance(value, Pending) and kind in ("layer", "copy"):
@@ -266,6 +270,8 @@ def _close(state: Walk, call: Call, value: Value | None, quantisation: Quantisat
     if isinstance(value, Activation):
         if value.quantisation == quantisation:
             return replace(value, real=False)
+        if not value.is_map:
+            raise Unsupported(f"a matrix of shape {value.shape} gets another scale (only a map, a row or a vector)")
         value = rescale(call, value)
     if not isinstance(value, Pending):
         raise Unsupported("its input is not an activation")

@@ -3,17 +3,29 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mapping.compile import compile_network
+from mapping.importer.inputs import quantise_input
+from mapping.importer.onnx_model import session
+from mapping.importer.quantise import quantise
+from mapping.importer.tail import Tail
+from mapping.importer.walk import import_model, import_whole, walk
+from mapping.models.builder import GraphBuilder
+from pyimc import golden
 from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Matmul, TensorType, Transpose
 from tests.cycle.units import attention
 from tests.mapping.networks import Builder, small_arch
+from tests.mapping.onnx_writer import Quantised, qdq_conv
+from tests.mapping.onnx_writer import check as check_import
 from tests.mapping.test_codegen import check
+from tests.random_cnn import calibration
 
 ROOM = {"activation_words": 8192, "host_words": 512, "instructions": 512}
 
@@ -107,3 +119,92 @@ def test_a_transpose_keeps_the_scale() -> None:
     net.tensors[value] = replace(net.tensors[value], scale=2.0)
     with pytest.raises(ConfigError, match="node turned: its input and output differ in scale or zero point"):
         net.finish(value)
+
+
+def attend(graph: GraphBuilder, heads: int) -> str:
+    """A block of attention over the pixels of a map as exporters write it, with a table where the softmax would be."""
+    shape = graph.constant("matrices", np.array([1, heads, 8 // heads, 16] if heads > 1 else [1, 8, 16], np.int64))
+    back = graph.constant("map", np.array([1, 8, 4, 4], np.int64))
+    last = [0, 1, 3, 2] if heads > 1 else [0, 2, 1]
+    stem = graph.conv("stem", graph.input, 3, 8, (3, 3), (2, 2), (1, 1, 1, 1))
+    query, key, value = (
+        graph.op("Reshape", f"{name}.matrix", [graph.conv(name, stem, 8, 8, (1, 1), bias=True), shape])
+        for name in ("query", "key", "value")
+    )
+    scores = graph.op("MatMul", "scores", [graph.op("Transpose", "turned", [query], perm=last), key])
+    weights = graph.op("Sigmoid", "weights", [scores])
+    mixed = graph.op("Reshape", "mixed.map", [graph.op("MatMul", "mixed", [value, weights]), back])
+    return graph.add("sum", graph.conv("out", mixed, 8, 8, (1, 1), bias=True), stem)
+
+
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_attention_from_float_to_words(heads: int) -> None:
+    """Every node at most a step from onnxruntime, and what the chip's instructions compute equal to the bit."""
+    graph = GraphBuilder("attention", (1, 3, 8, 8), seed=3)
+    model = graph.finish(attend(graph, heads))
+    stored = quantise(model, calibration(model))
+    network = import_model(stored, "attention")
+    kinds = [type(node) for node in network.nodes]
+    assert (kinds.count(Matmul), kinds.count(Transpose)) == (2, 1)
+    assert {node.groups for node in network.nodes if isinstance(node, Matmul)} == {heads}
+    check_import(stored, network)
+    arch = small_arch(crossbar={"planes": 64}, contexts=16, **ROOM)
+    check(compile_network(network, arch))
+
+
+@pytest.mark.parametrize("turned", ["left", "right", "both", ""])
+def test_it_is_within_a_step_of_onnxruntime(turned: str) -> None:
+    """Two maps of as many channels as pixels, in each of the four ways."""
+    write = Quantised((1, 5, 3, 4))
+    image = write.qdq("x", "image", 0.02, 120)
+    sides = []
+    for name, scale, channels in (("left", 0.011, 12), ("right", 0.02, 12)):
+        shape = write.constant([1, channels, 12], np.int64)
+        value = write.qdq(name, qdq_conv(write, f"{name}.conv", image, channels, 5), scale, 100)
+        value = write.op("Reshape", f"{name}.matrix", value, shape)
+        if turned in (name, "both"):
+            value = write.op("Transpose", f"{name}.turned", value, perm=[0, 2, 1])
+        sides.append(value)
+    write.qdq("y", write.op("MatMul", "product", *sides), 0.4, 110)
+    model = write.model("y_real")
+    network = import_model(model, "net")
+    assert sum(isinstance(node, Transpose) for node in network.nodes) == {"": 0, "both": 2}.get(turned, 1)
+    check_import(model, network)
+
+
+def test_a_transposed_matrix_goes_to_the_host_as_the_graph_has_it() -> None:
+    write = Quantised((1, 5, 4, 4))
+    image = write.qdq("x", "image", 0.02, 120)
+    value = write.qdq("c", qdq_conv(write, "conv", image, 6, 5), 0.011, 100)
+    shaped = write.op("Reshape", "shaped", value, write.constant([1, 6, 16], np.int64))
+    model = write.model(write.op("Softmax", "soft", write.op("Transpose", "turned", shaped, perm=[0, 2, 1]), axis=-1))
+    whole = import_whole(model, "net")
+    (values,) = (quantise_input(whole.network, each) for each in calibration(model)[:1])
+    found = Tail(whole.tail).run([golden.run(whole.network, values)[whole.network.outputs[0]]], values)["soft"]
+    (expected,) = session(model, ("soft",)).run(["soft"], {"image": calibration(model)[0][np.newaxis]})
+    assert found.shape == expected.shape == (1, 16, 6) and np.abs(found - expected).max() < 0.02
+
+
+def heads(graph: GraphBuilder, matrix: str) -> str:
+    """A matrix of six rows as two of three."""
+    return graph.op("Reshape", "heads", [matrix, graph.constant("two", np.array([1, 2, 3, 16], np.int64))])
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (lambda g, m, t: g.op("MatMul", "y", [heads(g, m), t]), r"shapes \(1, 2, 3, 16\) and \(1, 16, 6\)"),
+        (lambda g, m, t: g.op("MaxPool", "y", [t], kernel_shape=[1]), r"its input 0 is a matrix of shape \(1, 16, 6\)"),
+        (lambda g, m, t: g.op("Relu", "y", [t]), r"its input 0 is a matrix of shape \(1, 16, 6\)"),
+        (lambda g, m, t: g.op("Sigmoid", "y", [t]), r"its input is a transposed matrix of shape \(1, 16, 6\)"),
+    ],
+)
+def test_what_matrices_are_not(write: Callable[[GraphBuilder, str, str], str], reason: str) -> None:
+    graph = GraphBuilder("net", (1, 3, 4, 4), seed=3)
+    shape = graph.constant("shape", np.array([1, 6, 16], np.int64))
+    matrix = graph.op("Reshape", "matrix", [graph.conv("c", graph.input, 3, 6, (1, 1)), shape])
+    turned = graph.op("Transpose", "turned", [matrix], perm=[0, 2, 1])
+    value = graph.op("MatMul", "late", [matrix, turned])
+    other = write(graph, matrix, turned)
+    model = graph.finish(value, other)
+    assert any(re.search(reason, fault) for fault in walk(model, dry=True).faults)

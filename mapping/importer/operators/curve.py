@@ -114,7 +114,9 @@ def _curves(call: Call, index: int) -> list[Curve]:
     value = call.argument(index)
     if isinstance(value, Pending) and value.curve is not None:
         return [replace(value.curve, values=np.clip(value.curve.values, value.low, value.high))]
-    source = call.activation(index)
+    source = call.matrix(index)
+    if source.turned:
+        raise Unsupported(f"its input is a transposed matrix of shape {source.shape} (only a MatMul reads that)")
     if not source.real:
         raise Unsupported("it works on integers (only on a dequantised activation)")
     return [Curve(source, real_values(source.quantisation))] + ([source.curve] if source.curve else [])

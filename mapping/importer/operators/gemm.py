@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mapping.importer.lowering import bias_vector, mvm, quantised_weights
-from mapping.importer.values import Call, Layout, Operator, Pending, Unsupported
+from mapping.importer.product import PRODUCTS, lower_product
+from mapping.importer.values import Call, Constant, Layout, Operator, Pending, Unsupported
 
 
 def lower_gemm(call: Call) -> Pending:
@@ -14,7 +15,9 @@ def lower_gemm(call: Call) -> Pending:
 
 
 def lower_matmul(call: Call) -> Pending:
-    """A vector times constant weights."""
+    """A vector times constant weights, or a product of two activations."""
+    if not isinstance(call.argument(0), Constant) and not isinstance(call.argument(1), Constant):
+        return lower_product(call)
     return _lower(call, transposed=False)
 
 
@@ -50,6 +53,6 @@ OPERATORS = (
         "MatMul",
         lower_matmul,
         {"QLinearMatMul": Layout((0, 3), output=6, channel_axis=_channel_axis)},
-        limits="a vector times constant weights of two dimensions",
+        limits=f"a vector times constant weights of two dimensions; {PRODUCTS}",
     ),
 )

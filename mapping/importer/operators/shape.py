@@ -1,10 +1,12 @@
 """Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Identity and Dropout: the same pixels under another shape.
 
 A map may become the vector (1, C*H*W), which only a Gemm or MatMul reads, and a map again; a 1x1 map may take either
-form, a map of one row that of a row (1, C, W).
+form, a map of one row that of a row (1, C, W). As a matrix, or as several, a map has a column for every pixel:
+(1, C, H*W), or (1, N, C/N, H*W); so it may be transposed for a MatMul.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mapping.importer.values import Activation, Call, Operator, Pending, Shape, Unsupported, hwc
@@ -53,14 +55,27 @@ def lower_unsqueeze(call: Call) -> Reshaped:
 
 
 def lower_transpose(call: Call) -> Reshaped:
-    """An order that leaves all dimensions but those of 1 where they are."""
+    """An order that leaves all dimensions but those of 1 where they are, or changes the two of a matrix."""
     source = _source(call)
     rank = len(source.shape)
     order = call.attributes.get("perm", list(reversed(range(rank))))
     moved = [axis for axis in order if source.shape[axis] != 1]
     if moved != sorted(moved):
-        raise Unsupported(f"perm={order} of shape {source.shape} moves values (only dimensions of 1)")
+        if not turns(order, source):
+            raise Unsupported(f"perm={order} of shape {source.shape} moves values (only dimensions of 1)")
+        if isinstance(source, Pending):
+            raise Unsupported(f"perm={order} moves what is not quantised yet")
+        shape = tuple(source.shape[axis] for axis in order)
+        return replace(source, shape=shape, turned=not source.turned, curve=None)
     return _reshaped(source, tuple(source.shape[axis] for axis in order))
+
+
+def turns(order: Sequence[int], source: Reshaped) -> bool:
+    """Whether an order of axes is that of the transposed matrix, or matrices, whose columns are all pixels of a map."""
+    axes, pixels = list(range(len(source.shape))), source.hwc[0] * source.hwc[1]
+    turned = isinstance(source, Activation) and source.turned
+    fits = len(axes) in (3, 4) and source.shape[0] == 1 and source.shape[-2 if turned else -1] == pixels
+    return fits and list(order) == [*axes[:-2], axes[-1], axes[-2]]
 
 
 def lower_identity(call: Call) -> Reshaped:
@@ -70,7 +85,7 @@ def lower_identity(call: Call) -> Reshaped:
 
 def _source(call: Call) -> Reshaped:
     value = call.argument(0)
-    return value if isinstance(value, Pending) else call.activation(0)
+    return value if isinstance(value, Pending) else call.matrix(0)
 
 
 def _axes(call: Call, rank: int) -> list[int]:
@@ -85,18 +100,30 @@ def _reshaped(source: Reshaped, shape: Shape) -> Reshaped:
     vector = (1, math.prod(source.hwc))
     is_pixel = source.hwc[:2] == (1, 1)
     is_map = len(shape) in (3, 4) and shape[0] == 1 and hwc(shape) == source.hwc
-    if shape in (source.shape, vector) or is_map or (is_pixel and shape == (*vector, 1, 1)):
+    turned = isinstance(source, Activation) and source.turned
+    height, width, channels = source.hwc
+    is_matrix = len(shape) in (3, 4) and (shape[0], math.prod(shape[1:-1]), shape[-1]) == (1, channels, height * width)
+    if (
+        shape == source.shape
+        or (not turned and (shape == vector or is_map or is_matrix))
+        or (is_pixel and not turned and shape == (*vector, 1, 1))
+    ):
         return replace(source, shape=shape)
     raise Unsupported(f"shape {source.shape} becomes {shape} (only the vector {vector})")
 
 
-_TO = "to a vector and back, or where only dimensions of 1 come and go"
+_TO = "to a vector, or to matrices for MatMul, and back, or where only dimensions of 1 come and go"
 OPERATORS = (
     Operator("Flatten", lower_flatten, role="shape", limits=_TO),
     Operator("Reshape", lower_reshape, role="shape", limits=f"a constant shape; {_TO}"),
     Operator("Squeeze", lower_squeeze, role="shape", limits=_TO),
     Operator("Unsqueeze", lower_unsqueeze, role="shape", limits=_TO),
-    Operator("Transpose", lower_transpose, role="shape", limits="of dimensions of 1, or of the channels of the input"),
+    Operator(
+        "Transpose",
+        lower_transpose,
+        role="shape",
+        limits="of dimensions of 1, or of the channels of the input, or of a matrix for MatMul",
+    ),
     Operator("Identity", lower_identity, role="shape"),
     Operator("Dropout", lower_identity, role="shape", limits="its first output only; seed does not matter"),
 )
