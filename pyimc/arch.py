@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -40,14 +40,40 @@ class Mesh(_Strict):
     fifo_depth: Annotated[int, Field(ge=2, le=256)]
 
 
+class Adc(_Strict):
+    """What a converter makes of a column sum; see `pyimc.crossbar.convert`.
+
+    Attributes:
+        bits: Of a code.
+        range: What the codes cover: every sum that a layer's rows can give (`max`), or what costs least on the
+            calibration images, where rare large sums are clipped (`calibrated`).
+    """
+
+    bits: Annotated[int, Field(ge=1, le=16)]
+    range: Literal["max", "calibrated"]
+
+
 class Crossbar(_Strict):
-    """`planes` matrices of `rows` x `columns` int8 weights behind one periphery, one active at a time."""
+    """`planes` matrices of `rows` x `columns` int8 weights behind one periphery, one active at a time.
+
+    Attributes:
+        adc: None if every column sum is converted exactly.
+    """
 
     rows: Annotated[int, Field(ge=8, le=1024)]
     columns: Annotated[int, Field(ge=8, le=1024)]
     planes: Annotated[int, Field(ge=1, le=1024)]
     adcs: Annotated[int, Field(ge=2)]
     dac_bits: Positive
+    adc: Adc | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_adc(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Ideal converters are written as before there were others."""
+        data: dict[str, Any] = dump(self)
+        if self.adc is None:
+            data.pop("adc", None)
+        return data
 
     @model_validator(mode="after")
     def _check(self) -> Crossbar:

@@ -266,6 +266,7 @@ COLUMNS = Layout(
         Field("row_origin", 16, "rows", "first row of the last row tile; all others start at row 0"),
         Field("group_origin", 8, "groups", "first ADC group of the last column tile; all others start at group 0"),
         Field("loaded", 1, "", "channel 1 brings the weights; a firing that frees them is done once they are not used any more"),
+        Field("adc_shift", 5, "bits", "a step of the ADCs is 2**adc_shift; ideal ADCs have none"),
     ),
 )
 OUTPUT = Layout(

@@ -33,6 +33,8 @@ def save(network: Network, directory: Path) -> None:
         record: dict[str, Any] = {"kind": type(node).__name__}
         for field in fields(node):
             value = getattr(node, field.name)
+            if field.name == "adc_shift" and value is None:
+                continue  # a network without calibrated converters is written as before there were any
             if isinstance(value, np.ndarray):
                 key = f"{index}.{field.name}"
                 arrays[key] = value

@@ -24,6 +24,7 @@ module engine #(
     parameter PLANES = 40,
     parameter ADCS = 32,
     parameter DAC = 1,
+    parameter ADC = 0,
     parameter ACCUMULATORS = 1024,
     parameter WEIGHTS = 1024,
     parameter STORED = 64
@@ -77,6 +78,7 @@ module engine #(
                 .PLANES(PLANES),
                 .ADCS(ADCS),
                 .DAC(DAC),
+                .ADC(ADC),
                 .ACCUMULATORS(ACCUMULATORS)
             ) u_engine (
                 .clk(clk),

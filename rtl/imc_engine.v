@@ -22,6 +22,7 @@ module imc_engine #(
     parameter PLANES = 40,
     parameter ADCS = 32,
     parameter DAC = 1,
+    parameter ADC = 0,
     parameter ACCUMULATORS = 1024
 ) (
     input  wire                clk,
@@ -154,9 +155,14 @@ module imc_engine #(
         .load(load), .x(tile_x), .eval(eval), .plane(plane), .step(step), .sums(sums)
     );
 
-    wire [ADCS*LANE-1:0] codes;
-    adc #(.COLS(COLS), .ADCS(ADCS), .LANE(LANE), .GROUP_BITS(GROUP_BITS)) u_adc (
-        .sums(sums), .group(add_column), .codes(codes)
+    // the step of the converters, of the actor whose tile is in the array
+    reg  [4:0]           adc_shift_table [0:CONTEXTS-1];
+    wire [ADCS*LANE-1:0] converted;
+    always @(posedge clk)
+        if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_COLUMNS)
+            adc_shift_table[cfg_ctx] <= cfg_data[`IMC_COLUMNS_ADC_SHIFT];
+    adc #(.COLS(COLS), .ADCS(ADCS), .LANE(LANE), .GROUP_BITS(GROUP_BITS), .ADC(ADC)) u_adc (
+        .sums(sums), .group(add_column), .shift(adc_shift_table[convert_ctx]), .values(converted)
     );
 
     wire                    read, read_bank;
@@ -166,7 +172,7 @@ module imc_engine #(
         .ACCUMULATORS(ACCUMULATORS), .ADCS(ADCS), .WIDTH(WIDTH), .LANE(LANE), .DAC(DAC), .GROUP_BITS(GROUP_BITS)
     ) u_accumulator (
         .clk(clk), .rst(rst), .add(add), .clear(add_clear), .bank(add_bank), .group(add_group), .step(add_step),
-        .sums(codes),
+        .sums(converted),
         .read(read), .read_bank(read_bank), .read_row(read_row), .read_data(read_data)
     );
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from mapping.actors.graph import Graph
 from mapping.actors.plan import planned_graph, read_settings
 from mapping.compile import STRATEGY, compile_network, compile_placed
+from mapping.converters import with_calibrated_converters
 from mapping.cuts.depthwise import AUTO, OPTION, on_engines
 from mapping.placement.fixed import Fixed, placement_of, read_placement
 from mapping.placement.ledger import Options
@@ -169,9 +170,10 @@ def compile(
         options: As `pyimc sim --option` takes them.
         seed: Of a strategy that draws numbers.
     """
+    network = with_calibrated_converters(model.network, arch, model.prepared.calibration)
     if placement is None:
-        return compile_network(model.network, arch, strategy, options, seed)
-    return compile_placed(model.network, arch, _fixed(placement), options)
+        return compile_network(network, arch, strategy, options, seed)
+    return compile_placed(network, arch, _fixed(placement), options)
 
 
 def _fixed(placement: Placed) -> Fixed:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from mapping.actors.buffers import smallest_rings
 from mapping.compile import compile_network
+from mapping.converters import with_calibrated_converters
 from pyimc import __version__, program_file
 from pyimc.arch import load_arch
 from pyimc.assembler import assemble, disassemble
@@ -268,7 +269,8 @@ def _compile(parsed: argparse.Namespace) -> None:
         prepared = prepare(parsed.model, 1, None, arguments.sizes(parsed.shape), parsed.outputs)
         status.update("compiling")
         options = arguments.options(parsed.option)
-        program = compile_network(prepared.network, arch, parsed.strategy, options, parsed.seed)
+        network = with_calibrated_converters(prepared.network, arch, prepared.calibration)
+        program = compile_network(network, arch, parsed.strategy, options, parsed.seed)
     name = f"{model_name(parsed.model)}-{arch.name}-{Path(parsed.strategy).stem}-program"
     folder = parsed.output or Identity(name, (), given(arguments.options(parsed.option), parsed.seed)).folders()[0]
     digest = program_file.save(program, folder)

@@ -38,6 +38,7 @@ def _(node: Mvm, network: Network, arch: Arch) -> CrossbarTask:
         partial_out=network.target(node).partial,
     )
     return CrossbarTask(
-        layer, row_words(source, arch), node.weights.reshape(node.bias.size, -1).T, node.bias, node.multiplier,
+        layer, row_words(source, arch), node.matrix(), node.bias, node.multiplier,
         node.shift, node.input_zero_point, node.output_zero_point, node.clamp,
+        adc_shift=node.adc_shift,
     )  # fmt: skip

@@ -57,6 +57,8 @@ class Mvm(Operator):
         part: None for the whole layer.
         groups: Of output channels, each of which reads its share of the input channels only: the weights of all
             others are 0.
+        adc_shift: What calibration has found for the converters of a crossbar (`pyimc.crossbar.converter_of`); None if
+            there was none. What the layer computes ideally does not depend on it.
     """
 
     ports: ClassVar[tuple[int, ...]] = (1, 2)
@@ -75,6 +77,7 @@ class Mvm(Operator):
     clamp: Pair
     part: Part | None = None
     groups: int = 1
+    adc_shift: int | None = None
 
     def extent(self, source: TensorType) -> Part:
         """The part of its layer that it computes; all of it for a whole layer."""
@@ -178,15 +181,23 @@ class Mvm(Operator):
         blocks of BLOCK products each, so that every partial sum, in whatever order, is an integer within 2**24, up to
         which float32 holds every integer. Blocks add up in int32 (`pyimc.network_rules.verify`).
         """
-        patches = windows(image, self.kernel, self.stride, self.pads, self.input_zero_point)
-        if self.part:
-            rows, run, columns = (slice(*limits) for limits in (self.part.rows, self.part.run, self.part.columns))
-            patches = patches[:, columns, rows].reshape(*patches[:, columns, rows].shape[:3], -1)[..., run]
-        height, width = patches.shape[:2]
-        vectors = patches.reshape(height * width, -1).astype(np.float32)
-        weights = self.weights.reshape(self.bias.size, -1).astype(np.float32).T
+        patches = self.patches(image)
+        vectors = patches.reshape(-1, patches.shape[2]).astype(np.float32)
+        weights = self.matrix().astype(np.float32)
         sums = np.tile(self.bias, (len(vectors), 1))
         for first in range(0, len(weights), BLOCK):
             block = slice(first, first + BLOCK)
             sums += (vectors[:, block] @ weights[block]).astype(np.int32)
-        return sums.reshape(height, width, -1)
+        return sums.reshape(*patches.shape[:2], -1)
+
+    def patches(self, image: Map) -> NDArray[np.uint8]:
+        """What its matrix is multiplied with: uint8 [height, width, rows of the matrix]."""
+        patches = windows(image, self.kernel, self.stride, self.pads, self.input_zero_point)
+        if self.part:
+            rows, run, columns = (slice(*limits) for limits in (self.part.rows, self.part.run, self.part.columns))
+            patches = patches[:, columns, rows].reshape(*patches[:, columns, rows].shape[:3], -1)[..., run]
+        return patches.reshape(*patches.shape[:2], -1)
+
+    def matrix(self) -> NDArray[np.int8]:
+        """Its weights as a crossbar has them: int8 [kernel bytes in the order (ky, kx, c), Cout]."""
+        return self.weights.reshape(self.bias.size, -1).T

@@ -95,6 +95,10 @@ def _figures(run: Run, report: dict[str, Any]) -> Iterator[Figure]:
     for name, accuracy in report["accuracy"].items():
         if accuracy:
             yield Figure("top-1", f"{accuracy['top1']:.1%}", f"of {report['images']} images", name)
+    if physical := report.get("physical"):
+        for name, decibel in physical["snr_db"].items():
+            text = f"physical against ideal golden, {name}: ADCs of {physical['adc_bits']} bits"
+            yield Figure("signal to noise", "equal" if decibel is None else f"{decibel:.1f} dB", text, "physical")
     energy = report.get("energy")
     if energy:
         text = f"per image, costs {energy['costs']}"
@@ -102,7 +106,7 @@ def _figures(run: Run, report: dict[str, Any]) -> Iterator[Figure]:
         yield Figure("efficiency", f"{energy['chip']['tops_per_w']:.3g}", "TOPS/W", f"{level} x table")
     compared = sum(node["values_compared"] for node in report.get("nodes", {}).values())
     if compared:
-        yield Figure("values", f"{compared:,}", "compared with golden, bit by bit", level)
+        yield Figure("values", f"{compared:,}", f"compared with {run.compared}, bit by bit", level)
 
 
 def _units(run: Run, report: dict[str, Any]) -> Iterator[dict[str, Any]]:

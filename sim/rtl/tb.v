@@ -22,6 +22,7 @@ module tb #(
     parameter PLANES = 40,
     parameter ADCS = 32,
     parameter DAC = 1,
+    parameter ADC = 0,
     parameter ACCUMULATORS = 1024,
     parameter WEIGHTS = 1024,
     parameter STORED = 64,
@@ -49,7 +50,7 @@ module tb #(
     chip #(
         .MESH_X(MESH_X), .MESH_Y(MESH_Y), .HOST(HOST), .KINDS(KINDS), .FIFO_DEPTH(FIFO_DEPTH), .WORD(WORD),
         .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS), .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARTIALS(PARTIALS),
-        .PARAMETERS(PARAMETERS), .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC),
+        .PARAMETERS(PARAMETERS), .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ADC(ADC),
         .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED), .HOST_WORDS(HOST_WORDS)
     ) u_chip (
         .clk(clk), .rst(rst), .start(start), .stop_words(stop_words), .run(run), .now(now), .quiet(quiet),

@@ -20,6 +20,9 @@ TAIL = "tail.onnx"
 MANY = 5
 """Of the classes that top-5 looks at."""
 
+LEVELS = {"float": "float", "golden": "golden", "physical": "physical golden", "rtl": "RTL"}
+"""Whose answers there are, and what they are called."""
+
 Answers = dict[str, NDArray[Any]]
 """[images, ...] by the names of the user's outputs."""
 
@@ -105,7 +108,7 @@ def lines(report: dict[str, Any], images: int) -> list[str]:
     for figure, title in (("top1", "top-1"), ("top5", f"top-{MANY}")):
         shares = [
             f"{level} {each[figure]:.2%}"
-            for level, each in (("float", report["float"]), ("golden", report["golden"]), ("RTL", report["rtl"]))
+            for level, each in ((LEVELS[name], each) for name, each in report.items())
             if each and each[figure] is not None
         ]
         if shares:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapping.compile import compile_network
+from mapping.converters import with_calibrated_converters
 from mapping.placement.fixed import placement_text
 from mapping.placement.ledger import Options
 from pyimc import golden, program_file
@@ -23,6 +24,8 @@ from pyimc.arch import Arch, load_arch
 from pyimc.cycle.model import simulate as predict
 from pyimc.energy.costs import COSTS, costs_for
 from pyimc.errors import ConfigError, DeadlockError, EncodingError, ImcError, InfidelityError, MismatchError
+from pyimc.network import Network
+from pyimc.physical import physical
 from pyimc.program import Program
 from sim.report.observe import observe
 from sim.report.timeline import MARGIN_EVENTS, WINDOW_EVENTS
@@ -107,7 +110,8 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
     for line in _check_lines(prepared):
         say(line)
     with _timed(seconds, "compile"):
-        program = compile_network(prepared.network, arch, request.strategy, request.options, request.seed)
+        network = with_calibrated_converters(prepared.network, arch, prepared.calibration)
+        program = compile_network(network, arch, request.strategy, request.options, request.seed)
     with claimed(_identity(request, name, arch), request.folder) as folder:
         (folder / TAIL).write_bytes(prepared.tail.SerializeToString())
         run = Run(
@@ -260,24 +264,36 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
             run.rtl_outputs = outputs(run.program.network, run.program, run.folder, len(run.images))
     with _timed(run.seconds, "host"):
         run.answers["golden"] = answers.complete(run.folder, run.golden_outputs, run.images)
+        if run.program.arch.crossbar.adc:
+            run.answers["physical"] = answers.complete(run.folder, run.physical_outputs, run.images)
         if run.rtl_outputs:
             run.answers["rtl"] = answers.complete(run.folder, run.rtl_outputs, run.images)
-        answers.save(run.folder / answers.OUTPUTS, run.answers.get("rtl") or run.answers["golden"])
+        chip = run.answers.get("physical", run.answers["golden"])
+        answers.save(run.folder / answers.OUTPUTS, run.answers.get("rtl") or chip)
     return _finish(run, say)
 
 
 def _golden(run: Run) -> list[dict[str, golden.Map]]:
-    """The golden model's outputs, and all its values where those of RTL are to be compared with them."""
-    network, goldens = run.program.network, []
-    run.golden_outputs = [
-        np.empty((len(run.images), *network.tensors[name].shape), np.uint8) for name in network.outputs
-    ]
-    for index, values in enumerate(golden.run_all(network, run.images)):
-        for name, output in zip(network.outputs, run.golden_outputs, strict=True):
-            output[index] = values[name]
-        if run.level == "rtl":
-            goldens.append(values)
+    """The outputs of both golden models, and all values of the physical one where RTL is to be compared with them."""
+    network, crossbar = run.program.network, run.program.arch.crossbar
+    goldens: list[dict[str, golden.Map]] = []
+    kept = goldens if run.level == "rtl" else None
+    run.physical_outputs = _outputs(physical(network, crossbar), run.images, kept)
+    run.golden_outputs = _outputs(network, run.images) if crossbar.adc else run.physical_outputs
     return goldens
+
+
+def _outputs(
+    network: Network, images: NDArray[np.uint8], kept: list[dict[str, golden.Map]] | None = None
+) -> list[NDArray[np.uint8]]:
+    """Per output, uint8 [images, height, width, channels]; all values of every image are added to `kept`."""
+    outputs = [np.empty((len(images), *network.tensors[name].shape), np.uint8) for name in network.outputs]
+    for index, values in enumerate(golden.run_all(network, images)):
+        for name, output in zip(network.outputs, outputs, strict=True):
+            output[index] = values[name]
+        if kept is not None:
+            kept.append(values)
+    return outputs
 
 
 def _finish(run: Run, say: Say) -> Run:
@@ -341,9 +357,11 @@ def _judge(run: Run) -> None:
         for node, verdict in run.verdicts.items():
             if verdict.mismatches:
                 raise MismatchError(f"node {node} sent {verdict.mismatches} values too few or too many")
-        for name, ours, rtl in zip(run.program.network.outputs, run.golden_outputs, run.rtl_outputs, strict=True):
+        for name, ours, rtl in zip(run.program.network.outputs, run.physical_outputs, run.rtl_outputs, strict=True):
             if not np.array_equal(ours, rtl):
-                raise MismatchError(f"output {name} reached the host with values that are not the golden model's")
+                raise MismatchError(
+                    f"output {name} reached the host with values that are not the {run.compared} model's"
+                )
     if run.strict and run.chain and (sentence := doubt(run.chain, run.tolerate)):
         raise InfidelityError(sentence)
 

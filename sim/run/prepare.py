@@ -60,6 +60,7 @@ class Prepared:
         network: The quantised network.
         model_hash: sha256 of the quantised ONNX model.
         images: uint8 [images, height, width, channels], in a file if they are many.
+        calibration: uint8 [images, height, width, channels], what the network is calibrated on.
         labels: True class of each image, if known.
         accuracy: Of the given model in float, if the classes are known and values are asked for.
         checks: Every layer of the golden model against onnxruntime, on the first image.
@@ -71,6 +72,7 @@ class Prepared:
     network: Network
     model_hash: str
     images: NDArray[np.uint8]
+    calibration: NDArray[np.uint8]
     labels: tuple[int, ...] | None
     accuracy: Accuracy | None
     checks: tuple[LayerCheck, ...]
@@ -125,6 +127,7 @@ def prepare(
         network=network,
         model_hash=hashlib.sha256(quantised.model.SerializeToString(deterministic=True)).hexdigest(),
         images=stored,
+        calibration=np.stack([quantise_input(network, image) for image in calibration]),
         labels=inputs.labels,
         accuracy=accuracy(answers, inputs.labels),
         checks=tuple(checks),

@@ -56,6 +56,7 @@ class Run:
     trace: bool = False
     waves: str = ""
     golden_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
+    physical_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
     rtl_outputs: list[NDArray[np.uint8]] = field(default_factory=list)
     load_cycles: int = 0
     measured: Measurement | None = None
@@ -67,6 +68,11 @@ class Run:
         """Multiply-accumulates of all crossbar layers for one image."""
         return self.program.network.macs()
 
+    @property
+    def compared(self) -> str:
+        """The model whose values those of RTL have to be."""
+        return "physical golden" if self.program.arch.crossbar.adc else "golden"
+
     def account(self) -> Account | None:
         """What an image costs; None if none was finished, or not all of them."""
         if not self.measured or self.measured.deadlock or self.measured.latency is None:
@@ -76,8 +82,12 @@ class Run:
         return account(self.program, self.costs, interval, latency)
 
     def accuracy(self) -> dict[str, dict[str, float | None] | None]:
-        """Of the given model in float, of golden and of RTL; None without labels or without values."""
-        found = {level: accuracy(self.answers.get(level, {}), self.labels) for level in ("golden", "rtl")}
+        """Of the given model in float, of golden, of RTL, and of physical golden if converters are not ideal.
+
+        None without labels or without values.
+        """
+        levels = ("golden", "physical", "rtl") if self.program.arch.crossbar.adc else ("golden", "rtl")
+        found = {level: accuracy(self.answers.get(level, {}), self.labels) for level in levels}
         return {"float": self.float_accuracy} | {level: asdict(each) if each else None for level, each in found.items()}
 
 
@@ -122,11 +132,27 @@ def result(run: Run) -> dict[str, Any]:
         "peak_memory_bytes": peak_memory_bytes(),
         "tools": {name: version(name) for name in TOOLS} | {"python": platform.python_version()},
     }
+    if (adc := program.arch.crossbar.adc) and run.physical_outputs:
+        report["physical"] = {"adc_bits": adc.bits, "adc_range": adc.range, "snr_db": snr(run)}
     if run.measured:
         report |= _measured(run, run.measured)
     if found := run.account():
         report["energy"] = found.report()
     return report
+
+
+def snr(run: Run) -> dict[str, float | None]:
+    """What converters leave of each output of the chip, in dB: ideal golden is the signal, less its zero point.
+
+    None where there is no noise, or no signal.
+    """
+    found: dict[str, float | None] = {}
+    network = run.program.network
+    for name, ideal, real in zip(network.outputs, run.golden_outputs, run.physical_outputs, strict=True):
+        signal = np.square(ideal - float(network.tensors[name].zero_point)).sum()
+        noise = np.square(real.astype(np.float64) - ideal).sum()
+        found[name] = round(10 * float(np.log10(signal / noise)), 2) if signal and noise else None
+    return found
 
 
 def largest_load(program: Program) -> int:
@@ -174,6 +200,15 @@ def _measured(run: Run, measured: Measurement) -> dict[str, Any]:
     }
 
 
+def physical_line(report: dict[str, Any]) -> str:
+    """How far physical golden is from ideal golden, of the contents of `result.json`; empty if they are the same."""
+    if not (said := report.get("physical")):
+        return ""
+    each = (f"{name} {'equal' if decibel is None else f'{decibel:.1f} dB'}" for name, decibel in said["snr_db"].items())
+    adc = f"ADCs of {said['adc_bits']} bits, range {said['adc_range']}"
+    return f"{adc}: physical against ideal golden {', '.join(each)}"
+
+
 def _print_bounds(report: dict[str, Any], console: Console) -> None:
     """What no placement can beat, and how far from it this one is."""
     bounds, load = report["bounds"], report["largest_load_cycles"]
@@ -194,7 +229,7 @@ def print_table(run: Run, console: Console) -> None:
     """A short table of the PUs and the figures that people ask for first."""
     report = result(run)
     if not run.measured:
-        console.print(f"golden, {len(run.images)} images; {run.folder / OUTPUTS}")
+        console.print(f"{run.compared}, {len(run.images)} images; {run.folder / OUTPUTS}")
         _print_accuracy(report, console)
         return
     hosted: dict[str, list[str]] = {}
@@ -222,11 +257,13 @@ def print_table(run: Run, console: Console) -> None:
     if found := run.account():
         console.print(found.summary())
     compared = sum(node["values_compared"] for node in report["nodes"].values())
-    values = f"{compared} values compared with the golden model" if run.verdicts else "cycles only, no values"
+    values = f"{compared} values compared with the {run.compared} model" if run.verdicts else "cycles only, no values"
     console.print(f"{values}; {run.folder / 'result.json'}")
     _print_accuracy(report, console)
 
 
 def _print_accuracy(report: dict[str, Any], console: Console) -> None:
+    if said := physical_line(report):
+        console.print(said)
     for line in lines(report["accuracy"], report["images"]):
         console.print(line)

@@ -28,11 +28,12 @@ class Mismatch:
     got: int
     expected: int
     cycle: int
+    model: str = "golden"
 
     def __str__(self) -> str:
         return (
             f"node {self.node}, image {self.image}, pixel ({self.row}, {self.column}), channel {self.channel}: "
-            f"RTL {self.got}, golden {self.expected}, left PU {self.pu} in cycle {self.cycle}"
+            f"RTL {self.got}, {self.model} {self.expected}, left PU {self.pu} in cycle {self.cycle}"
         )
 
 
@@ -81,6 +82,7 @@ def node_verdict(
             column=value // kind.channels, channel=value % kind.channels, got=int(data[row, value]),
             expected=int(expected[row, value]),
             cycle=int(records[row * words + value * data.itemsize // arch.lanes, 0]),
+            model="physical golden" if arch.crossbar.adc else "golden",
         )  # fmt: skip
     return NodeVerdict(values_compared=int(wrong.size), mismatches=int(wrong.sum()) + missing, first=first)
 

@@ -29,6 +29,7 @@ def chip_parameters(arch: Arch) -> dict[str, int]:
         "PLANES": arch.crossbar.planes,
         "ADCS": arch.crossbar.adcs,
         "DAC": arch.crossbar.dac_bits,
+        "ADC": arch.crossbar.adc.bits if arch.crossbar.adc else 0,
         "ACCUMULATORS": arch.output_columns,
         "WEIGHTS": arch.weight_words,
         "STORED": arch.memory.planes,

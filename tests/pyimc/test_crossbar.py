@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pyimc.arch import Crossbar
 from pyimc.crossbar import bit_slices, column_sums, multiply, shift_add
 from pyimc.network import Mvm
 from tests.mapping.networks import Builder
@@ -35,5 +36,6 @@ def test_tiles_and_steps_come_to_what_golden_multiplies(rows: int, dac_bits: int
     assert isinstance(node, Mvm)
     x = np.random.default_rng(rows).integers(0, 256, (1, 1, 50), dtype=np.uint8)
     weights = node.weights.reshape(node.bias.size, -1).T
-    product = multiply(x.reshape(1, -1), weights, rows, dac_bits) + node.bias
+    crossbar = Crossbar(rows=rows, columns=8, planes=1, adcs=8, dac_bits=dac_bits)
+    product = multiply(x.reshape(1, -1), weights, crossbar) + node.bias
     assert np.array_equal(product, node.accumulate(x).reshape(1, -1))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pyimc import isa
 from pyimc.arch import Arch
+from pyimc.crossbar import converter_of
 from pyimc.engines.imc.tiling import Corner, plane_images, spans, tiles
 from pyimc.engines.task import FiringTime, Room, Step, Task
 from pyimc.layout import Layout
@@ -37,6 +38,7 @@ class CrossbarTask(Task):
         clamp: Lowest and highest output.
         window: If its weights come through channel 1: whose weights are in its planes one after the other.
         window_planes: How many planes those take.
+        adc_shift: That of its `Mvm`.
     """
 
     engine: ClassVar[str] = "imc"
@@ -52,6 +54,7 @@ class CrossbarTask(Task):
     clamp: Pair
     window: tuple[str, ...] = ()
     window_planes: int = 0
+    adc_shift: int | None = None
 
     @property
     def size(self) -> Pair:
@@ -92,6 +95,7 @@ class CrossbarTask(Task):
                 zero_point=self.input_zero_point,
             ),
         )
+        converter = converter_of(crossbar, self.size[0], self.adc_shift)
         yield (
             isa.COLUMNS,
             isa.COLUMNS.encode(
@@ -102,6 +106,7 @@ class CrossbarTask(Task):
                 row_origin=room.row,
                 group_origin=room.column // crossbar.adcs,
                 loaded=bool(self.window),
+                adc_shift=converter.shift if converter else 0,
             ),
         )
         low, high = self.clamp
