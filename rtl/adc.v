@@ -41,9 +41,8 @@ module adc #(
             wire [LANE:0] half = ({{LANE{1'b0}}, 1'b1} << shift) >> 1;
             for (c = 0; c < ADCS; c = c + 1) begin : gen_converter
                 wire [LANE:0]   rounded = ({1'b0, chosen[c*LANE +: LANE]} + half) >> shift;
-                wire [LANE:0]   code = rounded > LARGEST ? LARGEST : rounded;
-                wire [LANE-1:0] value = code[LANE-1:0] << shift;
-                assign values[c*LANE +: LANE] = value;
+                wire [LANE-1:0] code = rounded > LARGEST ? LARGEST[LANE-1:0] : rounded[LANE-1:0];
+                assign values[c*LANE +: LANE] = code << shift;
             end
         end
     endgenerate

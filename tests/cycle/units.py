@@ -288,6 +288,9 @@ UNITS: dict[str, Unit] = {
     "tiles, gather bound": Unit(conv(4, 4, 23, 77), FAST_ARRAY, bound="gather"),
     "tiles, conversion bound": Unit(conv(3, 3, 23, 77), SLOW_ARRAY, bound="convert"),
     "wide accumulators": Unit(dense(300, 128)),
+    "row and column tiles, ADCs that round": Unit(
+        conv(4, 4, 23, 77), {"crossbar": {"adc": {"bits": 6, "range": "max"}}}
+    ),
     # Windows.
     "pointwise": Unit(conv(6, 6, 13, 21, (1, 1), pads=(0, 0, 0, 0))),
     "stride": Unit(conv(11, 11, 5, 9, (3, 3), (2, 2), (1, 1, 1, 1))),

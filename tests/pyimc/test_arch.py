@@ -57,6 +57,17 @@ def test_derived_figures_of_tiny() -> None:
         ({"crossbar": {"rows": 48}}, "crossbar: rows is 48, must be a power of two"),
         ({"crossbar": {"adcs": 64}}, "crossbar: adcs is 64, columns (32) must be 1 to 255 times as many"),
         ({"crossbar": {"dac_bits": 3}}, "crossbar: dac_bits is 3, must be 1, 2, 4 or 8"),
+        (
+            {"crossbar": {"adc": {"bits": 0, "range": "max"}}},
+            "crossbar.adc.bits: Input should be greater than or equal",
+        ),
+        ({"crossbar": {"adc": {"bits": 17, "range": "max"}}}, "crossbar.adc.bits: Input should be less than or equal"),
+        ({"crossbar": {"adc": {"bits": 8}}}, "crossbar.adc.range: Field required"),
+        (
+            {"crossbar": {"adc": {"bits": 8, "range": "min"}}},
+            "crossbar.adc.range: Input should be 'max' or 'calibrated'",
+        ),
+        ({"crossbar": {"adc": {"bits": 8, "range": "max", "step": 1}}}, "crossbar.adc.step: Extra inputs are not"),
     ],
 )
 def test_impossible_architectures(changes: dict[str, Any], message: str) -> None:

@@ -1,0 +1,60 @@
+"""mapping/converters.py: a layer gets the step that costs least on the images of calibration."""
+
+import numpy as np
+import pytest
+
+from mapping.converters import squared_errors, with_calibrated_converters
+from pyimc.arch import Arch
+from pyimc.crossbar import Converter, convert
+from pyimc.network import Mvm, Network
+from tests.mapping.networks import Builder, small_arch
+
+
+def network() -> Network:
+    net = Builder(5, 6, 9)
+    return net.finish(net.dense("last", net.pool("pool", net.conv("first", "x", 12), "max", (2, 2), (2, 2)), 10))
+
+
+def chip(bits: int, range_: str = "calibrated") -> Arch:
+    return small_arch(crossbar={"adc": {"bits": bits, "range": range_}})
+
+
+def images(network: Network, brightest: int) -> list[np.ndarray]:
+    shape = network.tensors[network.input].shape
+    return [np.random.default_rng(seed).integers(0, brightest, shape, dtype=np.uint8) for seed in range(3)]
+
+
+@pytest.mark.parametrize("arch", [small_arch(), chip(8, "max")], ids=["ideal", "max"])
+def test_only_where_the_chip_asks_for_it(arch: Arch) -> None:
+    given = network()
+    assert with_calibrated_converters(given, arch, images(given, 256)) is given
+
+
+@pytest.mark.parametrize("bits", [2, 5, 8])
+def test_errors_are_those_of_every_column(bits: int) -> None:
+    """Against sums of one pixel and column at a time, in plain Python."""
+    given, arch = network(), chip(bits)
+    node = given.nodes[0]
+    assert isinstance(node, Mvm)
+    image = images(given, 256)[0]
+    vectors, cells = node.patches(image).reshape(-1, len(node.matrix())), node.matrix().astype(np.int64) + 128
+    rows, dac_bits = arch.crossbar.rows, arch.crossbar.dac_bits
+    found = squared_errors(node, image, arch.crossbar)
+    assert len(found) == (rows * 255 * ((1 << dac_bits) - 1)).bit_length() - bits + 1
+    for shift, error in enumerate(found):
+        expected = 0
+        for first in range(0, len(cells), rows):
+            for low in range(0, 8, dac_bits):
+                driven = (vectors[:, first : first + rows].astype(np.int64) >> low) & ((1 << dac_bits) - 1)
+                for column in (driven @ cells[first : first + rows]).reshape(-1).tolist():
+                    value = int(convert(np.array(column), Converter(bits, shift)))
+                    expected += (value - column) ** 2 * 4**low
+        assert error == pytest.approx(expected, rel=1e-12)
+
+
+def test_dark_images_get_a_finer_step() -> None:
+    given, arch = network(), chip(6)
+    dark, bright = (with_calibrated_converters(given, arch, images(given, brightest)) for brightest in (4, 256))
+    steps = [{node.name: node.adc_shift for node in each.nodes if isinstance(node, Mvm)} for each in (dark, bright)]
+    assert steps[0].keys() == {"first", "last"} and None not in steps[0].values()
+    assert steps[0]["first"] < steps[1]["first"]
