@@ -42,7 +42,8 @@ def compiled(network: Network, bits: int, range_: str) -> Program:
 def layers(seed: int) -> Network:
     """One to three drawn layers, some of several row tiles, some in parts that pass on accumulators."""
     random = np.random.default_rng(seed)
-    net = Builder(*(int(each) for each in random.integers(2, 6, 2)), int(random.integers(1, 24)), seed)
+    height, width, channels = (int(random.integers(low, high)) for low, high in ((2, 6), (2, 6), (1, 24)))
+    net = Builder(height, width, channels, seed)
     value = "x"
     for index in range(int(random.integers(1, 4))):
         kernel = (int(random.choice([1, 3])), int(random.choice([1, 3])))
