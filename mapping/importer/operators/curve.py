@@ -138,7 +138,7 @@ def _pending(call: Call, before: Curve, operators: tuple[str, ...], values: Real
 
 
 _LIMITS = "a map and a constant of one value, or two functions of one map"
-_PER_CHANNEL = dict.fromkeys(("Mul", "Div", "Sub"), "; in float models one value per channel, too")
+_PER_CHANNEL = dict.fromkeys(("Mul", "Div", "Sub", "PRelu"), "; in float models one value per channel, too")
 OPERATORS = (
     *(Operator(name, lower_unary, _QUANTISED.get(name, {}), role="function") for name in UNARY),
     *(
