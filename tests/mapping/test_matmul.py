@@ -18,6 +18,7 @@ from mapping.importer.tail import Tail
 from mapping.importer.walk import import_model, import_whole, walk
 from mapping.models.builder import GraphBuilder
 from pyimc import golden
+from pyimc.energy.events import count
 from pyimc.errors import CapacityError, ConfigError
 from pyimc.network import Matmul, TensorType, Transpose
 from tests.cycle.units import attention
@@ -77,6 +78,18 @@ def test_the_words_of_a_chip(shape: tuple[int, int, int, int], grain: str | int)
     sources = [network.sources(node) for node in network.nodes if isinstance(node, Matmul)]
     assert [kind.shape for kind, _ in sources] == [(*shape[:2], shape[2]), (*shape[:2], shape[3] * shape[0] * shape[1])]
     check(compile_network(network, small_arch(**ROOM), options={"grain": grain}))
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 6, 2), (7, 1, 5, 1), (2, 4, 10, 5)], ids=str)
+def test_every_cycle_reads_a_word_and_every_product_counts(shape: tuple[int, int, int, int]) -> None:
+    program = compile_network(attention(*shape)(), small_arch(**ROOM))
+    counts = count(program)
+    for node in program.network.nodes:
+        if isinstance(node, Matmul):
+            actor, events = program.actor(node.name), counts.operators[node.name]
+            firings = counts.firings[node.name]
+            assert events["reads"] == actor.cycles - firings * 3  # from a firing's last read to the first of the next
+            assert events["products"] == node.macs(program.network.sources(node))
 
 
 def test_the_second_map_stays_until_the_last_firing() -> None:
