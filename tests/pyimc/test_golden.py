@@ -50,8 +50,8 @@ def plain(network: Network, node: Node, inputs: tuple[golden.Map, ...]) -> list[
         if isinstance(node, Lut):
             return int(node.table[inputs[0][y, x, c]])
         if isinstance(node, Crop):
-            (top, left), (down, across) = node.start, node.step
-            return int(inputs[0][top + y * down, left + x * across, c])
+            (top, first), (down, across) = node.start, node.step
+            return int(inputs[0][top + y * down, first + x * across, c])
         if isinstance(node, DepthToSpace):
             rows, columns = node.block
             place = (y % rows * columns + x % columns) * network.tensors[node.output].channels
