@@ -7,7 +7,7 @@
 // (COLUMNS.group_origin); converters are wired to every ADCS-th column, so that a group is the finest step for free.
 // Timing: a row tile takes STEPS * (sum over column tiles of the groups used) cycles; the next tile is taken in the
 // last of these cycles, so back-to-back tiles leave no gap; the first conversion is one cycle after the take.
-// Python: pyimc.timing_imc.convert_cycles.
+// Python: pyimc.engines.imc.timing.convert_cycles.
 `default_nettype none
 `include "imc_isa.vh"
 

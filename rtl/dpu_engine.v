@@ -9,7 +9,7 @@
 // Timing of a firing accepted in cycle 0 (no back-pressure): memory slots in cycles 1..slots, `done` in cycle slots,
 // the next firing accepted from slots + 1 on; the last word leaves in cycle slots + 9 (+ 1 if its bytes straddle, see
 // packer). slots: see vector_fetch. While a word cannot leave, everything waits; nothing else costs a cycle.
-// Python: values pyimc.golden (all but Mvm), cycles pyimc.timing_dpu.
+// Python: values pyimc.golden (all but Mvm), cycles pyimc.engines.dpu.timing.
 `default_nettype none
 `include "imc_isa.vh"
 

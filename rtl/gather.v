@@ -7,7 +7,7 @@
 // converts this one. The last tile may start at any row (COLUMNS.row_origin): a chunk can be merged in at any byte
 // anyway, so that this takes a start value and no shifter; all other rows are driven with 0. `tile_sum`, the sum of
 // the pixel's bytes up to and with this tile, corrects offset-binary weights. Timing: one chunk per cycle while the previous tile has been taken; the first chunk of a firing is in
-// the register 3 cycles after the issue; `done` with the last chunk. Python: pyimc.timing_imc.window_chunks.
+// the register 3 cycles after the issue; `done` with the last chunk. Python: pyimc.engines.imc.timing.window_chunks.
 `default_nettype none
 `include "imc_isa.vh"
 

@@ -8,7 +8,7 @@
 // up by the context that travels along. A new firing may enter the gather while older ones are still behind it.
 // Words for the planes may come in at any time: weights that travel are written while other planes are used. A firing that
 // gives such weights back is done in the cycle after its last conversion, and nothing enters the gather before.
-// Timing: a row tile takes max(chunks to gather, cycles to convert); see those modules. Python: pyimc.timing_imc.Pipeline.
+// Timing: a row tile takes max(chunks to gather, cycles to convert); see those modules. Python: pyimc.engines.imc.timing.Pipeline.
 `default_nettype none
 `include "imc_isa.vh"
 

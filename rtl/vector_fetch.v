@@ -10,7 +10,7 @@
 //
 // Timing: issued in cycle 0, slots in cycles 1..slots, `done` with the last of them, issue_ready again in slots + 1.
 // Cycles in which `step` is low (back-pressure) do not count. A slot's mem_data arrives with its m_* fields.
-// Python: pyimc.timing_dpu.
+// Python: pyimc.engines.dpu.timing.
 `default_nettype none
 `include "imc_isa.vh"
 

@@ -3,7 +3,7 @@
 //
 // Only what the fetch needs of them is kept, and the operation as what it means for the walk.
 // Timing: an entry written in cycle t is read from t+1 on; what is read follows `ctx` in the same cycle.
-// Python: pyimc.timing_dpu.Walk.
+// Python: pyimc.engines.dpu.timing.Walk.
 `default_nettype none
 `include "imc_isa.vh"
 

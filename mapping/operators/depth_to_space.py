@@ -11,9 +11,9 @@ from mapping.operators.contract import firings, repetition, task
 from mapping.operators.rows import row_firing
 from pyimc.arch import Arch
 from pyimc.engines.dpu.task import VectorTask
+from pyimc.engines.dpu.timing import Walk
 from pyimc.isa import OPERATIONS
 from pyimc.network import DepthToSpace, Network
-from pyimc.timing_dpu import Walk
 
 
 @firings.register

@@ -5,9 +5,9 @@ from mapping.operators.contract import firings, task
 from mapping.operators.windows import channelwise, windowed
 from pyimc.arch import Arch
 from pyimc.engines.dpu.task import Kernels, VectorTask
+from pyimc.engines.dpu.timing import Walk
 from pyimc.isa import OPERATIONS
 from pyimc.network import Depthwise, Network
-from pyimc.timing_dpu import Walk
 
 
 @firings.register

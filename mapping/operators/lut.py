@@ -5,9 +5,9 @@ from mapping.operators.contract import firings, task
 from mapping.operators.rows import pixel_runs
 from pyimc.arch import Arch
 from pyimc.engines.dpu.task import VectorTask
+from pyimc.engines.dpu.timing import Walk
 from pyimc.isa import OPERATIONS
 from pyimc.network import Lut, Network
-from pyimc.timing_dpu import Walk
 
 
 @firings.register

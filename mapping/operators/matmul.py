@@ -8,9 +8,9 @@ from mapping.operators.pitch import map_words, pitch_faults, pixel_pitch
 from mapping.operators.rows import held, pixel_runs
 from pyimc.arch import Arch
 from pyimc.engines.dpu.task import VectorTask
+from pyimc.engines.dpu.timing import Walk
 from pyimc.isa import OPERATIONS
 from pyimc.network import Matmul, Network
-from pyimc.timing_dpu import Walk
 
 
 @firings.register

@@ -5,8 +5,8 @@ from mapping.operators.contract import firings, task
 from mapping.operators.windows import Window, windowed
 from pyimc.arch import Arch
 from pyimc.engines.imc.task import CrossbarTask
+from pyimc.engines.imc.timing import Layer
 from pyimc.network import Mvm, Network
-from pyimc.timing_imc import Layer
 
 
 @firings.register

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from pyimc.cycle import further, host, imc, network, output, sequencer
+from pyimc.cycle import further, host, network, output, sequencer
 from pyimc.cycle.agenda import account, log, wake_output, wake_sequencer
 from pyimc.cycle.jit import cold, compiled, hot, sources_hash
 from pyimc.cycle.state import *
+from pyimc.engines.dpu import cycle as vector
+from pyimc.engines.imc import cycle as imc
 
 
 @cold
@@ -168,4 +171,4 @@ def _compile(version: int) -> Callable[[Table], int]:
     return run
 
 
-run = _compile(sources_hash(further.FILES))
+run = _compile(sources_hash([Path(imc.__file__), Path(vector.__file__), *further.FILES]))

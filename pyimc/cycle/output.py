@@ -8,11 +8,12 @@ P_STAGE_8; the drain begins at P_STAGE_3, the memory's output, the vector engine
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from pyimc.cycle import further, vector
+from pyimc.cycle import further
 from pyimc.cycle.agenda import actor_row, done, log, set_timer, wake_sequencer
 from pyimc.cycle.jit import cold, hot
 from pyimc.cycle.network import has_room, push
 from pyimc.cycle.state import *
+from pyimc.engines.dpu import cycle as vector
 
 
 @hot

@@ -4,11 +4,13 @@
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from pyimc.cycle import further, imc, vector
+from pyimc.cycle import further
 from pyimc.cycle.agenda import account, actor_row, log
 from pyimc.cycle.jit import cold
 from pyimc.cycle.network import has_room, push
 from pyimc.cycle.state import *
+from pyimc.engines.dpu import cycle as vector
+from pyimc.engines.imc import cycle as imc
 
 
 @cold

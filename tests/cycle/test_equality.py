@@ -23,10 +23,10 @@ from mapping.placement.strategies import names
 from pyimc import isa
 from pyimc.arch import load_arch
 from pyimc.cycle import Run, simulate
+from pyimc.engines.imc.timing import Layer, convert_cycles, drain_cycles, engine_of, window_chunks
 from pyimc.errors import CapacityError
 from pyimc.network import Mvm, Network
 from pyimc.program import Program
-from pyimc.timing_imc import Layer, convert_cycles, drain_cycles, engine_of, window_chunks
 from sim.run.prepare import prepare
 from sim.run.validation import compare_with_model
 from tests.cycle.cases import Case, cases, network_program, unit_program

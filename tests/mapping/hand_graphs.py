@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from mapping.actors.graph import Edge, Graph, GraphNode
 from pyimc.arch import Arch
 from pyimc.engines.dpu.task import VectorTask
+from pyimc.engines.dpu.timing import Walk
 from pyimc.network import Add, Network, TensorType
 from pyimc.program import HOST, Kind
-from pyimc.timing_dpu import Walk
 from tests.mapping.networks import small_arch
 
 

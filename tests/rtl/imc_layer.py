@@ -18,11 +18,11 @@ from mapping.operators import image_firings, task
 from pyimc import isa
 from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.engines.imc.tiling import Corner, spans
+from pyimc.engines.imc.timing import Engine, Layer, Run, engine_of, window_chunks
 from pyimc.golden import run_node
 from pyimc.network import PARTIAL_BYTES, Mvm, Network, TensorType, window_shape
 from pyimc.network_rules import verify
 from pyimc.numerics import quantise_multiplier
-from pyimc.timing_imc import Engine, Layer, Run, engine_of, window_chunks
 from tests.rtl.bench import Corners, Sink, stalls, until
 
 Map = NDArray[np.uint8]

@@ -11,8 +11,8 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
+from pyimc.engines.imc.timing import Engine, convert_cycles
 from pyimc.isa import COLUMNS, SPACES, TILES, engine_entry
-from pyimc.timing_imc import Engine, convert_cycles
 from tests.rtl.bench import STALLS, Corners, Source, cycles, reset, seeded, stalls, start, until
 from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
 

@@ -1,4 +1,4 @@
-"""rtl/dpu_engine.v against pyimc.golden (values) and pyimc.timing_dpu (every cycle)."""
+"""rtl/dpu_engine.v against pyimc.golden (values) and pyimc.engines.dpu.timing (every cycle)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from cocotb.triggers import RisingEdge
 
+from pyimc.engines.dpu.timing import timeline
 from pyimc.isa import fire
 from pyimc.network import Add, Concat, Lut, Pairwise, Pool
-from pyimc.timing_dpu import timeline
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start, until
 from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
 from tests.rtl.vector_layer import MODES, PARAMS_PER_ACTOR, WEIGHTS_PER_ACTOR, Actor, Firing, Node
@@ -165,7 +165,7 @@ def make_actors(dut: Any, rng: random.Random, corners: Corners) -> list[Actor]:
 
 
 def check_cycles(bench: Bench, firings: list[Firing]) -> None:
-    """Every read, word and firing at exactly the cycle that pyimc.timing_dpu gives."""
+    """Every read, word and firing at exactly the cycle that pyimc.engines.dpu.timing gives."""
     taken = iter(bench.sink.received_at[0])
     for n, firing in enumerate(firings):
         accepted = bench.accepted_at[n]

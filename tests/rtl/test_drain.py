@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from cocotb.triggers import RisingEdge
 
+from pyimc.engines.imc.timing import DRAIN_LATENCY_CYCLES
 from pyimc.isa import CHANNEL, COLUMNS, MEMORIES, OUTPUT, PARAM_0, PARAM_1, SPACES, channel_entry, engine_entry
 from pyimc.numerics import clamp, round_shift
-from pyimc.timing_imc import DRAIN_LATENCY_CYCLES
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, seeded, stalls, start, until
 from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
 

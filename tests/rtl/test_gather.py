@@ -1,4 +1,4 @@
-"""rtl/gather.v against im2col of random images (values) and pyimc.timing_imc (every cycle)."""
+"""rtl/gather.v against im2col of random images (values) and pyimc.engines.imc.timing (every cycle)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import cocotb
 import numpy as np
 import pytest
 
+from pyimc.engines.imc.timing import GATHER_LATENCY_CYCLES, Engine, Layer, Run, window_chunks
 from pyimc.isa import COLUMNS, SPACES, TILES, WINDOW, engine_entry, fire
-from pyimc.timing_imc import GATHER_LATENCY_CYCLES, Engine, Layer, Run, window_chunks
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start
 from tests.rtl.imc_layer import GEOMETRY_CORNERS, Actor, Firing, FiringBench, architecture
 from tests.rtl.runner import assert_lint_clean, assert_refused, simulate
@@ -204,7 +204,7 @@ def test_gather(shape: dict[str, int]) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_chunks_are_those_of_a_byte_by_byte_walk(seed: int) -> None:
-    """The closed form of pyimc.timing_imc.window_chunks against the definition: where does a chunk have to end?"""
+    """The closed form of `window_chunks` against the definition: where does a chunk have to end?"""
     rng = random.Random(seed)
     for _ in range(400):
         engine = Engine(rng.choice((8, 16)), rng.choice((16, 32)), 16, 4, 8)

@@ -1,4 +1,4 @@
-"""rtl/imc_engine.v, whole layers: values against pyimc.golden, every cycle against pyimc.timing_imc."""
+"""rtl/imc_engine.v, whole layers: values against pyimc.golden, every cycle against pyimc.engines.imc.timing."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import cocotb
 import pytest
 
+from pyimc.engines.imc.timing import Layer, Pipeline, Run, Timeline, convert_cycles, drain_cycles, engine_of
 from pyimc.isa import COLUMNS, OUTPUT, PARAM_0, PARAM_1, SPACES, TILES, WINDOW, engine_entry, fire
-from pyimc.timing_imc import Layer, Pipeline, Run, Timeline, convert_cycles, drain_cycles, engine_of
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start, until
 from tests.rtl.imc_layer import GEOMETRY_CORNERS, Actor, Firing, FiringBench, architecture
 from tests.rtl.runner import assert_refused, simulate

@@ -13,6 +13,7 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
+from pyimc.engines.dpu.timing import Timeline, Walk, timeline
 from pyimc.isa import (
     CHANNEL,
     CONTEXT,
@@ -37,7 +38,6 @@ from pyimc.isa import (
     instruction,
 )
 from pyimc.isa import head as isa_head
-from pyimc.timing_dpu import Timeline, Walk, timeline
 from tests.rtl.bench import STALLS, Beat, Sink, Source, cycles, reset, seeded, start, until
 from tests.rtl.runner import assert_refused, simulate
 

@@ -1,4 +1,4 @@
-"""Random actors of the vector engine and their firings, with data, words by pyimc.golden and cycles by timing_dpu."""
+"""Random actors of the vector engine and their firings, with data, words by pyimc.golden and cycles by its timing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapping.operators.pairwise import operation
+from pyimc.engines.dpu.timing import LATENCY_CYCLES, Timeline, Walk, timeline
 from pyimc.golden import run_node
 from pyimc.isa import KERNEL, MATRIX, OPERATIONS, OUTPUT, PARAM_0, PARAM_1, SPACES, VECTOR, WINDOW, engine_entry, fire
 from pyimc.network import (
@@ -29,7 +30,6 @@ from pyimc.network import (
     window_shape,
 )  # fmt: skip
 from pyimc.tensors import Pair
-from pyimc.timing_dpu import LATENCY_CYCLES, Timeline, Walk, timeline
 from tests.rtl.bench import Corners
 
 MEMORY = 1 << 16

@@ -19,10 +19,10 @@ from pyimc.energy.account import COMPONENTS, account
 from pyimc.energy.area import chip_um2
 from pyimc.energy.costs import load_costs
 from pyimc.energy.events import EVENTS, Counts, count
+from pyimc.engines.imc.timing import Layer, engine_of, window_chunks
 from pyimc.errors import EncodingError
 from pyimc.network import Mvm, Network
 from pyimc.program import Program
-from pyimc.timing_imc import Layer, engine_of, window_chunks
 from sim.run.prepare import prepare
 from tests.cycle.cases import random_program, unit_program
 from tests.cycle.units import UNITS

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from pyimc import isa
 from pyimc.arch import Arch
+from pyimc.engines.dpu.timing import Timeline, Walk, timeline
 from pyimc.engines.task import FiringTime, Room, Step, Task
 from pyimc.layout import Layout
 from pyimc.numerics import UINT8_MAX
 from pyimc.tensors import Pair
-from pyimc.timing_dpu import Timeline, Walk, timeline
 
 ALL: Pair = (0, UINT8_MAX)
 

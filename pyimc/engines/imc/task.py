@@ -13,10 +13,10 @@ from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.crossbar import converter_of
 from pyimc.engines.imc.tiling import Corner, plane_images, spans, tiles
+from pyimc.engines.imc.timing import Engine, Layer, Pipeline, Run, convert_cycles, engine_of
 from pyimc.engines.task import FiringTime, Room, Step, Task
 from pyimc.layout import Layout
 from pyimc.tensors import PARTIAL_BYTES, Pair
-from pyimc.timing_imc import Engine, Layer, Pipeline, Run, convert_cycles, engine_of
 
 SETTLED = 4
 """Firings that fill the pipeline; then equal ones follow each other at a constant distance."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gather and converter of rtl/imc_engine.v, tile by tile, as `pyimc.timing_imc` says.
+"""Gather and converter of rtl/imc_engine.v, tile by tile, as `pyimc.engines.imc.timing` says.
 
 Between two tiles nothing can disturb them: the gather only waits for the array to take the tile before, the array only
 for a tile and for a free accumulator bank. So both are events in a timer wheel; the rest of the engine is `output`.
@@ -21,7 +21,7 @@ def up(size: int, step: int) -> int:
 
 @cold
 def chunks(s: Table, u: int, row: int) -> int:
-    """Cycles to gather the next tile: `pyimc.timing_imc.window_chunks` for one of them."""
+    """Cycles to gather the next tile: `pyimc.engines.imc.timing.window_chunks` for one of them."""
     lanes, run = s[G_LANES], s[row + A_RUN]
     row_bytes, top = s[row + A_ROW_BYTES], s[u + P_TOP]
     below, x = top + s[u + P_ROWS], s[u + P_X]

@@ -1,9 +1,9 @@
-"""pyimc.timing_dpu by hand; that the RTL takes these cycles is tests/rtl/test_dpu_engine.py."""
+"""pyimc.engines.dpu.timing by hand; that the RTL takes these cycles is tests/rtl/test_dpu_engine.py."""
 
 from __future__ import annotations
 
+from pyimc.engines.dpu.timing import LATENCY_CYCLES, Timeline, Walk, timeline
 from pyimc.isa import OPERATIONS
-from pyimc.timing_dpu import LATENCY_CYCLES, Timeline, Walk, timeline
 
 
 def _max(run: int, step: int, row_bytes: int, kernel_columns: int = 1, repeat: int = 0) -> Walk:
