@@ -12,7 +12,7 @@ units of energy yet; `pyimc.energy.account` multiplies them by a table of costs.
     multiplications of the requantisation
     additions       operands that the digital engine adds or compares
     products        of two bytes, which the digital engine multiplies: a pixel by its weight, or two maps
-    reads, writes   words of activation, partial and weight memories
+    reads, writes   words of activation, partial and weight memories, and of weights that travel
     fetches         instructions
     hops            flits x routers of the data mesh
     credit_hops     flits x routers of the credit mesh
@@ -36,8 +36,9 @@ from pyimc.routing import hops
 ACCUMULATOR_BITS = 32
 EVENTS = (
     "row_drives", "cell_reads", "conversions", "selected", "gathered", "drained", "multiplications", "additions",
-    "products",    "reads", "writes", "fetches", "hops", "credit_hops", "host_words",
+    "products", "reads", "writes", "fetches", "hops", "credit_hops", "host_words",
 )  # fmt: skip
+TABLES = ("WINDOW", "OUTPUT", "TILES", "COLUMNS", "VECTOR", "MATRIX", "STREAM")
 Events = Counter[str]
 
 
@@ -80,6 +81,7 @@ class _Tables:
     columns: Fields
     vector: Fields
     matrix: Fields
+    stream: Fields
 
 
 def count(program: Program) -> Counts:
@@ -150,7 +152,7 @@ def _tables(program: Program, actor: Actor) -> _Tables:
         for layout in layouts if space == isa.SPACES["ENGINE"] else ():
             if entry == isa.engine_entry(actor.context, layout):
                 found[layout.name] = layout.decode(value)
-    return _Tables(*(found.get(name, {}) for name in ("WINDOW", "OUTPUT", "TILES", "COLUMNS", "VECTOR", "MATRIX")))
+    return _Tables(*(found.get(name, {}) for name in TABLES))
 
 
 def _stream(program: Program, actor: Actor) -> tuple[Counter[int], int]:
@@ -278,10 +280,16 @@ def _taps(vector: Fields, window: Fields, firing: Fields, pixel: int) -> Iterato
     yield window["run"], [x + column * window["run"] for column in range(vector["kernel_columns"])]
 
 
+def _load(arch: Arch, tables: _Tables, firing: Fields) -> Events:
+    """A firing of the memory: all words of a layer's planes, read once."""
+    del arch, firing
+    return Events(reads=tables.stream["words"])
+
+
 def _unknown(arch: Arch, tables: _Tables, firing: Fields) -> Events:
     """A firing of an engine whose events nobody has named: nothing but what the shell does."""
     del arch, tables, firing
     return Events()
 
 
-_ENGINES = {"imc": _mvm, "dpu": _vector}
+_ENGINES = {"imc": _mvm, "dpu": _vector, "memory": _load}

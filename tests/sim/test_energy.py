@@ -46,14 +46,20 @@ def _programs() -> list[ParameterSet]:
 
 @pytest.mark.parametrize("build", _programs())
 def test_firings_and_flits_are_those_of_the_cycle_model(build: Build) -> None:
+    """But for weights that travel: when the last result leaves, those of the next image are on their way."""
     program = build()
     counts, run = count(program), simulate(program, IMAGES)
-    assert {name: found["firings"] for name, found in run.actors.items()} == {
-        name: IMAGES * firings for name, firings in counts.firings.items()
-    }
+    ahead = {actor.name for actor in program.actors if actor.kind == "memory"}
+    for name, firings in counts.firings.items():
+        assert 0 <= run.actors[name]["firings"] - IMAGES * firings <= (name in ahead), name
+    memories = {program.actor(name).node for name in ahead}
+    loaded = {program.channel(channel).node for name in ahead for channel in program.actor(name).destinations}
+    weights = sum(counts.flits_out[node] for node in memories)
     for node, found in run.counters.items():
-        assert found["flits_out"] == IMAGES * counts.flits_out.get(int(node), 0), node
-        assert found["flits_in"] == IMAGES * counts.flits_in.get(int(node), 0), node
+        sent = found["flits_out"] - IMAGES * counts.flits_out.get(int(node), 0)
+        come = found["flits_in"] - IMAGES * counts.flits_in.get(int(node), 0)
+        assert 0 <= sent <= (weights if int(node) in memories else 0), node
+        assert 0 <= come <= (weights if int(node) in loaded else 0), node
     assert run.host_flits == IMAGES * counts.host_flits
     assert set(counts.chip) <= set(EVENTS)
     _assert_reads(program, counts)
