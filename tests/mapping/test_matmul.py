@@ -47,7 +47,7 @@ def test_groups_do_not_mix(stacked: bool) -> None:
     shape = (groups * inner, 1, columns) if stacked else (2, 2, groups * columns)
     right = random.integers(0, 256, shape, np.uint8)
     node = Matmul("n", ("x", "b"), "y", groups, (0, 5), 9, (7, 250), 100, (0, 255))
-    kinds = [TensorType(*each.shape, 1.0, 0) for each in (left, right)]
+    kinds = [TensorType(each.shape[0], each.shape[1], each.shape[2], 1.0, 0) for each in (left, right)]
     target = TensorType(*node.shape(kinds), 1.0, 100)
     assert target.shape == (2, 3, groups * columns) and node.macs(kinds) == pixels * groups * inner * columns
     found = node.run([left, right], target).reshape(pixels, -1)

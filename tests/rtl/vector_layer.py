@@ -268,8 +268,10 @@ class Actor:
             case Matmul():
                 step = self.inner * self.pitch if self.stacked else self.other_channels
                 length = self.second.width * self.pitch
-                matrix = {"inner": self.inner, "pitch": self.pitch, "repeat": node.groups - 1}
-                return Walk(OPERATIONS["MATMUL"], self.other_channels, step, length, self.rng.getrandbits(8), **matrix)
+                return Walk(
+                    OPERATIONS["MATMUL"], self.other_channels, step, length, self.rng.getrandbits(8),
+                    node.groups - 1, inner=self.inner, pitch=self.pitch,
+                )  # fmt: skip
         name = "DEPTHWISE" if isinstance(node, Depthwise) else node.mode.upper()
         return Walk(OPERATIONS[name], pixel, node.stride[1] * pixel, row, node.kernel[1])
 
