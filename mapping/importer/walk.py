@@ -40,6 +40,15 @@ from mapping.importer.values import (
 from mapping.passes import rewritten
 from pyimc.network import Lut, Network, Node, TensorType
 
+_AT_RUN_TIME = "its scales are found as it runs (give the float model, or quantise it statically)"
+_REASONS = {
+    "Pad": "it adds more than zeros around rows and columns",
+    "ConvInteger": _AT_RUN_TIME,
+    "DynamicQuantizeLinear": _AT_RUN_TIME,
+    "MatMulInteger": _AT_RUN_TIME,
+}
+"""Why an operator that is known is refused: a Pad with zeros is gone by now."""
+
 
 @dataclass(slots=True)
 class Walk:
@@ -177,7 +186,7 @@ def _evaluate(state: Walk, call: Call) -> Value | tuple[Value, ...]:
         assert not isinstance(value, tuple), "no QOperator has several outputs"
         return _close(state, call, value, quantisation_at(call, layout.output), call.outputs[0])
     if call.op_type not in OPERATORS:
-        raise Unsupported("the operator is not supported")
+        raise Unsupported(_REASONS.get(call.op_type, "the operator is not supported"))
     if state.dry:
         return _evaluate_dry(call)
     value = OPERATORS[call.op_type].lower(call)

@@ -275,13 +275,5 @@ def test_no_more_columns_are_converted_than_used() -> None:
     program = compile_network(net.finish(net.conv("c", "x", 40)), small_arch())
     tables = {(space, entry): value for space, entry, value in table_writes(program, 1)}
     columns = isa.COLUMNS.decode(tables[isa.SPACES["ENGINE"], isa.engine_entry(0, isa.COLUMNS)])
-    assert columns == {
-        "col_tiles": 2,
-        "last_groups": 1,
-        "partial_in": 0,
-        "partial_out": 0,
-        "row_origin": 0,
-        "group_origin": 0,
-        "loaded": 0,
-    }
+    assert {name: value for name, value in columns.items() if value} == {"col_tiles": 2, "last_groups": 1}
     assert isa.TILES.decode(tables[isa.SPACES["ENGINE"], isa.engine_entry(0, isa.TILES)])["last_rows"] == 72 - 64

@@ -104,7 +104,7 @@ def test_padding_that_is_not_zero_or_not_around_is_refused(value: float | None) 
     write = Given(SHAPE)
     sizes = write.constant([0, 0, 1, 1, 0, 0, 1, 1] if value else [0, 1, 0, 0, 0, 0, 0, 0], np.int64)
     padded = write.op("Pad", "t", "x", sizes, *([write.constant(value)] if value else []))
-    with pytest.raises(UnsupportedOperator, match=r"Pad: the operator is not supported \(n_t\)"):
+    with pytest.raises(UnsupportedOperator, match=r"Pad: it adds more than zeros around rows and columns \(n_t\)"):
         quantise(write.model(write.conv("y", padded, 3 if value else 4, 8)), IMAGES)
 
 
