@@ -2,7 +2,7 @@
 """The cycle model equals the RTL: every figure of a run, and the cycle of every word that leaves an engine.
 
 A part of the cases of `make equality`: every unit micro-benchmark, digits with every strategy on one chip or another,
-ResNet-8 once, some random networks on random chips. Beyond them, random networks and graphs on chips that differ
+some random networks on random chips. Beyond them, random networks and graphs on chips that differ
 in every parameter, which are compiled once: one with the shortest fifos, two-word packets and the smallest buffers,
 one whose network is slower than its engines, one whose link is wide. A seed decides network, chip, strategy, buffers.
 Chains of layers that pass accumulators on are drawn, and tested by themselves.
@@ -119,8 +119,6 @@ def in_make_test(case: Case) -> bool:
             return True
         case ["digits", chip, strategy]:
             return names().index(strategy) % len(NETWORK_CHIPS) == sorted(NETWORK_CHIPS).index(chip)
-        case ["resnet8", chip, strategy]:
-            return (chip, strategy) == ("starved", "lblp_plus")
         case ["random", seed]:
             return int(seed) < 6
     return False
