@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyimc.operators.operator import Operator
+from pyimc.operators.operator import Operator, changed_meaning
 from pyimc.tensors import Map, Pair, Shape, TensorType
 
 
@@ -31,8 +31,7 @@ class DepthToSpace(Operator):
             return [f"block {self.block} must be 2 pixels or more"]
         if sources[0].channels % (rows * columns):
             return [f"{sources[0].channels} channels are no {rows * columns} pixels"]
-        same = (target.scale, target.zero_point) == (sources[0].scale, sources[0].zero_point)
-        return [] if same else ["its input and output differ in scale or zero point"]
+        return changed_meaning(sources[0], target)
 
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """Block by block."""

@@ -112,3 +112,9 @@ def within(clamp: Pair, limits: Pair) -> Pair:
     """A clamp followed by another one, as one."""
     low, high = (int(np.clip(limit, *limits)) for limit in clamp)
     return low, high
+
+
+def changed_meaning(source: TensorType, target: TensorType) -> list[str]:
+    """The fault of an operator that moves values and gives them another scale or zero point; none if it does not."""
+    same = (target.scale, target.zero_point) == (source.scale, source.zero_point)
+    return [] if same else ["its input and output differ in scale or zero point"]

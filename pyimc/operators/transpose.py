@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pyimc.operators.operator import Operator
+from pyimc.operators.operator import Operator, changed_meaning
 from pyimc.tensors import Map, Shape, TensorType
 
 
@@ -20,8 +20,7 @@ class Transpose(Operator):
 
     def faults(self, sources: Sequence[TensorType], target: TensorType) -> list[str]:
         """It must keep what values mean."""
-        same = (target.scale, target.zero_point) == (sources[0].scale, sources[0].zero_point)
-        return [] if same else ["its input and output differ in scale or zero point"]
+        return changed_meaning(sources[0], target)
 
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """All pixels, in order of rows."""
