@@ -157,6 +157,19 @@ def quantised_weights(call: Call, index: int, channel_axis: int) -> tuple[NDArra
     return weights.values, weights.scale
 
 
+def conv_weights(call: Call, source: Activation, channel_axis: int) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    """The constant weights of a convolution, input 1, for the map that it reads.
+
+    Returns:
+        int16 [.., .., Kh, Kw], of rows with Kh = 1, and the scales of their channels.
+    """
+    integers, scale = quantised_weights(call, 1, channel_axis)
+    require_map(source)
+    if integers.ndim != len(source.shape):
+        raise Unsupported(f"weights of shape {integers.shape} on an input of shape {source.shape}")
+    return (integers[:, :, np.newaxis] if integers.ndim == 3 else integers), scale
+
+
 def bias_vector(call: Call, index: int, channels: int) -> Constant | None:
     """The optional bias at an argument's position, checked to be one value or one per output channel."""
     if call.argument(index) is None:

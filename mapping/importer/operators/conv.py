@@ -1,21 +1,14 @@
 """Conv: any kernel, stride, padding and dilation, in any number of groups; of rows as maps of height 1."""
 
-import numpy as np
-
 from mapping.importer.kernels import dilated, ungrouped
-from mapping.importer.lowering import bias_vector, mvm, pair, quantised_weights, require_map, sliding_window
+from mapping.importer.lowering import bias_vector, conv_weights, mvm, pair, sliding_window
 from mapping.importer.values import Call, Layout, Operator, Pending, Unsupported
 
 
 def lower(call: Call) -> Pending:
     """A convolution with constant weights [Cout, Cin / groups, Kh, Kw] and an optional bias [Cout]."""
     source = call.activation(0)
-    integers, scale = quantised_weights(call, 1, channel_axis=0)
-    require_map(source)
-    if integers.ndim != len(source.shape):
-        raise Unsupported(f"weights of shape {integers.shape} on an input of shape {source.shape}")
-    if integers.ndim == 3:
-        integers = integers[:, :, np.newaxis]
+    integers, scale = conv_weights(call, source, channel_axis=0)
     groups = call.attributes.get("group", 1)
     outputs, inputs = integers.shape[:2]
     if inputs * groups != source.hwc[2]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapping.importer.kernels import dilated, transposed
-from mapping.importer.lowering import bias_vector, mvm, pair, quantised_weights, require_map
+from mapping.importer.lowering import bias_vector, conv_weights, mvm, pair
 from mapping.importer.values import Activation, Call, Operator, Pending, Target, Unsupported, same_rank
 from pyimc.network import Crop, DepthToSpace, Node, Pair
 
@@ -39,12 +39,7 @@ class Blocks:
 def lower(call: Call) -> Pending:
     """A transposed convolution with constant weights [Cin, Cout / groups, Kh, Kw] and an optional bias [Cout]."""
     source = call.activation(0)
-    integers, scale = quantised_weights(call, 1, channel_axis=1)
-    require_map(source)
-    if integers.ndim != len(source.shape):
-        raise Unsupported(f"weights of shape {integers.shape} on an input of shape {source.shape}")
-    if integers.ndim == 3:
-        integers = integers[:, :, np.newaxis]
+    integers, scale = conv_weights(call, source, channel_axis=1)
     groups = call.attributes.get("group", 1)
     if integers.shape[0] != source.hwc[2] or integers.shape[0] % groups:
         raise Unsupported(f"weights for {integers.shape[0]} channels in {groups} groups on a map of {source.hwc[2]}")
