@@ -4,6 +4,8 @@ Passes like those of `mapping.importer.fold`. A layer of its own is a 1x1 Conv: 
 and a crossbar that holds a permutation or a mean does what would otherwise need an engine that moves channels.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -77,27 +79,18 @@ def shuffles(model: onnx.ModelProto) -> bool:
     """A Reshape, a Transpose and a Reshape back that put channels in another order, as ShuffleNet has them."""
     work = Rewriting(model)
     changed = False
-    for turn in [node for node in model.graph.node if node.op_type == "Transpose"]:
-        apart, back = work.producers.get(turn.input[0]), work.only_reader(turn.output[0])
-        if apart is None or back is None or (apart.op_type, back.op_type) != ("Reshape", "Reshape"):
+    for move in _moves(work):
+        values, moved = move.values, move.moved
+        if moved.shape != values.shape:
             continue
-        shape, inner = (work.shapes.get(name, ()) for name in (apart.input[0], apart.output[0]))
-        if len(shape) not in _MAPS or not inner or work.shapes.get(back.output[0]) != shape:
-            continue
-        if work.only_reader(apart.output[0]) is not turn:
-            continue
-        order = attributes(turn).get("perm", list(reversed(range(len(inner)))))
-        values = np.arange(np.prod(shape)).reshape(shape)
-        moved = values.reshape(inner).transpose(order).reshape(shape)
-        channels = shape[1]
-        pixels = values[0, 0].size
+        channels, pixels = values.shape[1], values[0, 0].size
         places = moved.reshape(channels, pixels)[:, 0] // pixels
         if not np.array_equal(moved, values[:, places]):
             continue
         weights = np.eye(channels, dtype=np.float32)[places]
-        work.remove(apart)
-        work.remove(turn)
-        _as_conv(work, back, apart.input[0], weights.reshape(channels, channels, *[1] * (len(shape) - 2)))
+        work.remove(move.apart)
+        work.remove(move.turn)
+        _as_conv(work, move.back, move.apart.input[0], weights.reshape(channels, channels, *[1] * (values.ndim - 2)))
         changed = True
     return changed
 
@@ -106,31 +99,57 @@ def blocks(model: onnx.ModelProto) -> bool:
     """A Reshape, a Transpose and a Reshape that make pixels of channels, or back: DepthToSpace, or a layer of ones."""
     work = Rewriting(model)
     changed = False
-    for turn in [node for node in model.graph.node if node.op_type == "Transpose"]:
-        apart, back = work.producers.get(turn.input[0]), work.only_reader(turn.output[0])
-        if apart is None or back is None or (apart.op_type, back.op_type) != ("Reshape", "Reshape"):
+    for move in _moves(work):
+        values, moved, back = move.values, move.moved, move.back
+        if values.ndim != 4 or moved.ndim != 4:
             continue
-        source, result = apart.input[0], back.output[0]
-        shape, inner, found = (work.shapes.get(name, ()) for name in (source, apart.output[0], result))
-        if len(shape) != 4 or len(found) != 4 or not inner or work.only_reader(apart.output[0]) is not turn:
-            continue
-        values = np.arange(np.prod(shape)).reshape(shape)
-        order = attributes(turn).get("perm", list(reversed(range(len(inner)))))
-        moved = values.reshape(inner).transpose(order).reshape(found)
-        name = back.name or result
-        block, mode = found[2] // shape[2], _mode(values, moved)
+        source, result = move.apart.input[0], back.output[0]
+        block, mode = moved.shape[2] // values.shape[2], _mode(values, moved)
         kernels = _taken(values, moved)
         if mode:
-            node = helper.make_node("DepthToSpace", [source], [result], name, blocksize=block, mode=mode)
-            back.CopyFrom(node)
+            name = back.name or result
+            back.CopyFrom(helper.make_node("DepthToSpace", [source], [result], name, blocksize=block, mode=mode))
         elif kernels is not None:
             _as_conv(work, back, source, kernels, strides=kernels.shape[2:])
         else:
             continue
-        for node in (apart, turn):
-            work.remove(node)
+        work.remove(move.apart)
+        work.remove(move.turn)
         changed = True
     return changed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Move:
+    """A Reshape, a Transpose and a Reshape that move the values of a map, and nothing else reads what is between.
+
+    Attributes:
+        apart: The first Reshape.
+        turn: The Transpose.
+        back: The second Reshape.
+        values: int64, the places of the map's values, in its shape.
+        moved: Which of them is where in the result, in its shape.
+    """
+
+    apart: onnx.NodeProto
+    turn: onnx.NodeProto
+    back: onnx.NodeProto
+    values: NDArray[np.int64]
+    moved: NDArray[np.int64]
+
+
+def _moves(work: Rewriting) -> Iterator[_Move]:
+    """Those of maps; the nodes of one may be replaced before the next is asked for."""
+    for turn in [node for node in work.graph.node if node.op_type == "Transpose"]:
+        apart, back = work.producers.get(turn.input[0]), work.only_reader(turn.output[0])
+        if apart is None or back is None or (apart.op_type, back.op_type) != ("Reshape", "Reshape"):
+            continue
+        shape, inner, found = (work.shapes.get(name, ()) for name in (apart.input[0], apart.output[0], back.output[0]))
+        if len(shape) not in _MAPS or not inner or not found or work.only_reader(apart.output[0]) is not turn:
+            continue
+        values = np.arange(np.prod(shape)).reshape(shape)
+        order = attributes(turn).get("perm", list(reversed(range(len(inner)))))
+        yield _Move(apart, turn, back, values, values.reshape(inner).transpose(order).reshape(found))
 
 
 def _mode(values: NDArray[np.int64], moved: NDArray[np.int64]) -> str:
