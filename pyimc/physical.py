@@ -35,6 +35,11 @@ class PhysicalMvm(Mvm):
         return (products + self.bias).astype(np.int32).reshape(*patches.shape[:2], -1)
 
 
+def model_name(crossbar: Crossbar) -> str:
+    """Of the model whose values those of these crossbars are."""
+    return "physical golden" if crossbar.adc else "golden"
+
+
 def physical(network: Network, crossbar: Crossbar) -> Network:
     """A network as these crossbars compute it; itself if their converters are ideal, which is fast."""
     if crossbar.adc is None:

@@ -20,6 +20,7 @@ from rich.table import Table
 from pyimc.energy.account import Account, account
 from pyimc.energy.costs import Costs
 from pyimc.measurement import PU_STATES, Measurement
+from pyimc.physical import model_name
 from pyimc.program import Program
 from pyimc.program_file import program_hash
 from sim.run.answers import OUTPUTS, Answers, accuracy, lines
@@ -71,7 +72,7 @@ class Run:
     @property
     def compared(self) -> str:
         """The model whose values those of RTL have to be."""
-        return "physical golden" if self.program.arch.crossbar.adc else "golden"
+        return model_name(self.program.arch.crossbar)
 
     def account(self) -> Account | None:
         """What an image costs; None if none was finished, or not all of them."""

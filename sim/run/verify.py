@@ -12,6 +12,7 @@ from mapping.actors.firing import row_words
 from pyimc.golden import Map
 from pyimc.measurement import Measurement
 from pyimc.network import Network
+from pyimc.physical import model_name
 from pyimc.program import Program
 
 
@@ -82,7 +83,7 @@ def node_verdict(
             column=value // kind.channels, channel=value % kind.channels, got=int(data[row, value]),
             expected=int(expected[row, value]),
             cycle=int(records[row * words + value * data.itemsize // arch.lanes, 0]),
-            model="physical golden" if arch.crossbar.adc else "golden",
+            model=model_name(arch.crossbar),
         )  # fmt: skip
     return NodeVerdict(values_compared=int(wrong.size), mismatches=int(wrong.sum()) + missing, first=first)
 
