@@ -4,7 +4,7 @@ from mapping.actors.firing import Firing, Pixels, row_words
 from mapping.operators.contract import firings, task
 from mapping.operators.windows import Window, windowed
 from pyimc.arch import Arch
-from pyimc.engines.dpu.task import VectorTask
+from pyimc.engines.dpu.task import COPY, VectorTask
 from pyimc.engines.dpu.timing import Walk
 from pyimc.isa import OPERATIONS
 from pyimc.network import Crop, Network
@@ -29,4 +29,4 @@ def _(node: Crop, network: Network, arch: Arch) -> VectorTask:
     (source,) = network.sources(node)
     pixel = source.pixel_bytes
     walk = Walk(OPERATIONS["MAX"], run=pixel, step=node.step[1] * pixel, row_bytes=source.row_bytes)
-    return VectorTask(walk, row_words(source, arch), (0, 2))  # 2 * x / 2
+    return VectorTask(walk, row_words(source, arch), COPY)

@@ -10,7 +10,7 @@ from mapping.actors.firing import Firing, Pixels, row_words
 from mapping.operators.contract import firings, repetition, task
 from mapping.operators.rows import row_firing
 from pyimc.arch import Arch
-from pyimc.engines.dpu.task import VectorTask
+from pyimc.engines.dpu.task import COPY, VectorTask
 from pyimc.engines.dpu.timing import Walk
 from pyimc.isa import OPERATIONS
 from pyimc.network import DepthToSpace, Network
@@ -39,4 +39,4 @@ def _(node: DepthToSpace, network: Network, arch: Arch) -> VectorTask:
     (source,), target = network.sources(node), network.target(node)
     run = node.block[1] * target.channels
     walk = Walk(OPERATIONS["MAX"], run=run, step=source.pixel_bytes, row_bytes=source.row_bytes)
-    return VectorTask(walk, row_words(source, arch), (0, 2))  # 2 * x / 2
+    return VectorTask(walk, row_words(source, arch), COPY)

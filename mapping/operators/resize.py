@@ -6,7 +6,7 @@ from mapping.actors.firing import Firing, Pixels, row_words
 from mapping.operators.contract import firings, repetition, task
 from mapping.operators.rows import row_firing
 from pyimc.arch import Arch
-from pyimc.engines.dpu.task import VectorTask
+from pyimc.engines.dpu.task import COPY, VectorTask
 from pyimc.engines.dpu.timing import Walk
 from pyimc.isa import OPERATIONS
 from pyimc.network import Network, Resize
@@ -32,4 +32,4 @@ def _(node: Resize, network: Network, arch: Arch) -> VectorTask:
     (source,) = network.sources(node)
     pixel = source.pixel_bytes
     walk = Walk(OPERATIONS["MAX"], run=pixel, step=pixel, row_bytes=source.row_bytes, repeat=node.factor - 1)
-    return VectorTask(walk, row_words(source, arch), (0, 2))  # 2 * x / 2
+    return VectorTask(walk, row_words(source, arch), COPY)

@@ -7,7 +7,7 @@ from mapping.operators.contract import firings, task
 from mapping.operators.pitch import map_words, pitch_faults, pixel_pitch
 from mapping.operators.rows import row_firing
 from pyimc.arch import Arch
-from pyimc.engines.dpu.task import VectorTask
+from pyimc.engines.dpu.task import COPY, VectorTask
 from pyimc.engines.dpu.timing import Walk
 from pyimc.isa import OPERATIONS
 from pyimc.network import Network, Transpose
@@ -28,4 +28,4 @@ def _(node: Transpose, network: Network, arch: Arch) -> VectorTask:
     (source,) = network.sources(node)
     size = map_words(source, arch)
     walk = Walk(OPERATIONS["MAX"], run=1, step=pixel_pitch(source, arch), row_bytes=size * arch.lanes)
-    return VectorTask(walk, size, (0, 2), refusals=pitch_faults(source, arch))  # 2 * x / 2
+    return VectorTask(walk, size, COPY, refusals=pitch_faults(source, arch))

@@ -49,6 +49,10 @@ class Kernels:
         return padded.tobytes()
 
 
+COPY = (0, 2)
+"""Multipliers that leave the largest of one value what it is: 2 * x / 2."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorTask(Task):
     """One actor's; units as in `pyimc.isa`.
