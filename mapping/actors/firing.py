@@ -51,7 +51,7 @@ class Firing:
         x0: Where the first window starts in its row.
         top: Kernel rows above the image.
         rows: Kernel rows inside it.
-        claims: Room that it takes at every destination; `produce` if 0.
+        claimed: Room that it takes at every destination, if that is not what it produces.
     """
 
     need: tuple[int, ...]
@@ -62,7 +62,12 @@ class Firing:
     x0: int
     top: int
     rows: int
-    claims: int = 0
+    claimed: int | None = None
+
+    @property
+    def claims(self) -> int:
+        """Room that it takes at every destination, in words."""
+        return self.produce if self.claimed is None else self.claimed
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,7 @@ def check_schedule(graph: Graph, arch: Arch, placement: Placement, channels: tup
     faults += _ring_faults(arch, elsewhere)
     _refuse(graph.network.name, faults)
     steps = {
-        name: tuple(
-            Step(firing.need, firing.free, firing.produce, firing.claims or firing.produce) for firing in node.firings
-        )
+        name: tuple(Step(firing.need, firing.free, firing.produce, firing.claims) for firing in node.firings)
         for name, node in graph.nodes.items()
     }
     rows = {edge.name: edge.row_words for edge in graph.outputs(HOST)}

@@ -144,8 +144,9 @@ def _stream(node: GraphNode, start: int) -> Iterator[int]:
 
 def _body(firings: tuple[Firing, ...], address: int) -> Iterator[int]:
     for firing, count in runs(firings):
-        operands = asdict(firing)
-        fire = isa.fire(**operands | {"produce": operands.pop("claims") or firing.produce})
+        operands = {**asdict(firing), "produce": firing.claims}  # the field counts room
+        del operands["claimed"]
+        fire = isa.fire(**operands)
         yield fire
         if count == 2:
             yield fire

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from mapping.actors.firing import Firing, Pixels, row_words, waiting
 from mapping.operators.contract import firings, repetition, task
+from mapping.operators.rows import held
 from pyimc.arch import Arch
 from pyimc.engines.imc.task import CrossbarTask
 from pyimc.engines.memory.task import StreamTask
@@ -20,7 +21,7 @@ def _(node: Load, network: Network, arch: Arch, grain: Pixels) -> tuple[Firing, 
     del grain
     before = node.turn[node.turn.index(node.output) - 1]
     sent, claims = (_words(network, tensor, arch) for tensor in (node.output, before))
-    return (Firing(need=(), free=(), produce=sent, offset=0, pixels=1, x0=0, top=0, rows=0, claims=claims),)
+    return (Firing(need=(), free=(), produce=sent, offset=0, pixels=1, x0=0, top=0, rows=0, claimed=claims),)
 
 
 @task.register
@@ -41,8 +42,7 @@ def _(node: LoadedMvm, network: Network, arch: Arch, grain: Pixels) -> tuple[Fir
     found = firings(node.resident(), network, arch, grain)
     if grain == "map":
         found = waiting(found, network.sources(node)[0], arch)
-    found = tuple(replace(each, need=(*each.need, words), free=(*each.free, 0)) for each in found)
-    return (*found[:-1], replace(found[-1], free=(*found[-1].free[:-1], words)))
+    return held(found, words)
 
 
 @task.register

@@ -38,9 +38,9 @@ def pixel_runs(
 
 
 def held(firings: Sequence[Firing], words: int) -> tuple[Firing, ...]:
-    """The same with a second input, all of which every firing reads and the last one of the image gives back."""
-    found = [replace(each, need=(each.need[0], words), free=(each.free[0], 0)) for each in firings]
-    return (*found[:-1], replace(found[-1], free=(found[-1].free[0], words)))
+    """The same with a further input, all of which every firing reads and the last one of the image gives back."""
+    found = [replace(each, need=(*each.need, words), free=(*each.free, 0)) for each in firings]
+    return (*found[:-1], replace(found[-1], free=(*firings[-1].free, words)))
 
 
 def row_firing(reads: list[int], words: int, pixels: int) -> Firing:
