@@ -137,6 +137,16 @@ def test_failed_apt_is_one_line(copy: Path) -> None:
     assert not (copy / ".venv").exists()
 
 
+def test_an_environment_behind_a_link_is_not_cleared(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (other / "kept").write_text("")
+    (copy / ".venv").symlink_to(other)
+    run = bootstrap(path="/nowhere", root=copy)
+    assert run.returncode == 2 and run.stderr.count("\n") == 1
+    assert f"{copy / '.venv'} is a link to {other}" in run.stderr
+    assert (other / "kept").exists()
+
+
 def test_the_project_is_installed_again_when_its_commands_change(copy: Path) -> None:
     """And only then: not when a tool is told another thing, and without the packages."""
     calls, python = copy / "calls", copy / ".venv" / "bin" / "python"

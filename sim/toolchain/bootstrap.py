@@ -109,8 +109,8 @@ def _version() -> str:
 
 
 def _fingerprint() -> str:
-    """What the packages depend on: the lock file, the Python version, and where the repository lies."""
-    text = "\n".join([hashlib.sha256(LOCK.read_bytes()).hexdigest(), _version(), str(ROOT)])
+    """What the packages depend on: the lock file, the Python version, and where the environment lies."""
+    text = "\n".join([hashlib.sha256(LOCK.read_bytes()).hexdigest(), _version(), str(VENV.resolve().parent)])
     return text + "\n"
 
 
@@ -204,6 +204,8 @@ def _sudo_asks_nothing() -> bool:
 
 
 def _install_environment() -> None:
+    if VENV.is_symlink():  # to clear it would take the environment from under the repository that it belongs to
+        raise SetupError(f"{VENV} is a link to {VENV.resolve()}, which is not for this {LOCK.name}; remove the link")
     _say(f"Python {_version()} environment in .venv, from {LOCK.name}")
     STAMP.unlink(missing_ok=True)
     _run([_base_python(), "-I", "-m", "venv", "--clear", str(VENV)])
