@@ -67,11 +67,12 @@ module accumulator #(
     wire                  read_1 = fetch && bank || read && read_bank;
     wire [GROUP_BITS-1:0] index_0 = add && !bank ? row : read_row;
     wire [GROUP_BITS-1:0] index_1 = add && bank ? row : read_row;
-    wire [WIDTH*2*LANE-1:0] old_row = bank_q ? row_1_q : row_0_q;
-    wire [PART-1:0]       old = clear_q ? {PART{1'b0}} : again_q ? total_q : old_row[part_q*PART +: PART];
-    wire [PART-1:0]       total = old + shifted_q;
+    reg [PART-1:0]        total;
+    wire                  awake = add || add_q || read || rst;
 
-    always @(posedge clk) if (add || add_q || read || rst) begin
+    // verilator lint_off BLKSEQ
+    // reason: what is assigned at once is a temporary of its block, as Icarus adds wires of such a width bit by bit
+    always @(posedge clk) if (awake) begin
         add_q <= add;
         if (read_0) row_0_q <= rows_0[index_0];
         if (read_1) row_1_q <= rows_1[index_1];
@@ -82,12 +83,17 @@ module accumulator #(
             shifted_q <= {(sums >> LANE) & EVEN, sums & EVEN} << (step * DAC[3:0]);
         end
         if (add_q) begin
+            if (clear_q) total = shifted_q;
+            else if (again_q) total = total_q + shifted_q;
+            else if (bank_q) total = row_1_q[part_q*PART +: PART] + shifted_q;
+            else total = row_0_q[part_q*PART +: PART] + shifted_q;
             total_q <= total;
             if (bank_q) rows_1[row_q][part_q*PART +: PART] <= total;
             else rows_0[row_q][part_q*PART +: PART] <= total;
         end
         if (rst) add_q <= 1'b0;
     end
+    // verilator lint_on BLKSEQ
     assign read_data = read_bank_q ? row_1_q : row_0_q;
 endmodule
 

@@ -156,7 +156,8 @@ module drain #(
     assign mem_addr = ring_head[ctx];
     wire [16:0] head_next = {1'b0, mem_addr} + 17'd1;
     wire [16:0] ring_end = {1'b0, ring_base[ctx]} + {1'b0, ring_size[ctx]};
-    always @(posedge clk) if (cfg_ring || mem_en) begin
+    wire moves = cfg_ring || mem_en;
+    always @(posedge clk) if (moves) begin
         if (cfg_ring) begin
             ring_base[cfg_ring_ctx] <= cfg_data[`IMC_CHANNEL_BASE];
             ring_size[cfg_ring_ctx] <= cfg_data[`IMC_CHANNEL_SIZE];
@@ -166,7 +167,8 @@ module drain #(
     end
 
     reg [15:0] words_q;                                   // read from the ring by this firing
-    always @(posedge clk) if (mem_en || freed_valid || rst) begin
+    wire freeing = mem_en || freed_valid || rst;
+    always @(posedge clk) if (freeing) begin
         if (freed_ready) freed_valid <= 1'b0;
         if (mem_en) begin
             words_q <= frees ? 16'd0 : words_q + 16'd1;

@@ -50,6 +50,7 @@ module fifo #(
 
     wire push = s_valid && !full_q;
     wire pop  = m_ready && !empty_q;
+    wire awake = push || pop || rst;
     wire [AW-1:0] wr_d = (wr_q == LAST_SLOT) ? {AW{1'b0}} : wr_q + 1'b1;
     wire [AW-1:0] rd_d = (rd_q == LAST_SLOT) ? {AW{1'b0}} : rd_q + 1'b1;
 
@@ -61,7 +62,7 @@ module fifo #(
     wire          passes = push && wr_q == next;
 
     always @(posedge clk)
-        if (push || pop || rst) begin
+        if (awake) begin
             past <= passes;
             if (passes)
                 past_q <= s_data;

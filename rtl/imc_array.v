@@ -177,7 +177,8 @@ module imc_array #(
         end
     endtask
 
-    always @(posedge clk) if (eval || wen || !loaded) begin
+    wire awake = eval || wen || !loaded;
+    always @(posedge clk) if (awake) begin
         if (!loaded) load_weights;
         if (eval) begin
             step_q <= step[2:0];

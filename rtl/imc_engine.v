@@ -89,15 +89,21 @@ module imc_engine #(
     reg  [CONTEXTS-1:0] loaded_q;                       // channel 1 brings the weights
     reg                 gives_q;                        // the firing in the gather gives them back
     reg                 held_q;                         // they are still in use
+    reg  [4:0]          adc_shift_table [0:CONTEXTS-1]; // the step of the converters
     wire                gather_ready, gathered;
     wire [15:0]         weights_free = issue_instr[FREE[8 +: 8] +: 16];
     wire                unused_from_now = held_q && !tile_valid && !convert_busy;
     wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
     assign done = (gathered && !gives_q) || unused_from_now;
     assign issue_ready = gather_ready && !held_q;
-    always @(posedge clk) begin
-        if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_COLUMNS)
+    wire                cfg_columns = cfg_valid && cfg_space == `IMC_SPACE_ENGINE
+                                      && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_COLUMNS;
+    wire                awake = cfg_columns || issue_valid || gathered || held_q || rst;
+    always @(posedge clk) if (awake) begin
+        if (cfg_columns) begin
             loaded_q[cfg_ctx] <= cfg_data[`IMC_COLUMNS_LOADED];
+            adc_shift_table[cfg_ctx] <= cfg_data[`IMC_COLUMNS_ADC_SHIFT];
+        end
         if (issue_valid && issue_ready) gives_q <= loaded_q[issue_ctx] && weights_free != 0;
         if (rst || unused_from_now) held_q <= 1'b0;
         else if (gathered) held_q <= gives_q;
@@ -155,12 +161,7 @@ module imc_engine #(
         .load(load), .x(tile_x), .eval(eval), .plane(plane), .step(step), .sums(sums)
     );
 
-    // the step of the converters, of the actor whose tile is in the array
-    reg  [4:0]           adc_shift_table [0:CONTEXTS-1];
     wire [ADCS*LANE-1:0] converted;
-    always @(posedge clk)
-        if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_COLUMNS)
-            adc_shift_table[cfg_ctx] <= cfg_data[`IMC_COLUMNS_ADC_SHIFT];
     adc #(.COLS(COLS), .ADCS(ADCS), .LANE(LANE), .GROUP_BITS(GROUP_BITS), .ADC(ADC)) u_adc (
         .sums(sums), .group(add_column), .shift(adc_shift_table[convert_ctx]), .values(converted)
     );

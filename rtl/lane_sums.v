@@ -92,7 +92,8 @@ module lane_sums #(
         end
     endfunction
 
-    always @(posedge clk) if (first || second) begin
+    wire awake = first || second;
+    always @(posedge clk) if (awake) begin
         if (first && clear)
             sum_q <= {LANES*SUM{1'b0}};
         else if (first && inside)

@@ -37,7 +37,8 @@ module lut #(
         for (n = 0; n < LANES; n = n + 1) pick[n*8 +: 8] = words[{n[25:0], places[n*3 +: 3], 3'd0} +: 8];
     endfunction
 
-    always @(posedge clk) if (wen || first || second) begin
+    wire awake = wen || first || second;
+    always @(posedge clk) if (awake) begin
         if (wen) eights[waddr] <= wdata;
         if (first)
             for (i = 0; i < LANES; i = i + 1) begin

@@ -49,7 +49,8 @@ module multiplier #(
                               + {upper[i*PART +: PART], 16'd0} + products[i*64 +: 64];
     endfunction
 
-    always @(posedge clk) if (first || second) begin
+    wire awake = first || second;
+    always @(posedge clk) if (awake) begin
         if (first) {upper_q, lower_q} <= multiply(value, factor);
         if (second) product <= add(lower_q, upper_q, more ? product : {LANES*64{1'b0}});
     end

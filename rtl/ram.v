@@ -33,8 +33,11 @@ module ram #(
         end
     endgenerate
 
-    always @(posedge clk) if (wen) words[waddr[INDEX_BITS-1:0]] <= wdata;
-    always @(posedge clk) if (ren) rdata <= words[raddr[INDEX_BITS-1:0]];
+    wire awake = wen || ren;
+    always @(posedge clk) if (awake) begin
+        if (wen) words[waddr[INDEX_BITS-1:0]] <= wdata;
+        if (ren) rdata <= words[raddr[INDEX_BITS-1:0]];
+    end
 endmodule
 
 `default_nettype wire

@@ -56,7 +56,8 @@ module round_clamp #(
         end
     endfunction
 
-    always @(posedge clk) if (first || second) begin
+    wire awake = first || second;
+    always @(posedge clk) if (awake) begin
         if (first) shifted_q <= shift_right(product, shift);
         if (second) data <= clamp(shifted_q, zero_point, low, high);
     end
