@@ -23,6 +23,7 @@ from pyimc.operators.operator import Operator
 from pyimc.operators.pairwise import Pairwise as Pairwise
 from pyimc.operators.pool import Pool as Pool
 from pyimc.operators.resize import Resize as Resize
+from pyimc.operators.stored import Stored as Stored
 from pyimc.operators.sub import Sub as Sub
 from pyimc.operators.transpose import Transpose as Transpose
 from pyimc.operators.window import Pads as Pads

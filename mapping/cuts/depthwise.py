@@ -67,8 +67,10 @@ def on_engines(network: Network, arch: Arch, how: str, grain: Grain = "row") -> 
 def _candidates(network: Network) -> Iterator[tuple[str, Depthwise]]:
     """Whole layers with a kernel for every channel, as what a vector engine computes."""
     for node in network.nodes:
+        if not isinstance(node, Mvm) or node.part:
+            continue
         (source, *_), target = network.sources(node), network.target(node)
-        if isinstance(node, Mvm) and 1 < node.groups == source.channels == node.bias.size and not node.part:
+        if 1 < node.groups == source.channels == node.bias.size:
             found = _depthwise(node)
             if not found.faults([source], target):
                 yield node.name, found

@@ -286,7 +286,7 @@ def _ends(work: Rewriting, node: onnx.NodeProto) -> bool:
     waiting = [node]
     while waiting:
         current = waiting.pop()
-        constant = any(work.constant(name) is not None for name in current.input)
+        constant = any(work.is_one_value(name) for name in current.input)
         if current.op_type in OPERATORS and role(current.op_type, with_constant=constant) in ("layer", "copy"):
             return False
         waiting += [reader for name in current.output for reader in work.readers[name]]

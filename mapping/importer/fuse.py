@@ -15,8 +15,8 @@ def fuse_clamps(network: Network) -> Network:
     readers.update(network.outputs)
     producers: dict[str, Node] = {}
     for node in network.nodes:
-        producer = producers.get(node.inputs[0])
         if isinstance(node, Pool) and _only_clamps(node) and readers[node.inputs[0]] == 1:
+            producer = producers.get(node.inputs[0])
             clamped = producer.clamped(node.clamp) if producer else None
             if clamped is not None:
                 del producers[node.inputs[0]]

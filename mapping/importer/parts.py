@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from mapping.importer.selection import selection
-from pyimc.network import Concat, DepthToSpace, Mvm, Network, Node, Part, Pool, TensorType
+from pyimc.network import Concat, DepthToSpace, Mvm, Network, Node, Part, Pool, Stored, TensorType
 
 _PART = re.compile(r"(.+)\[(\d+):(\d+)\]")
 
@@ -114,6 +114,8 @@ def _piece(node: Node, tensors: Tensors) -> Node:
         return source if (first, last) == (0, tensors[source].channels) else part_name(source, first, last)
 
     match node:
+        case Stored():
+            return replace(node, values=node.values[channels])
         case Mvm():
             return replace(
                 node,

@@ -18,7 +18,7 @@ from mapping.importer.exported import bound
 from mapping.importer.fidelity import Faithful, faithful
 from mapping.importer.onnx_model import attributes, graph_input, is_quantised, session
 from mapping.importer.operators import role
-from mapping.importer.operators.pairwise import MODES
+from mapping.importer.operators.pairwise import MODES, PAIRS
 from mapping.importer.rewriting import Rewriting
 from mapping.importer.shares import Share, split
 from mapping.importer.values import Activation, Pending, Role, Value
@@ -95,8 +95,8 @@ def _quantised(
     share = split(folded, state.values, state.faults, cut, dry=True)
     plan = _Plan(folded, share, (*cut, *(value.name for value in folded.graph.output)), state.values)
     _require_finite(folded)
-    own = [tensor for tensor, source in plan.sources.items() if tensor == source]
-    found = _common(ranges(folded, own, images, method), plan.alike)
+    own = [tensor for tensor, source in plan.sources.items() if tensor == source and tensor not in plan.stored]
+    found = _common(ranges(folded, own, images, method) | plan.stored, plan.alike)
     meanings = {tensor: _meaning(*found[source]) for tensor, source in plan.sources.items()}
     return _written(folded, plan, meanings)
 
@@ -125,6 +125,7 @@ class _Plan:
         values: What the dry walk made of every tensor.
         sources: Tensors that are quantised, and the tensor whose range each takes: its own or that of what it copies.
         alike: Pairs of tensors in `sources` that are compared with each other, and take one range.
+        stored: Constants that are maps of the chip, and their ranges.
         raw: Pairs of node output and input position at which a function or a limit reads the float value.
     """
 
@@ -134,6 +135,7 @@ class _Plan:
     values: Mapping[str, Value]
     alike: list[tuple[str, str]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
+    stored: dict[str, Range] = field(default_factory=dict)
     raw: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -147,7 +149,7 @@ class _Plan:
         self.sources[entry.name] = entry.name
 
         def role_of(node: onnx.NodeProto) -> Role:
-            constant = any(work.constant(name) is not None for name in node.input)
+            constant = any(work.is_one_value(name) for name in node.input)
             made = self.values.get(node.output[0])
             of_one = isinstance(made, Pending) and made.curve is not None
             if node.op_type == "Transpose" and isinstance(made, Activation) and not made.is_map:
@@ -167,6 +169,12 @@ class _Plan:
             source = node.input[0]
             waiting = source in waits and (source not in roots or (output, 0) in self.raw)
             made: Role = kind
+            if kind == "layer" and node.op_type in PAIRS:
+                for name in node.input:
+                    values = work.constant(name)
+                    if values is not None:
+                        self.stored[name] = float(values.min()), float(values.max())
+                        close(name, name)
             if kind == "layer" and node.op_type in MODES:
                 self.alike.append((roots[node.input[0]], roots[node.input[1]]))
             if kind == "copy":
@@ -237,6 +245,17 @@ def _written(folded: onnx.ModelProto, plan: _Plan, meanings: Mapping[str, Meanin
     def dequantised(tensor: str) -> str:
         return tensor if tensor in outputs else f"{tensor}_DequantizeLinear_Output"
 
+    def stored(tensor: str) -> None:
+        scale, zero_point = meanings[tensor]
+        steps = np.rint(np.asarray(work.constant(tensor), np.float32) / scale) + zero_point
+        names = [
+            constant(f"{tensor}{INTEGERS}", np.clip(steps, 0, UINT8_MAX).astype(np.uint8)),
+            constant(f"{tensor}:scale", np.array(scale)),
+            constant(f"{tensor}:zero_point", np.array(zero_point)),
+        ]
+        node = helper.make_node("DequantizeLinear", names, [dequantised(tensor)], f"{tensor}_DequantizeLinear")
+        nodes.append(node)
+
     def close(tensor: str) -> None:
         integers = f"{tensor}{INTEGERS}"
         scale, zero_point = meanings[tensor]
@@ -247,6 +266,8 @@ def _written(folded: onnx.ModelProto, plan: _Plan, meanings: Mapping[str, Meanin
 
     entry, _ = graph_input(folded)
     close(entry.name)
+    for name in plan.stored:
+        stored(name)
     for node in folded.graph.node:
         copy = onnx.NodeProto()
         copy.CopyFrom(node)

@@ -1,5 +1,6 @@
 """A float ONNX graph that is being rewritten: who reads and who makes each tensor, and constants as arrays."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -39,6 +40,11 @@ class Rewriting:
         """The values of an initialiser, or None."""
         tensor = self._constants.get(name)
         return None if tensor is None else numpy_helper.to_array(tensor)
+
+    def is_one_value(self, name: str) -> bool:
+        """Whether a tensor is an initialiser of one value."""
+        tensor = self._constants.get(name)
+        return tensor is not None and math.prod(tensor.dims) == 1
 
     def add_constant(self, wanted: str, values: NDArray[Any]) -> str:
         """Add an initialiser and return its name, which is the wanted one or has a number behind it."""

@@ -105,7 +105,7 @@ def _share(model: onnx.ModelProto, values: Mapping[str, Value], on_chip: Collect
         if name in cuts or name in hosted or isinstance(value, Constant):
             continue
         pending = dry
-        if isinstance(value, Pending) and value.curve and value.curve.operators and name not in on_chip:
+        if isinstance(value, Pending) and name not in on_chip and _of_one(value):
             pending = False  # a function at the end is the host's
         if isinstance(value, Activation | RawInput) or (pending and isinstance(value, Pending)):
             cuts[name] = value
@@ -114,6 +114,11 @@ def _share(model: onnx.ModelProto, values: Mapping[str, Value], on_chip: Collect
             waiting += read_names(producers[name])
     nodes = tuple(node for node in model.graph.node if not hosted.isdisjoint(node.output))
     return Share(cuts, nodes)
+
+
+def _of_one(value: Pending) -> bool:
+    """Whether a result is a function of the values of one activation, and maybe of their places."""
+    return value.stored or bool(value.curve and value.curve.operators)
 
 
 def _work(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto], values: Mapping[str, Value]) -> float:

@@ -146,6 +146,7 @@ class Pending:
         name: Name of the ONNX node that computes it.
         limited: The activation of which it is only a clamped copy, if it is one.
         curve: What it is, before its limits, of an activation whose values it treats one by one.
+        stored: One of its operands is a constant map.
     """
 
     emit: Callable[[Target], tuple[Node, ...]]
@@ -156,6 +157,7 @@ class Pending:
     name: str = ""
     limited: Activation | None = None
     curve: Curve | None = None
+    stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

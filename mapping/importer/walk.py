@@ -201,7 +201,7 @@ def _evaluate(state: Walk, call: Call) -> Value | tuple[Value, ...]:
 
 def _evaluate_dry(call: Call) -> Value | tuple[Value, ...]:
     """As if every result that needs a scale had one; limits, shapes and functions follow what has none yet."""
-    constant = any(isinstance(argument, Constant) for argument in call.arguments)
+    constant = any(isinstance(argument, Constant) and argument.values.size == 1 for argument in call.arguments)
 
     def assume(value: Value | None, kind: Role) -> Value | None:
         if isinstance(value, Pending):

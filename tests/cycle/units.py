@@ -221,6 +221,14 @@ def curve() -> Network:
     return net.finish(net.lut("curve", "x"))
 
 
+def constants() -> Network:
+    """A map, and a pixel and a map that are the same for every image."""
+    net = Builder(5, 4, 19)
+    lifted = net.pair("lifted", Add, "x", net.stored("pixel", 19))
+    places = net.conv("places", net.stored("one", 1, value=1), 19, (5, 4), (1, 1), (4, 3, 4, 3))
+    return net.finish(net.add("sum", lifted, places))
+
+
 def enlarged(channels: int, factor: int) -> Callable[[], Network]:
     """An enlargement."""
 
@@ -332,6 +340,8 @@ UNITS: dict[str, Unit] = {
     "resize": Unit(enlarged(5, 3)),
     "channels as pixels, whole words": Unit(spread(64, (2, 2))),
     "channels as pixels": Unit(spread(30, (3, 2))),
+    "constants": Unit(constants),
+    "constants without slack": Unit(constants, {**FEW_PUS, "packet_words": 1}, slack_rows=0, images=2),
     "part of a map": Unit(cropped(11, (2, 3), (1, 1), (3, 4))),
     "every other pixel": Unit(cropped(8, (1, 0), (2, 3), (2, 3))),
     # Several actors.

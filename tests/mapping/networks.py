@@ -31,6 +31,7 @@ from pyimc.network import (
     Pairwise,
     Pool,
     Resize,
+    Stored,
     Sub,
     TensorType,
     Transpose,
@@ -215,6 +216,17 @@ class Builder:
         self.tensors[f"{name}.y"] = replace(kind, height=kind.height * factor, width=kind.width * factor)
         self.nodes.append(Resize(name, (source,), f"{name}.y", factor))
         return f"{name}.y"
+
+    def stored(self, name: str, channels: int, value: int | None = None) -> str:
+        """A pixel that is the same for every image, of random values or of one."""
+        values = (
+            self.random.integers(0, 256, channels, np.uint8) if value is None else np.full(channels, value, np.uint8)
+        )
+        output = self._tensor(f"{name}.y", 1, 1, channels)
+        if value is not None:
+            self.tensors[output] = replace(self.tensors[output], zero_point=0)
+        self.nodes.append(Stored(name, (), output, values))
+        return output
 
     def crop(self, name: str, source: str, start: Pair, step: Pair, size: Pair) -> str:
         """Some rows and columns."""

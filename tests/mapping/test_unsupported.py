@@ -81,15 +81,12 @@ ATTRIBUTES: dict[str, Callable[[GraphBuilder], str]] = {
     "Slice: rows or columns 3 to 0 in steps of -1 (only one or more in steps of 1 and more) (slice)": lambda graph: (
         _slice(graph, 3, 0, 3, -1)
     ),
-    "Mul: its constant has 6 values (only one) (mul)": lambda graph: graph.op(
-        "Mul", "mul", [graph.input, graph.constant("factor", graph.normal((1, 1, 1, 6), 1))]
+    "Mul: its constant has the shape (2, 2, 1, 1), which does not go together with (1, 2, 6, 6) (mul)": lambda graph: (
+        graph.op("Mul", "mul", [graph.input, graph.constant("factor", graph.normal((2, 2, 1, 1), 1))])
     ),
     "Div: its inputs are two maps (only a map and a function of it": lambda graph: _conv(
         graph, (2, 2, 1, 1),
         graph.op("Div", "div", [graph.input, graph.op("Sigmoid", "gate", [_conv(graph, (2, 2, 1, 1), name="a")])]),
-    ),
-    "Add: its constant has 6 values (only one) (add)": lambda graph: graph.add(
-        "add", graph.input, graph.constant("offset", graph.normal((1, 1, 6, 1), 0.1))
     ),
     "Add: inputs of shapes (1, 2, 6, 6) and (1, 2, 1, 6) (only equal ones, or one of a pixel": lambda graph: _conv(
         graph, (2, 2, 1, 1),

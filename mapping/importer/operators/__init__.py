@@ -31,7 +31,7 @@ def role(op_type: str, *, with_constant: bool, of_one: bool = True) -> Role:
 
     Args:
         op_type: The operator.
-        with_constant: One of its inputs is constant: an Add of a constant is a function of one value.
+        with_constant: One of its inputs is one constant value: an Add of that is a function of one value.
         of_one: Both inputs are functions of one activation, so what it makes of them is one, too.
     """
     if op_type in PAIRS and not with_constant and (op_type == "Add" or not of_one):

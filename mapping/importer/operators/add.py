@@ -16,8 +16,5 @@ def lower(call: Call) -> Pending:
     return lower_pair(call)
 
 
-LIMITS = (
-    "two maps of one shape, a map and a 1x1 map, or a map and a constant of one value; in float models one value per "
-    "channel, too"
-)
+LIMITS = "two maps of one shape, or a map and a 1x1 map; one of them may be constant"
 OPERATORS = (Operator("Add", lower, {"QLinearAdd": Layout(operands=(0, 3), output=6)}, limits=LIMITS),)

@@ -85,7 +85,10 @@ def lower_binary(call: Call) -> Pending:
     """A function of an activation and one constant, or of two functions of one activation; else of two maps."""
     function = BINARY[call.op_type]
     for index in (0, 1):
-        if isinstance(call.argument(index), Constant):
+        constant = call.argument(index)
+        if isinstance(constant, Constant) and constant.values.size != 1 and call.op_type in PAIRS:
+            return lower_pair(call)
+        if isinstance(constant, Constant):
             before, value = _curves(call, 1 - index)[0], _one_value(call, index)
             sides = (before.values, value) if index else (value, before.values)
             with np.errstate(all="ignore"):

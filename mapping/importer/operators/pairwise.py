@@ -1,22 +1,27 @@
-"""Add, Sub, Mul, Max and Min of two activations: of one shape, or one of them a pixel for every pixel of the other."""
+"""Add, Sub, Mul, Max and Min of two maps of one shape, or of a map and a pixel; one of them may be constant."""
 
+from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+
 from mapping.importer.lowering import fixed_point
-from mapping.importer.values import Activation, Call, Pending, Target, Unsupported
-from pyimc.network import Add, Extreme, Mul, Pairwise, Sub
-from pyimc.tensors import Pair
+from mapping.importer.stored import StoredMap, stored_map
+from mapping.importer.values import Activation, Call, Constant, Pending, Quantisation, Target, Unsupported
+from pyimc.network import Add, Extreme, Lut, Mul, Node, Pairwise, Sub, TensorType
+from pyimc.numerics import UINT8_MAX
 
 MODES: dict[str, Literal["max", "min"]] = {"Max": "max", "Min": "min"}
 PAIRS = ("Add", "Sub", "Mul", *MODES)
 """Operators on two maps."""
 LIMITS = {
-    name: "; a node of its own for two maps of one shape, or a map and a 1x1 map"
-    + (" that is taken off it" if name == "Sub" else "")
+    name: "; a node of its own for two maps of one shape, or a map and a 1x1 map; one of them may be constant"
     + (", of one scale in int8 models" if name in MODES else "")
     for name in PAIRS
 }
 """What `docs/operators.md` says of them, behind what they are of one map."""
+
+Side = Activation | StoredMap
 
 
 def lower_pair(call: Call) -> Pending:
@@ -27,45 +32,83 @@ def lower_pair(call: Call) -> Pending:
     """
     if len(call.arguments) != 2:
         raise Unsupported(f"it has {len(call.arguments)} inputs (only two)")
-    left, right = _sides(call)
-    alike = left.quantisation == right.quantisation
-    if call.op_type in MODES and not alike:
+    first, second = _side(call, 0), _side(call, 1)
+    swapped = _swapped(first, second)
+    left, right = (second, first) if swapped else (first, second)
+    stored = isinstance(left, StoredMap) or isinstance(right, StoredMap)
+    if call.op_type in MODES and not stored and left.quantisation != right.quantisation:
         raise Unsupported("its inputs have two scales (only one, or let pyimc quantise the float model)")
 
-    def emit(target: Target) -> tuple[Pairwise]:
-        steps = (left.quantisation.scale, right.quantisation.scale)
-        both = steps[0] * steps[1] if call.op_type == "Mul" else steps[1]
-        reals = [each / target.kind.scale for each in steps]
-        multipliers, shift = fixed_point(reals if call.op_type in ("Add", "Sub") else [0.0, both / target.kind.scale])
-        pair: Pair = (multipliers[0], multipliers[1])
-        zeros = (left.quantisation.zero_point, right.quantisation.zero_point)
-        inputs = (left.tensor, right.tensor)
-        scales = (pair, shift, zeros, target.kind.zero_point, target.clamp)
-        match call.op_type:
-            case "Add":
-                return (Add(target.name, inputs, target.output, *scales),)
-            case "Sub":
-                return (Sub(target.name, inputs, target.output, *scales),)
-            case "Mul":
-                return (Mul(target.name, inputs, target.output, *scales),)
-        return (Extreme(target.name, inputs, target.output, *scales, MODES[call.op_type]),)
+    def emit(target: Target) -> tuple[Node, ...]:
+        one, other = left, right
+        if call.op_type in MODES:
+            one, other = _compared(one, other), _compared(other, one)
+        before: list[Node] = []
+        kind = call.op_type
+        if kind == "Sub" and swapped:  # a map is taken off a pixel
+            one, kind = _turned(one, target, before), "Add"
+        inputs = (_tensor(one, "left", target, before), _tensor(other, "right", target, before))
+        return (*before, _node(kind, one.quantisation, other.quantisation, inputs, target))
 
-    return Pending(emit, left.shape, left.hwc, name=call.name)
+    return Pending(emit, left.shape, left.hwc, name=call.name, stored=stored)
 
 
-def _sides(call: Call) -> tuple[Activation, Activation]:
-    """Both inputs, the pixel second if one is only that."""
-    left, right = call.activation(0), call.activation(1)
-    if not (left.real and right.real):
+def _node(kind: str, left: Quantisation, right: Quantisation, inputs: tuple[str, str], target: Target) -> Pairwise:
+    both = left.scale * right.scale if kind == "Mul" else right.scale
+    reals = [left.scale, right.scale] if kind in ("Add", "Sub") else [0.0, both]
+    (one, other), shift = fixed_point([each / target.kind.scale for each in reals])
+    zeros = (left.zero_point, right.zero_point)
+    scales = ((one, other), shift, zeros, target.kind.zero_point, target.clamp)
+    match kind:
+        case "Add":
+            return Add(target.name, inputs, target.output, *scales)
+        case "Sub":
+            return Sub(target.name, inputs, target.output, *scales)
+        case "Mul":
+            return Mul(target.name, inputs, target.output, *scales)
+    return Extreme(target.name, inputs, target.output, *scales, MODES[kind])
+
+
+def _side(call: Call, index: int) -> Side:
+    """One input: an activation, or a constant that goes together with the other one."""
+    if isinstance(call.argument(index), Constant):
+        return stored_map(call, index, call.activation(1 - index))
+    source = call.activation(index)
+    if not source.real:
         raise Unsupported("it works on integers (only on a dequantised activation)")
+    return source
+
+
+def _swapped(left: Side, right: Side) -> bool:
+    """Whether the first input is a pixel and the second is not."""
     if left.hwc == right.hwc and left.shape == right.shape:
-        return left, right
+        return False
     for one, other in ((left, right), (right, left)):
-        maps = len(one.shape) == len(other.shape) == 4
-        if maps and other.hwc == (1, 1, one.hwc[2]):
-            if one is right and call.op_type == "Sub":
-                raise Unsupported("a map is taken off a pixel (only a pixel off a map)")
-            return one, other
+        if len(one.shape) == len(other.shape) > 2 and other.hwc == (1, 1, one.hwc[2]):
+            return other is left
     raise Unsupported(
         f"inputs of shapes {left.shape} and {right.shape} (only equal ones, or one of a pixel with as many channels)"
     )
+
+
+def _compared(side: Side, other: Side) -> Side:
+    return side.compared(other.quantisation) if isinstance(side, StoredMap) else side
+
+
+def _turned(side: Side, target: Target, nodes: list[Node]) -> Side:
+    """What is less than zero by as much as a side is more, to the bit."""
+    meaning = replace(side.quantisation, zero_point=UINT8_MAX - side.quantisation.zero_point)
+    if isinstance(side, StoredMap):
+        return replace(side, real=-side.real, quantisation=meaning)
+    tensor = f"{target.output}.turned"
+    target.tensors[tensor] = TensorType(*side.hwc, meaning.scale, meaning.zero_point)
+    table = np.arange(UINT8_MAX, -1, -1, dtype=np.uint8)
+    nodes.append(Lut(f"{target.name}.turned", (side.tensor,), tensor, table))
+    return replace(side, tensor=tensor, quantisation=meaning)
+
+
+def _tensor(side: Side, name: str, target: Target, nodes: list[Node]) -> str:
+    if isinstance(side, Activation):
+        return side.tensor
+    nodes += side.nodes(target, name)
+    return f"{target.output}.{name}"
