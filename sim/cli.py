@@ -137,11 +137,13 @@ def command_parser() -> argparse.ArgumentParser:
     arguments.rtl_arguments(validator)
     arguments.output_argument(validator)
     validator.add_argument("--waves", default="", help="as for sim")
+    arguments.json_argument(validator)
     validator.set_defaults(command=_validate)
 
     compiler = commands.add_parser("compile", help="compile a model to a Program and print where its nodes are")
     arguments.model_arguments(compiler)
     compiler.add_argument("--output", type=Path, help="directory of the Program (default build/<model>-<arch>-...)")
+    arguments.json_argument(compiler)
     compiler.set_defaults(command=_compile)
 
     showing = commands.add_parser("show", help="print an architecture, a model or a schedule, as text or Graphviz")
@@ -183,6 +185,7 @@ def command_parser() -> argparse.ArgumentParser:
 
     regression = commands.add_parser("regress", help="run the rows of a regress.yaml against recorded baselines")
     arguments.regress_arguments(regression)
+    arguments.json_argument(regression)
     regression.set_defaults(command=_regress)
 
     bench = commands.add_parser("bench", help="measure the speeds in docs/results.md")
@@ -228,11 +231,15 @@ def _sim(parsed: argparse.Namespace) -> None:
 
 def _validate(parsed: argparse.Namespace) -> None:
     parsed.level, parsed.costs, parsed.tolerate, parsed.strict = "rtl", COSTS, 0, False
-    console = terminal()
+    console = terminal(aside=parsed.json)
     with progress_line(console) as progress:
         run = simulate(_request(parsed), console.print, progress)
     print_table(run, console)
     compared = validate(run)
+    if parsed.json:
+        said = {"events": compared.events, "words": compared.words, "result": result(run)}
+        print(json.dumps(said, indent=1))
+        return
     console.print(
         f"{compared.events} events, {compared.words} words and every figure of the cycle model equal the RTL's"
     )
@@ -274,10 +281,21 @@ def _compile(parsed: argparse.Namespace) -> None:
     name = f"{model_name(parsed.model)}-{arch.name}-{Path(parsed.strategy).stem}-program"
     folder = parsed.output or Identity(name, (), given(arguments.options(parsed.option), parsed.seed)).folders()[0]
     digest = program_file.save(program, folder)
-    for node in program.pus:
-        hosted = [actor for actor in program.actors if actor.node == node]
-        print(f"PU {node:3d} {sum(actor.cycles for actor in hosted):9d} cycles  {' '.join(a.name for a in hosted)}")
     least = {edge.name: edge.least_words for edge in smallest_rings(program)}
+    hosted = {node: [actor for actor in program.actors if actor.node == node] for node in program.pus}
+    if parsed.json:
+        pus = [
+            {"pu": node, "cycles": sum(actor.cycles for actor in actors), "actors": [actor.name for actor in actors]}
+            for node, actors in hosted.items()
+        ]
+        rings = [
+            {"channel": channel.name, "pu": channel.node, "words": channel.size, "least_words": least[channel.name]}
+            for channel in program.channels
+        ]
+        print(json.dumps({"program": str(folder), "sha256": digest, "pus": pus, "rings": rings}, indent=1))
+        return
+    for node, actors in hosted.items():
+        print(f"PU {node:3d} {sum(actor.cycles for actor in actors):9d} cycles  {' '.join(a.name for a in actors)}")
     for channel in program.channels:
         print(
             f"ring {channel.size:6d} words of {least[channel.name]:6d} at least, PU {channel.node:3d}  {channel.name}"
@@ -328,9 +346,14 @@ def _compare(parsed: argparse.Namespace) -> None:
 def _regress(parsed: argparse.Namespace) -> None:
     from sim.lab.regress.command import accept, regress  # ONNX, as above
 
-    console = Console(highlight=False, soft_wrap=True)
+    if parsed.json and parsed.accept is not None:
+        raise ConfigError("--json --accept: one of them")
+    console = Console(highlight=False, soft_wrap=True, stderr=parsed.json)
     if parsed.accept is None:
-        regress(parsed.manifest, parsed.baselines, quick=parsed.quick, jobs=chosen_workers(parsed), console=console)
+        regress(
+            parsed.manifest, parsed.baselines, quick=parsed.quick, jobs=chosen_workers(parsed), console=console,
+            as_json=parsed.json,
+        )  # fmt: skip
         console.print("PASS")
     else:
         workers = chosen_workers(parsed)

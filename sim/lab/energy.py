@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyimc.energy.fit import SILICON, Fit, fit, load_rows
+from sim.arguments import json_argument
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]
@@ -21,7 +23,15 @@ def add_energy(commands: Commands) -> None:
     )
     fitting = what.add_parser("fit", help="fit parameters to measured rows by least squares and print the residuals")
     fitting.add_argument("rows", type=Path, nargs="?", default=SILICON, help="a .yaml file (default: measured chips)")
-    fitting.set_defaults(command=lambda parsed: print("\n".join(fit_lines(parsed.rows))))
+    json_argument(fitting)
+    fitting.set_defaults(command=_fit)
+
+
+def _fit(parsed: argparse.Namespace) -> None:
+    if parsed.json:
+        print(json.dumps([record(found) for found in map(fit, load_rows(parsed.rows))], indent=1))
+    else:
+        print("\n".join(fit_lines(parsed.rows)))
 
 
 def fit_lines(path: Path) -> Iterator[str]:
@@ -30,6 +40,14 @@ def fit_lines(path: Path) -> Iterator[str]:
     yield "|---|---|---|---|---:|"
     for found in map(fit, load_rows(path)):
         yield _line(found)
+
+
+def record(found: Fit) -> dict[str, Any]:
+    """As JSON; residuals are shares of what was measured."""
+    return {
+        "measured": found.rows.name, "unit": found.rows.unit, "parameters": dict(found.parameters),
+        "residuals": [float(residual) for residual in found.residuals], "rms": float(found.rms),
+    }  # fmt: skip
 
 
 def _line(found: Fit) -> str:

@@ -6,15 +6,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyimc.arch import load_arch
 from pyimc.errors import ConfigError
+from sim.arguments import json_argument
 
 if TYPE_CHECKING:  # they would import ONNX and ortools
     from mapping.packing.compare import Line
+    from mapping.packing.tiles import Macros
     from mapping.packing.windows import Windows
 
     Commands = argparse._SubParsersAction[Any]
@@ -22,21 +25,51 @@ if TYPE_CHECKING:  # they would import ONNX and ortools
 
 def add_pack(commands: Commands) -> None:
     """Declares `pyimc pack`."""
-    packing = commands.add_parser("pack", help="pack a model's weights into few crossbar planes, in several ways")
-    packing.add_argument("--model", default="resnet18", help="as for sim")
-    packing.add_argument("--arch", help="as for sim")
-    packing.add_argument("--macros", default="", metavar="RxCxNxP", help="rows, columns, macros and their planes")
-    packing.add_argument("--output", type=Path, help="a .json file for the windows of every layer")
-    packing.set_defaults(command=_print)
+    adding = commands.add_parser("pack", help="pack a model's weights into few crossbar planes, in several ways")
+    adding.add_argument("--model", default="resnet18", help="as for sim")
+    adding.add_argument("--arch", help="as for sim")
+    adding.add_argument("--macros", default="", metavar="RxCxNxP", help="rows, columns, macros and their planes")
+    adding.add_argument("--output", type=Path, help="a .json file for the windows of every layer")
+    json_argument(adding)
+    adding.set_defaults(command=_print)
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """A network's weights on macros.
+
+    Attributes:
+        model: Name or path.
+        layers, weights, macs: Of the model.
+        macros: Where the weights go.
+        packings: Ways to pack them.
+        heights: Planes used of every macro by the greedy packing in so many planes as there are.
+        folds: Beyond the initial ones, by layer, of the same.
+        reload_factors: Energy x delay of loading all weights for every image, over this; by pJ a bit of DRAM.
+    """
+
+    model: str
+    layers: int
+    weights: int
+    macs: int
+    macros: Macros
+    packings: Sequence[Line]
+    heights: Sequence[int]
+    folds: Mapping[str, int]
+    reload_factors: Mapping[float, float]
 
 
 def _print(parsed: argparse.Namespace) -> None:
-    for line in report(parsed.model, parsed.arch, parsed.macros, parsed.output):
-        print(line, flush=True)
+    found = packing(parsed.model, parsed.arch, parsed.macros, parsed.output)
+    if parsed.json:
+        print(json.dumps(asdict(found), indent=1))
+        return
+    for line in _lines(found, parsed.output):
+        print(line)
 
 
-def report(model: str, arch: str | None, sizes: str, output: Path | None) -> Iterator[str]:
-    """Lines for the terminal; the table is Markdown.
+def packing(model: str, arch: str | None, sizes: str, output: Path | None) -> Packing:
+    """Packs a network in every way.
 
     Args:
         model: Name or path.
@@ -62,26 +95,35 @@ def report(model: str, arch: str | None, sizes: str, output: Path | None) -> Ite
         macros, group = Macros(*_sizes(sizes)), 1
     layers = layers_of(load_model(model))
     packed = pack(layers, macros, exact=True)
-    yield (
-        f"{model}: {len(layers)} layers, {sum(layer.weights for layer in layers)} weights, "
-        f"{sum(layer.macs for layer in layers)} multiply-accumulates; "
-        f"{macros.count} macros of {macros.planes} planes of {macros.rows} x {macros.columns}"
-    )
     found, windows = lines(layers, macros, group)
-    yield "| packing | planes of the largest macro | planes | cells in use | cycles, layer by layer |"
-    yield "|---|---:|---:|---:|---:|"
-    yield from map(_line, found)
     if output:
         _write(windows, output)
-        yield f"{output}: windows of every layer (resident)"
-    folded = ", ".join(f"{name} {times}" for name, times in packed.folds.items()) or "none"
+    powers = all(size & (size - 1) == 0 for size in (macros.rows, macros.columns))  # what the model of a macro takes
+    factors = edp_factors(packed.tilings, macros) if powers else ()
+    return Packing(
+        model, len(layers), sum(layer.weights for layer in layers), sum(layer.macs for layer in layers), macros,
+        tuple(found), tuple(packed.heights), dict(packed.folds), dict(zip(DRAM_PJ, factors, strict=False)),
+    )  # fmt: skip
+
+
+def _lines(found: Packing, output: Path | None) -> Iterator[str]:
+    """For the terminal; the table is Markdown."""
     yield (
-        f"in macros of {macros.planes} planes (greedy): heights {' '.join(map(str, packed.heights))}, "
+        f"{found.model}: {found.layers} layers, {found.weights} weights, {found.macs} multiply-accumulates; "
+        f"{found.macros.count} macros of {found.macros.planes} planes of {found.macros.rows} x {found.macros.columns}"
+    )
+    yield "| packing | planes of the largest macro | planes | cells in use | cycles, layer by layer |"
+    yield "|---|---:|---:|---:|---:|"
+    yield from map(_line, found.packings)
+    if output:
+        yield f"{output}: windows of every layer (resident)"
+    folded = ", ".join(f"{name} {times}" for name, times in found.folds.items()) or "none"
+    yield (
+        f"in macros of {found.macros.planes} planes (greedy): heights {' '.join(map(str, found.heights))}, "
         f"folds beyond the initial ones: {folded}"
     )
-    if all(size & (size - 1) == 0 for size in (macros.rows, macros.columns)):  # what the model of a macro takes
-        factors = zip(edp_factors(packed.tilings, macros), DRAM_PJ, strict=True)
-        said = ", ".join(f"{factor:.3g} at {dram_pj} pJ/bit" for factor, dram_pj in factors)
+    if found.reload_factors:
+        said = ", ".join(f"{factor:.3g} at {dram_pj} pJ/bit" for dram_pj, factor in found.reload_factors.items())
         yield f"weights loaded again for every image: energy x delay times {said} (digital SRAM macros, 28 nm, a model)"
 
 

@@ -93,6 +93,18 @@ def test_json_is_all_that_stdout_has(workspace: Path) -> None:
     (row,) = json.loads(compared.out)
     assert row["strategy"] == "lblp" and row["interval"] > 0
     assert "1 of 1 rows" in compared.err
+    compiled = json.loads(pyimc("compile", *DIGITS, "--json").out)
+    assert sum(len(pu["actors"]) for pu in compiled["pus"]) > 5 and len(compiled["sha256"]) == 64
+    assert all(ring["words"] >= ring["least_words"] > 0 for ring in compiled["rings"])
+    fits = json.loads(pyimc("energy", "fit", "--json").out)
+    assert fits and all(len(fit["residuals"]) >= 2 and fit["rms"] >= 0 for fit in fits)
+
+
+def test_a_validation_as_json(workspace: Path) -> None:
+    said = pyimc("validate", *DIGITS, "--images", "1", "--json")
+    assert said.code == 0 and "PASS" not in said.out
+    found = json.loads(said.out)
+    assert found["events"] > 100 and found["words"] > 100 and found["result"]["level"] == "rtl"
 
 
 def test_a_line_for_every_finished_row_when_piped(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,15 @@ def test_resnet8_on_the_papers_macros(workspace: Path) -> None:
 
 
 @pytest.mark.usefixtures("workspace")
+def test_the_same_as_json() -> None:
+    said = json.loads(pyimc(*PAPER, "--json").out)
+    assert said["weights"] == 77_360 and said["heights"] == [8, 8, 8, 4] and said["folds"] == {}
+    largest = {line["name"]: line["largest"] for line in said["packings"]}
+    assert largest["one_per_plane"] == 14 and largest["windows"] == 5
+    assert list(said["reload_factors"]) == ["3.7", "50.0"]
+
+
+@pytest.mark.usefixtures("workspace")
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

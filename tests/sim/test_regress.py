@@ -144,6 +144,11 @@ def test_from_a_record_to_a_difference(here: Path, capsys: pytest.CaptureFixture
     assert next(Path("baselines").glob("*.json")).read_bytes() == recorded, "the same figures need no new record"
 
     tamper(lambda said: said["figures"].update(program="0" * 64))  # type: ignore[attr-defined]
+    capsys.readouterr()
+    assert regress("--json") == 1
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["verdict"] == "CHANGED" and row["changes"][0]["was"] == "000000000000"
+    assert regress("--json", "--accept", "why") == 2
     assert regress() == 1
     told = capsys.readouterr()
     assert "Program sha256  000000000000" in told.out

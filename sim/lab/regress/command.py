@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sim.lab.regress import baseline
 from sim.lab.regress.case import Case, read_cases
 from sim.lab.regress.changes import changes
 from sim.lab.regress.measure import Figures, measure
-from sim.lab.regress.report import Verdict, print_verdicts, write_junit, write_page
+from sim.lab.regress.report import Verdict, print_verdicts, records, write_junit, write_page
 from sim.lab.rows import Experiment, Row
 from sim.lab.workers import Workers
 from sim.run.folder import BUILD
@@ -21,10 +22,12 @@ from sim.run.progress import rows_progress
 KEPT = BUILD / "regress"
 
 
-def regress(manifest: Path, baselines: Path, *, quick: bool, jobs: Workers, console: Console) -> list[Verdict]:
+def regress(
+    manifest: Path, baselines: Path, *, quick: bool, jobs: Workers, console: Console, as_json: bool
+) -> list[Verdict]:
     """Runs what has not been run with these sources, and says what differs from the baselines.
 
-    Leaves `junit.xml` and `report.html` in `build/regress/`.
+    Leaves `junit.xml` and `report.html` in `build/regress/`; `as_json` prints the same to stdout.
 
     Raises:
         ConfigError: The manifest or a baseline is not understood.
@@ -32,6 +35,8 @@ def regress(manifest: Path, baselines: Path, *, quick: bool, jobs: Workers, cons
     """
     verdicts = judge(manifest, baselines, quick=quick, jobs=jobs, console=console)
     print_verdicts(verdicts, console)
+    if as_json:
+        print(json.dumps(records(verdicts), indent=1))
     write_junit(verdicts, KEPT / "junit.xml")
     write_page(verdicts, KEPT / "report.html")
     console.print(f"{KEPT / 'report.html'} {KEPT / 'junit.xml'}")

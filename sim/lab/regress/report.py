@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
@@ -60,6 +61,20 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
         console.print(table)
         more = len(verdict.changes) - SHOWN
         console.print(f"         {f'{more} more; ' if more > 0 else ''}since {verdict.since}", markup=False)
+
+
+def records(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """As JSON: a row, its verdict, why it failed, what it is compared with, every change."""
+    return [
+        {
+            "row": verdict.case.name,
+            "verdict": verdict.word,
+            "failure": verdict.failure,
+            "since": verdict.since,
+            "changes": [asdict(change) | {"by": change.by} for change in verdict.changes],
+        }
+        for verdict in verdicts
+    ]
 
 
 def write_junit(verdicts: Sequence[Verdict], path: Path) -> None:
