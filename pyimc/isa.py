@@ -114,6 +114,7 @@ DATA = Layout(
         *_HEAD_FIELDS,
         Field("channel", 8, "", "channel of the destination, as in CHANNEL_ADDRESS"),
         Field("slot", 8, "", "the sender's destination slot, to which the credit returns"),
+        Field("end", 1, "", "its last word is that of a firing; the host says nothing"),
     ),
     "head",
 )
@@ -179,7 +180,7 @@ SPACE_TEXT = {
 }
 ENTRIES = {  # what is at which entry: of a space, or of an actor in it
     "CONTROL": {"PLANE": 1},
-    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "KERNEL": 2, "OUTPUT": 3, "MATRIX": 4, "STREAM": 0, "PACE": 1},
+    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "KERNEL": 2, "OUTPUT": 3, "MATRIX": 4, "STREAM": 0, "PACE": 1, "LOADS": 4, "CHECKSUM": 5},
     "PARAMETER": {"PARAM_0": 0, "PARAM_1": 1},
     "COUNTER": {"COUNTER_0": 0, "COUNTER_1": 1, "COUNTER_2": 2},
     "ACTOR": {"ACTOR_0": 0, "ACTOR_1": 1},
@@ -269,6 +270,19 @@ COLUMNS = Layout(
         Field("adc_shift", 5, "bits", "a step of the ADCs is 2**adc_shift; ideal ADCs have none"),
     ),
 )
+LOADS = Layout(
+    "LOADS", ENTRY_BITS, "ENGINE, imc: where weights that travel are written, in planes from TILES.plane on.",
+    (
+        Field("words", 16, "words", "of one load"),
+        Field("first", 16, "planes", "before the window of the first load"),
+        Field("step", 16, "planes", "from the window of a load to that of the next"),
+        Field("span", 16, "planes", "of all windows, around which the steps go"),
+    ),
+)
+CHECKSUM = Layout(
+    "CHECKSUM", ENTRY_BITS, "ENGINE, imc: what weights that travel have to be.",
+    (Field("crc", 32, "", "CRC-32 of one load, bytes in order, the lowest of a word first (zlib.crc32)"),),
+)
 OUTPUT = Layout(
     "OUTPUT", ENTRY_BITS, "ENGINE, both engines: what leaves the actor.",
     (
@@ -295,7 +309,7 @@ PACE = Layout(
         Field("row_wait", 16, "cycles", "more before the last word of each row, so that a row takes as long as writing it"),
     ),
 )
-ENGINE_IMC = (WINDOW, TILES, COLUMNS, OUTPUT)
+ENGINE_IMC = (WINDOW, TILES, COLUMNS, OUTPUT, LOADS, CHECKSUM)
 ENGINE_DPU = (WINDOW, VECTOR, KERNEL, MATRIX, OUTPUT)
 ENGINE_MEMORY = (STREAM, PACE)
 
@@ -330,6 +344,7 @@ STATUS = Layout(
         Field("ready", 1, "", "it can fire: the engine is taken"),
         Field("room_wait", 1, "", "inputs are there, room is missing"),
         Field("pc", 12, "address", "next instruction"),
+        Field("refused", 1, "", "weights came in that are not its own: it does not fire again"),
     ),
 )
 PORT_STATUS = Layout(
@@ -358,7 +373,7 @@ ADDRESSES = (
     LUT_ADDRESS,
 )
 TABLES = (
-    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, VECTOR, KERNEL, MATRIX, OUTPUT, STREAM, PACE, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
+    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, LOADS, CHECKSUM, VECTOR, KERNEL, MATRIX, OUTPUT, STREAM, PACE, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
     STATUS, PORT_STATUS,
 )
 LAYOUTS = (OPCODE_LAYOUT, FIRE, LOOP, HALT, *PACKETS, *ADDRESSES, *TABLES)

@@ -89,6 +89,7 @@ class Channel:
         memory: Which memory of its consumer's processing unit the ring is in.
         heir: The channel that gets the room which its words leave; itself if empty. Rings with heirs share their place.
         room: Of its words, those that its producer may send at the start; all if None.
+        windows: Places in which it and those that it shares them with have their words, one load in each.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Channel:
     memory: Memory = "activation"
     heir: str = ""
     room: int | None = None
+    windows: int = 1
 
     @property
     def first_room(self) -> int:

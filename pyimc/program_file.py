@@ -184,7 +184,8 @@ def _write(program: Program, directory: Path) -> None:
 
 def _without_heir(channel: dict[str, Any]) -> dict[str, Any]:
     """A ring that no other shares is written as before any did."""
-    return channel if channel["heir"] else {key: value for key, value in channel.items() if key not in ("heir", "room")}
+    shared = ("heir", "room", "windows")
+    return channel if channel["heir"] else {key: value for key, value in channel.items() if key not in shared}
 
 
 def _read(directory: Path, manifest: dict[str, Any]) -> Program:

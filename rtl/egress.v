@@ -74,6 +74,7 @@ module egress #(
     reg [1:0]            full_q;
     reg [7:0]            length_0_q, length_1_q;
     reg [CTX_BITS-1:0]   ctx_0_q, ctx_1_q;
+    reg [1:0]            end_q;                                  // the packet ends a firing
     wire [INDEX_BITS:0]  fill_index = {1'b0, fill_q} + (fill_bank_q ? PACKET[INDEX_BITS:0] : {INDEX_BITS+1{1'b0}});
     wire [7:0]           fill_words = {{8-INDEX_BITS{1'b0}}, fill_q} + 8'd1;
     wire                 take = s_valid && s_ready;
@@ -100,6 +101,7 @@ module egress #(
         head[`IMC_DATA_SOURCE] = node;
         head[`IMC_DATA_CHANNEL] = target[`IMC_DESTINATION_CHANNEL];
         head[`IMC_DATA_SLOT] = slot_wide[7:0];
+        head[`IMC_DATA_END] = end_q[send_bank_q];
     end
     wire [WORD-1:0]      head_word;
     generate
@@ -126,6 +128,7 @@ module egress #(
             full_q[fill_bank_q] <= 1'b1;
             fill_bank_q <= !fill_bank_q;
             fill_q <= 0;
+            end_q[fill_bank_q] <= s_last;
             if (fill_bank_q) {length_1_q, ctx_1_q} <= {fill_words, s_ctx};
             else {length_0_q, ctx_0_q} <= {fill_words, s_ctx};
         end else if (take) fill_q <= fill_q + 1'b1;

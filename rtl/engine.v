@@ -37,7 +37,8 @@ module engine #(
     input  wire [15:0]                               cfg_addr,
     input  wire [WORD-1:0]                           cfg_data,
     input  wire                                      plane_wen,
-    input  wire [15:0]                               plane_addr,
+    input  wire [CTX_BITS-1:0]                       plane_ctx,
+    input  wire                                      plane_end,
     input  wire                                      issue_valid,
     output wire                                      issue_ready,
     input  wire [CTX_BITS-1:0]                       issue_ctx,
@@ -57,6 +58,7 @@ module engine #(
     output wire [CTX_BITS-1:0]                       freed_ctx,
     output wire [`IMC_CHANNEL_ADDRESS_PORT_BITS-1:0] freed_port,
     output wire [15:0]                               freed_words,
+    output wire [CONTEXTS-1:0]                       refused,
     output wire [WORD-1:0]                           m_data,
     output wire [CTX_BITS-1:0]                       m_ctx,
     output wire                                      m_last,
@@ -89,7 +91,8 @@ module engine #(
                 .cfg_addr(cfg_addr),
                 .cfg_data(cfg_data),
                 .plane_wen(plane_wen),
-                .plane_addr(plane_addr),
+                .plane_ctx(plane_ctx),
+                .plane_end(plane_end),
                 .issue_valid(issue_valid),
                 .issue_ready(issue_ready),
                 .issue_ctx(issue_ctx),
@@ -109,6 +112,7 @@ module engine #(
                 .freed_ctx(freed_ctx),
                 .freed_port(freed_port),
                 .freed_words(freed_words),
+                .refused(refused),
                 .m_data(m_data),
                 .m_ctx(m_ctx),
                 .m_last(m_last),
@@ -156,9 +160,10 @@ module engine #(
             assign freed_ctx = {CTX_BITS{1'b0}};
             assign freed_port = {`IMC_CHANNEL_ADDRESS_PORT_BITS{1'b0}};
             assign freed_words = 16'd0;
+            assign refused = {CONTEXTS{1'b0}};
             assign converting = 1'b0;
             assign convert_ctx = {CTX_BITS{1'b0}};
-            wire unused = &{1'b0, node, plane_wen, plane_addr, partial_data, freed_ready};
+            wire unused = &{1'b0, node, plane_wen, plane_ctx, plane_end, partial_data, freed_ready};
         end else if (KIND == 3) begin : gen_memory
             memory_engine #(
                 .WORD(WORD),
@@ -194,9 +199,10 @@ module engine #(
             assign freed_ctx = {CTX_BITS{1'b0}};
             assign freed_port = {`IMC_CHANNEL_ADDRESS_PORT_BITS{1'b0}};
             assign freed_words = 16'd0;
+            assign refused = {CONTEXTS{1'b0}};
             assign converting = 1'b0;
             assign convert_ctx = {CTX_BITS{1'b0}};
-            wire unused = &{1'b0, plane_wen, plane_addr, issue_instr, issue_heads, issue_bases, issue_sizes, mem_data, partial_data, freed_ready};
+            wire unused = &{1'b0, plane_wen, plane_ctx, plane_end, issue_instr, issue_heads, issue_bases, issue_sizes, mem_data, partial_data, freed_ready};
         end else begin : gen_illegal
             engine_KIND_must_be_one_of_8_1_3 u_error ();
         end

@@ -6,8 +6,9 @@
 //
 // Three stages work on three different tiles or pixels at once; each looks its own part of the actor's description
 // up by the context that travels along. A new firing may enter the gather while older ones are still behind it.
-// Words for the planes may come in at any time: weights that travel are written while other planes are used. A firing that
-// gives such weights back is done in the cycle after its last conversion, and nothing enters the gather before.
+// Words for the planes may come in at any time: weights that travel are written while other planes are used, where
+// weight_port.v says. A firing that gives such weights back is done in the cycle after its last conversion, and nothing
+// enters the gather before.
 // Timing: a row tile takes max(chunks to gather, cycles to convert); see those modules. Python: pyimc.engines.imc.timing.Pipeline.
 `default_nettype none
 `include "imc_isa.vh"
@@ -33,9 +34,11 @@ module imc_engine #(
     input  wire [3:0]          cfg_space,
     input  wire [15:0]         cfg_addr,
     input  wire [WORD-1:0]     cfg_data,
-    // weights that come through a channel: a word of cfg_data into the planes, which follow each other row by row
+    // weights that come through a channel: a word of cfg_data for an actor, maybe the last that was sent at once
     input  wire                plane_wen,
-    input  wire [15:0]         plane_addr,
+    input  wire [CTX_BITS-1:0] plane_ctx,
+    input  wire                plane_end,
+    output wire [CONTEXTS-1:0] refused,        // actors whose weights did not come as they should
     // a firing
     input  wire                issue_valid,
     output wire                issue_ready,
@@ -124,7 +127,7 @@ module imc_engine #(
     );
 
     wire                  load, eval, add, add_clear, add_bank, convert_busy;
-    wire [15:0]           plane;
+    wire [15:0]           plane, window;
     wire [3:0]            step, add_step;
     wire [GROUP_BITS-1:0] add_group, add_column;
     wire [1:0]            pixel_full, pixel_end, pixel_done;
@@ -147,18 +150,23 @@ module imc_engine #(
     reg  [15:0]          wplane_q;
     wire [COLS*LANE-1:0] sums;
     wire                 cfg_plane = cfg_valid && cfg_space == `IMC_SPACE_CONTROL && cfg_addr == `IMC_ENTRY_PLANE;
-    localparam PLANE_BITS = $clog2(ROWS * COLS / LANES);
-    wire [15:0]          plane_number = plane_addr >> PLANE_BITS;
-    wire [15:0]          plane_place = plane_addr - (plane_number << PLANE_BITS);
+    wire [15:0]          load_plane, load_place;
+    weight_port #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PLANE_WORDS(ROWS * COLS / LANES)) u_weight_port (
+        .clk(clk), .rst(rst),
+        .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
+        .s_data(cfg_data), .s_ctx(plane_ctx), .s_end(plane_end), .s_valid(plane_wen),
+        .plane(load_plane), .place(load_place), .refused(refused),
+        .given(unused_from_now), .given_ctx(issue_ctx), .use_ctx(load ? tile_ctx : convert_ctx), .window(window)
+    );
     always @(posedge clk) if (cfg_plane) wplane_q <= cfg_data[`IMC_CONTROL_PLANE];
     imc_array #(
         .WORD(WORD), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .DAC(DAC), .LANE(LANE)
     ) u_array (
         .clk(clk), .node(node),
         .wen(plane_wen || (cfg_valid && cfg_space == `IMC_SPACE_WEIGHT)),
-        .wplane(cfg_valid ? wplane_q : plane_number), .waddr(cfg_valid ? cfg_addr : plane_place),
+        .wplane(cfg_valid ? wplane_q : load_plane), .waddr(cfg_valid ? cfg_addr : load_place),
         .wdata(cfg_data),
-        .load(load), .x(tile_x), .eval(eval), .plane(plane), .step(step), .sums(sums)
+        .load(load), .x(tile_x), .eval(eval), .plane(plane + window), .step(step), .sums(sums)
     );
 
     wire [ADCS*LANE-1:0] converted;

@@ -27,6 +27,8 @@ module ingress #(
     output wire            mem_wen,
     output wire [15:0]     mem_waddr,
     output wire [`IMC_CHANNEL_MEMORY_BITS-1:0] mem_select,
+    output wire [CTX_BITS-1:0] mem_ctx,         // whose channel it is
+    output wire            mem_end,             // the last word of a firing
     // packet complete
     output reg             arrive_valid,
     output reg  [7:0]      arrive_channel,
@@ -68,6 +70,7 @@ module ingress #(
     reg [15:0]        tail_q;
     reg [7:0]         words_q;
     reg [7:0]         source_q;
+    reg               end_q;
 
     wire replying = state_q == ST_REPLY_HEAD || state_q == ST_REPLY;
     wire take = s_valid && s_ready;
@@ -76,6 +79,8 @@ module ingress #(
     assign mem_wen = take && state_q == ST_DATA;
     assign mem_waddr = tail_q;
     assign mem_select = memory[channel_q];
+    assign mem_ctx = channel_q[CH_BITS-1:PORT_BITS];
+    assign mem_end = s_last && end_q;
     wire [16:0] ring_end = {1'b0, base[channel_q]} + {1'b0, size[channel_q]};
     wire [15:0] tail_next = {1'b0, tail_q} + 17'd1 == ring_end ? base[channel_q] : tail_q + 16'd1;
 
@@ -122,6 +127,7 @@ module ingress #(
                 words_q <= s_data[`IMC_HEAD_LENGTH];
                 channel_q <= head_channel;
                 tail_q <= tail[head_channel];
+                end_q <= s_data[`IMC_DATA_END];
                 case (s_data[`IMC_HEAD_KIND])
                     `IMC_KIND_DATA: state_q <= ST_DATA;
                     `IMC_KIND_WRITE: state_q <= ST_WRITE;

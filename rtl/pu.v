@@ -62,12 +62,14 @@ module pu #(
     wire [7:0]      arrive_channel, arrive_words;
     wire [3:0]      cfg_space, read_space;
     wire [`IMC_CHANNEL_MEMORY_BITS-1:0] mem_select;
+    wire [CTX_BITS-1:0] mem_ctx;
+    wire            mem_end;
     wire [`IMC_ENTRY_BITS-1:0] read_data;
     wire [WORD-1:0] reply_data;
     ingress #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS)) u_ingress (
         .clk(clk), .rst(rst), .node(node),
         .s_data(s_data), .s_last(s_last), .s_valid(s_valid), .s_ready(s_ready),
-        .mem_wen(mem_wen), .mem_waddr(mem_waddr), .mem_select(mem_select),
+        .mem_wen(mem_wen), .mem_waddr(mem_waddr), .mem_select(mem_select), .mem_ctx(mem_ctx), .mem_end(mem_end),
         .arrive_valid(arrive_valid), .arrive_channel(arrive_channel), .arrive_words(arrive_words),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr),
         .read_space(read_space), .read_addr(read_addr), .read_data(read_data),
@@ -94,6 +96,7 @@ module pu #(
     wire [CTX_BITS-1:0] freed_ctx;
     wire [`IMC_CHANNEL_ADDRESS_PORT_BITS-1:0] freed_port;
     wire [15:0]         freed_words;
+    wire [CONTEXTS-1:0] refused;
     sequencer #(
         .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .DESTINATIONS(DESTINATIONS), .INSTRUCTIONS(INSTRUCTIONS)
     ) u_sequencer (
@@ -105,7 +108,7 @@ module pu #(
         .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
         .issue_heads(heads), .issue_bases(bases), .issue_sizes(sizes), .done(done),
         .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_port(freed_port),
-        .freed_words(freed_words),
+        .freed_words(freed_words), .refused(refused),
         .active(active), .room_waiting(room_waiting), .fired(fired),
         .status_addr(read_addr), .status(status)
     );
@@ -135,13 +138,13 @@ module pu #(
     ) u_engine (
         .clk(clk), .rst(rst), .node(node),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),
-        .plane_wen(mem_wen && mem_select == `IMC_MEMORY_PLANE), .plane_addr(mem_waddr),
+        .plane_wen(mem_wen && mem_select == `IMC_MEMORY_PLANE), .plane_ctx(mem_ctx), .plane_end(mem_end),
         .issue_valid(issue_valid), .issue_ready(issue_ready), .issue_ctx(issue_ctx), .issue_instr(issue_instr),
         .issue_heads(heads), .issue_bases(bases), .issue_sizes(sizes),
         .done(done), .mem_en(mem_en), .mem_addr(mem_addr), .mem_data(mem_data),
         .partial_en(partial_en), .partial_addr(partial_addr), .partial_data(partial_data),
         .freed_valid(freed_valid), .freed_ready(freed_ready), .freed_ctx(freed_ctx), .freed_port(freed_port),
-        .freed_words(freed_words),
+        .freed_words(freed_words), .refused(refused),
         .m_data(word_data), .m_ctx(word_ctx), .m_last(word_last), .m_valid(word_valid), .m_ready(word_ready),
         .busy(engine_busy), .converting(converting), .convert_ctx(convert_ctx)
     );

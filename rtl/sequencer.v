@@ -54,6 +54,8 @@ module sequencer #(
     input  wire [CTX_BITS-1:0] freed_ctx,
     input  wire [`IMC_CHANNEL_ADDRESS_PORT_BITS-1:0] freed_port,
     input  wire [15:0]         freed_words,
+    // actors that must not fire
+    input  wire [CONTEXTS-1:0] refused,
     // what the counters see
     output wire [CONTEXTS-1:0] active,
     output wire                room_waiting,
@@ -184,6 +186,7 @@ module sequencer #(
             status[`IMC_STATUS_READY] = ready_q[status_ctx];
             status[`IMC_STATUS_ROOM_WAIT] = room_wait_q[status_ctx];
             status[`IMC_STATUS_PC] = status_pc;
+            status[`IMC_STATUS_REFUSED] = refused[status_ctx];
         end else begin
             status[`IMC_PORT_STATUS_FILL] = arrived[status_channel] - consumed[status_channel];
             status[`IMC_PORT_STATUS_NEED] = instr[status_ctx][NEED[status_port*8 +: 8] +: 16];
@@ -223,7 +226,7 @@ module sequencer #(
             end
             dirty_q[scan_ctx] <= 1'b0;
             if (armed_q[scan_ctx]) begin
-                if (scan_inputs && scan_room) ready_q[scan_ctx] <= 1'b1;
+                if (scan_inputs && scan_room && !refused[scan_ctx]) ready_q[scan_ctx] <= 1'b1;
                 room_wait_q[scan_ctx] <= scan_inputs && !scan_room;
             end
         end
@@ -280,14 +283,8 @@ module sequencer #(
         end
         if (cfg_valid && cfg_space == `IMC_SPACE_DESTINATION) sent[cfg_slot] <= 0;
         if (rst) begin
-            armed_q <= 0;
-            dirty_q <= 0;
-            ready_q <= 0;
-            room_wait_q <= 0;
-            issue_valid <= 1'b0;
-            credit_q <= 0;
-            late_q <= 1'b0;
-            fired <= 1'b0;
+            {armed_q, dirty_q, ready_q, room_wait_q, credit_q} <= 0;
+            {issue_valid, late_q, fired} <= 3'b000;
         end
     end
     // verilator lint_on BLKSEQ

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from math import gcd
 from typing import Any
 
 from mapping.actors.firing import read_grain
@@ -37,7 +37,11 @@ def size_edges(graph: Graph) -> Graph:
         name: sorted(graph.inputs(name), key=lambda edge: (not edge.partial, depths[edge.producer]))
         for name in graph.nodes
     }
-    before = {later.producer: first.consumer for turn in graph.turns for first, later in pairwise(turn)}
+    before = {
+        later.producer: first.consumer
+        for edges, windows in graph.turns
+        for first, later in zip(edges, edges[windows:], strict=False)
+    }
     fill: Counter[Edge] = Counter()
     peak: Counter[Edge] = Counter()
     fired: Counter[str] = Counter()
@@ -127,9 +131,8 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
                     f"use more PUs or more {memory}_words"
                 )
             placed.update(_rings(_with_slack(edges, words - least, slack_rows)))
-    placed.update({edge.name: (0, edge.least_words) for edge in graph.edges if edge.weights})  # base: of its planes
     placed.update(_rings(_host_sizes(graph, arch)))
-    passed = _passed_on(graph)
+    passed = _in_turn(graph)
     return tuple(
         Channel(
             edge.name,
@@ -138,22 +141,33 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
             edge.consumer,
             edge.port,
             hosts[edge.consumer],
-            *placed[edge.name],
+            **(passed[edge.name] if edge.weights else dict(zip(("base", "size"), placed[edge.name], strict=True))),
             memory=_memory(edge),
-            **passed.get(edge.name, {}),
         )
         for edge in graph.edges
     )
 
 
-def _passed_on(graph: Graph) -> dict[str, dict[str, Any]]:
-    """Of rings that are in the same planes in turn: which one is next, and the room at the start, that of the first."""
-    return {
-        edge.name: {"heir": turn[(place + 1) % len(turn)].name, "room": 0 if place else turn[-1].least_words}
-        for turn in graph.turns
-        if len(turn) > 1
-        for place, edge in enumerate(turn)
-    }
+def _in_turn(graph: Graph) -> dict[str, dict[str, Any]]:
+    """Of the rings of weights: which load gets the room next, and the room at the start, which is that of the first.
+
+    The loads of a turn go through its windows one after the other. So what a load leaves is the room of the load that
+    comes as many later as there are windows. Where base 0 is, is known with the planes of the consumer.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for turn in graph.turns:
+        count, windows = len(turn.edges), turn.windows
+        for place, edge in enumerate(turn.edges):
+            loads = len(range(place, windows, count))  # that there is room for at the start
+            size = edge.least_words * -(-windows // count)
+            found[edge.name] = {"base": 0, "size": size}
+            if count > 1 or windows > 1:
+                found[edge.name] |= {
+                    "heir": turn.edges[(place + windows) % count].name,
+                    "room": loads * turn.edges[(place - windows) % count].least_words,
+                    "windows": windows // gcd(windows, count),
+                }
+    return found
 
 
 def _memory(edge: Edge) -> Memory:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import networkx as nx
 
@@ -86,6 +87,13 @@ class Edge:
         return f"{self.tensor}->{self.consumer}.{self.port}"
 
 
+class Turn(NamedTuple):
+    """Edges that bring weights into the same planes, in their order, and how many windows their loads go through."""
+
+    edges: tuple[Edge, ...]
+    windows: int
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """Nodes in topological order and edges in the order of their tensors, then their consumers (the host last)."""
@@ -99,11 +107,12 @@ class Graph:
         return {name: node.cycles for name, node in self.nodes.items()}
 
     @cached_property
-    def turns(self) -> tuple[tuple[Edge, ...], ...]:
-        """Edges that bring weights, those into the same planes together and in their order."""
+    def turns(self) -> tuple[Turn, ...]:
+        """Edges that bring weights."""
         edges = {edge.tensor: edge for edge in self.edges if edge.weights}
         loads = [node.operator for node in self.nodes.values() if isinstance(node.operator, Load)]
-        return tuple(tuple(edges[tensor] for tensor in turn) for turn in dict.fromkeys(load.turn for load in loads))
+        turns = dict.fromkeys((load.turn, load.windows) for load in loads)
+        return tuple(Turn(tuple(edges[tensor] for tensor in turn), windows) for turn, windows in turns)
 
     def inputs(self, name: str) -> tuple[Edge, ...]:
         """Edges into a node, by port."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from mapping.actors.graph import Graph
+from mapping.actors.load_windows import plane_faults
 from mapping.placement.ledger import Placement
 from mapping.placement.room import capacity, demand
 from mapping.placement.windows import packed, window_faults
@@ -91,10 +92,7 @@ def check_schedule(graph: Graph, arch: Arch, placement: Placement, channels: tup
         for channel in channels
         if channel.consumer in nodes and channel.node != nodes[channel.consumer]
     ]
-    elsewhere = tuple(
-        channel for channel in channels if channel.memory != "plane"
-    )  # those get their place with the code
-    faults += _ring_faults(arch, elsewhere)
+    faults += _ring_faults(arch, channels)
     _refuse(graph.network.name, faults)
     steps = {
         name: tuple(Step(firing.need, firing.free, firing.produce, firing.claims) for firing in node.firings)
@@ -126,6 +124,8 @@ def check_program(program: Program) -> None:
     kind = program.network.tensors[program.network.input]
     rows = {channel.name: program.arch.words(kind.row_bytes) for channel in program.host_sources()}
     steps[HOST] = _host_steps(kind.height, rows)
+    claims = {name: sum(step.claims for step in each) for name, each in steps.items()}
+    _refuse(program.network.name, plane_faults(program, claims))
     _refuse(program.network.name, _token_faults(program.channels, steps))
 
 
@@ -167,8 +167,9 @@ def _memory(arch: Arch, channel: Channel) -> tuple[int, str]:
 
 
 def _ring_faults(arch: Arch, channels: tuple[Channel, ...]) -> list[str]:
+    """Of all rings but those of weights, which `mapping.actors.load_windows` is for."""
     faults = []
-    named = {channel.name: channel for channel in channels}
+    channels = tuple(channel for channel in channels if channel.memory != "plane")
     for node, kind in sorted({_memory(arch, channel) for channel in channels}):
         memory = getattr(arch, kind)
         rings = [channel for channel in channels if _memory(arch, channel) == (node, kind)]
@@ -176,7 +177,7 @@ def _ring_faults(arch: Arch, channels: tuple[Channel, ...]) -> list[str]:
         for ring in sorted(rings, key=lambda ring: ring.base):
             if ring.size < 1:
                 faults.append(f"channel {ring.name} has {ring.size} words")
-            if ring.base < end and last not in {other.name for other in _turn(named, ring)}:
+            if ring.base < end:
                 faults.append(f"channels {last} and {ring.name} overlap on node {node}" if last else
                               f"channel {ring.name} starts at word {ring.base}")  # fmt: skip
             if ring.base + ring.size > memory:
@@ -197,9 +198,9 @@ def _turn(named: dict[str, Channel], channel: Channel) -> list[Channel]:
 
 
 def _turn_faults(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
-    """Rings in the same words: their room goes round, there is one portion of it, and each takes all that it gets.
+    """Rings in the same planes: their room goes round in portions, one a window, and each takes all that it gets.
 
-    So at any time one of them has words, or room for some, and no other has.
+    So at any time a window has words of one of them, or room for some, and no other has any in it.
     """
     named = {channel.name: channel for channel in channels}
     faults = []
@@ -218,8 +219,8 @@ def _turn_faults(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
                 f"channel {channel.name} leaves {left} words in {freeing} firings, {channel.heir} takes {taken}"
             )
         rooms = [each.first_room for each in turn if each.first_room]
-        first = next((each for each in turn if each.first_room), channel)
-        if rooms != [sum(step.claims for step in steps[first.producer])]:
+        portions = [divmod(each.first_room, sum(step.claims for step in steps[each.producer])) for each in turn]
+        if sum(whole for whole, _ in portions) != channel.windows or any(rest for _, rest in portions):
             faults.append(
                 f"channel {channel.name}: of those in turn with it {rooms} words of room are there at the start"
             )
@@ -351,7 +352,8 @@ def _table_faults(program: Program) -> list[str]:
         number = isa.channel_entry(consumer.context, channel.port) if consumer else channel.port
         ring = isa.CHANNEL.decode(tables.get((channel.node, isa.SPACES["CHANNEL"], number), 0))
         memory = {"memory": isa.MEMORIES[channel.memory], "late": channel.late}
-        if ring != {"base": channel.base, "size": channel.size, "node": back[0], "slot": back[1], **memory}:
+        base = 0 if channel.memory == "plane" else channel.base
+        if ring != {"base": base, "size": channel.size, "node": back[0], "slot": back[1], **memory}:
             faults.append(f"channel {channel.name}: its entry at node {channel.node} is {ring}")
         target = isa.DESTINATION.decode(tables.get((source, isa.SPACES["DESTINATION"], slot), 0))
         if target != {"node": channel.node, "channel": number, "room": channel.first_room}:

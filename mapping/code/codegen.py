@@ -174,9 +174,8 @@ def _ring(channel: Channel, arch: Arch, actors: dict[str, Actor], channels: tupl
     heir = next((other for other in channels if other.name == channel.heir), channel)
     node, slot = _source(heir, arch, actors, channels)
     where = isa.MEMORIES[channel.memory]
-    value = isa.CHANNEL.encode(
-        base=channel.base, size=channel.size, node=node, slot=slot, memory=where, late=channel.late
-    )
+    base = 0 if channel.memory == "plane" else channel.base  # the engine knows its planes
+    value = isa.CHANNEL.encode(base=base, size=channel.size, node=node, slot=slot, memory=where, late=channel.late)
     return isa.SPACES["CHANNEL"], channel_number(channel, actors), value
 
 

@@ -6,6 +6,7 @@ firing of an image that needs them is over.
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from typing import NamedTuple
 
 from pyimc.arch import Arch
 from pyimc.engines.imc.tiling import plane_images, tiles
@@ -37,15 +38,15 @@ def with_reloads(network: Network, arch: Arch, asked: str) -> Network:
     Args:
         network: With the cuts that the user asks for.
         arch: Its planes are what travels.
-        asked: The layers' names, joined by ";", or by "," if their weights are in the same planes one after the other;
-            none if empty.
+        asked: The layers' names, joined by ";", or by "," if their weights are in the same planes one after the other,
+            "*2" behind them if there are two windows of planes for their loads; none if empty.
 
     Raises:
         ConfigError: A name that is no layer whose weights can travel, or a chip without a memory.
         CapacityError: A layer with more words of weights than a channel can count.
     """
-    groups = [[name.strip() for name in group.split(",") if name.strip()] for group in asked.split(";")]
-    names = [name for group in groups for name in group]
+    groups = [_read_turn(text) for text in asked.split(";") if text.strip()]
+    names = [name for group, _ in groups for name in group]
     if not names:
         return network
     layers = [node.name for node in network.nodes if can_travel(node, network)]
@@ -60,9 +61,26 @@ def with_reloads(network: Network, arch: Arch, asked: str) -> Network:
             "give it one, such as pus: {memory: [5]}"
         )
     types = dict(network.tensors)
-    turns = {name: tuple(_weights(layer) for layer in layers if layer in group) for group in groups for name in group}
+    turns = {
+        name: _Turn(tuple(_weights(layer) for layer in layers if layer in group), windows)
+        for group, windows in groups
+        for name in group
+    }
     nodes = tuple(made for node in network.nodes for made in _nodes(node, arch, turns, types))
     return replace(network, tensors=types, nodes=nodes)
+
+
+class _Turn(NamedTuple):
+    tensors: tuple[str, ...]
+    windows: int
+
+
+def _read_turn(text: str) -> tuple[list[str], int]:
+    """Names, and the number of windows behind them."""
+    names, star, number = text.partition("*")
+    if star and not (number.strip().isdigit() and int(number) > 0):
+        raise ConfigError(f"option {OPTION}: '{text.strip()}' must end in a number of windows, 1 or more, such as *2")
+    return [name.strip() for name in names.split(",") if name.strip()], int(number or 1)
 
 
 def _weights(layer: str) -> str:
@@ -70,7 +88,7 @@ def _weights(layer: str) -> str:
     return f"{layer}/weights"
 
 
-def _nodes(node: Node, arch: Arch, turns: dict[str, tuple[str, ...]], types: dict[str, TensorType]) -> Iterator[Node]:
+def _nodes(node: Node, arch: Arch, turns: dict[str, _Turn], types: dict[str, TensorType]) -> Iterator[Node]:
     if not isinstance(node, Mvm) or node.name not in turns:
         yield node
         return
@@ -80,8 +98,8 @@ def _nodes(node: Node, arch: Arch, turns: dict[str, tuple[str, ...]], types: dic
     image = rows[: words * arch.lanes // arch.crossbar.columns]
     if words > WORDS_MAX:
         raise CapacityError(f"option {OPTION}: {node.name} has {words} words of weights, a channel counts {WORDS_MAX}")
-    weights, turn = _weights(node.name), turns[node.name]
+    weights, (turn, windows) = _weights(node.name), turns[node.name]
     types[weights] = TensorType(len(image), 1, arch.crossbar.columns, 1.0, 0)
-    yield Load(weights, (), weights, image, turn)
+    yield Load(weights, (), weights, image, turn, windows)
     values = {field.name: getattr(node, field.name) for field in fields(Mvm)}
-    yield LoadedMvm(**{**values, "inputs": (*node.inputs, weights), "turn": turn})
+    yield LoadedMvm(**{**values, "inputs": (*node.inputs, weights), "turn": turn, "windows": windows})

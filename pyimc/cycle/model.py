@@ -83,7 +83,7 @@ def _status(program: Program, chip: Chip, actor: Actor) -> dict[str, int | str]:
     masks = {"active": P_ACTIVE, "ready": P_READY, "room_wait": P_ROOM_WAIT}
     return {
         "actor": actor.name, **{name: int(state[u + column]) >> actor.context & 1 for name, column in masks.items()},
-        "fetched": int(state[row + A_ARMED]), "pc": int(state[row + A_PC]),
+        "fetched": int(state[row + A_ARMED]), "pc": int(state[row + A_PC]), "refused": 0,
         **ports,
     }  # fmt: skip
 

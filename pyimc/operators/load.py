@@ -19,12 +19,14 @@ class Load(Operator):
     Attributes:
         image: uint8 [rows, columns], offset-binary: the rows of the planes, one plane after the other.
         turn: The tensors of weights that are in the same planes one after the other, its own output among them.
+        windows: Of planes that their loads go through, one after the other.
     """
 
     ports: ClassVar[tuple[int, ...]] = (0,)
 
     image: NDArray[np.uint8]
     turn: tuple[str, ...]
+    windows: int = 1
 
     def shape(self, sources: Sequence[TensorType]) -> Shape:
         """A pixel per row of the planes."""
@@ -52,6 +54,7 @@ class LoadedMvm(Mvm):
 
     Attributes:
         turn: As that of the `Load` which sends its weights.
+        windows: Likewise.
     """
 
     ports: ClassVar[tuple[int, ...]] = (2,)
@@ -60,6 +63,7 @@ class LoadedMvm(Mvm):
     gives_partial: ClassVar[bool] = False
 
     turn: tuple[str, ...] = ()
+    windows: int = 1
 
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """As that of the layer with weights that stay."""

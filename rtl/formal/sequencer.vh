@@ -2,9 +2,9 @@
 // What is proven of sequencer.v: no actor fires without its inputs and its room; none that could fire is forgotten; what a
 // firing frees is offered as credit once, whole; offers stand until they are taken. One actor with one port and one
 // destination, any of them, is watched. Tables stand while the chip runs; a FIRE comes when it was asked for, as is
-// proven of fetch.v; rings and rooms hold fewer than 2^16 words; an engine has one firing between issue and `done`.
+// proven of fetch.v; who is refused stays so; rings and rooms hold fewer than 2^16 words; an engine has one firing between issue and `done`.
 
-    reg  f_past = 1'b0, f_ran, f_busy;
+    reg  f_past = 1'b0, f_ran, f_busy, f_refused;
     reg  [CONTEXTS-1:0] f_asked;
     reg                 f_kept;                    // what the engine has read late, offered and not taken
     reg  [CTX_BITS-1:0]  f_kept_ctx;
@@ -34,9 +34,10 @@
         if (fire_valid) f_asked[fire_ctx] <= 1'b0;
         if (select) f_asked[select_ctx] <= 1'b1;
         f_kept <= freed_valid && !freed_ready;
+        f_refused <= refused[f_ctx];
         {f_kept_ctx, f_kept_port, f_kept_words} <= {freed_ctx, freed_port, freed_words};
         if (rst) f_asked <= 0;
-        if (rst) {f_ran, f_busy, f_kept} <= 3'b000;
+        if (rst) {f_ran, f_busy, f_kept, f_refused} <= 4'b0000;
     end
     always @* begin
         if (!f_past) assume (rst);
@@ -49,6 +50,7 @@
         if (f_past && f_kept) assume (freed_valid && freed_ctx == f_kept_ctx);
         if (f_past && f_kept) assume (freed_port == f_kept_port && freed_words == f_kept_words);
         if (f_past && late_q) assert (f_kept);
+        if (f_past && f_refused) assume (refused[f_ctx]);
         if (arrive_valid && in_channel == f_channel) assume ({1'b0, f_fill} + {9'd0, arrive_words} < 17'h10000);
         if (s_credit_valid && in_slot == f_slot)
             assume ({1'b0, f_room} + {1'b0, s_credit_data[`IMC_CREDIT_WORDS]} < 17'h10000);
@@ -73,7 +75,7 @@
     reg [SLOT_BITS-1:0] f_to;
     reg [15:0] f_words;
     always @* begin
-        f_could = armed_q[f_ctx];
+        f_could = armed_q[f_ctx] && !refused[f_ctx];
         for (f_i = 0; f_i < PORTS; f_i = f_i + 1) begin
             f_at = {f_ctx, f_i[PORT_BITS-1:0]};
             f_words = arrived[f_at] - consumed[f_at];

@@ -314,7 +314,7 @@ def _room_ready(program: Program, graph: Graph, actor: Actor, slot: int, times: 
     else:
         given = _freed(graph, channel)
     if channel.heir:  # the room of one firing comes with each credit
-        return _at(credits, np.arange(count) - (channel.first_room > 0))
+        return _at(credits, np.arange(count) - channel.first_room // graph.nodes[actor.name].firings[0].claims)
     granted = channel.size + np.cumsum(periodic(given[given > 0], len(credits)))
     produced = np.cumsum(periodic(bursts(program, graph, channel), count))
     return _at(credits, np.where(produced <= channel.size, -1, np.searchsorted(granted, produced)))

@@ -37,7 +37,7 @@ from sim.run.job import Job, Outcome
 from sim.run.packets import table_packets
 from sim.run.record import rtl_measurement
 from sim.run.result import Run, write_result
-from sim.run.verify import deadlock_reason, outputs, verdicts
+from sim.run.verify import deadlock_reason, outputs, refusals, verdicts
 from sim.run.waves import around, check_window, estimated_bytes, read_window, record, recorded
 from sim.toolchain import simulator
 
@@ -346,6 +346,8 @@ def _judge(run: Run) -> None:
             f"golden model against onnxruntime: node {worst.node} differs by {worst.max_lsb} LSB in {worst.differing} "
             f"of {worst.values} values; at most 1 is allowed"
         )
+    if run.measured and (refused := refusals(run.program, run.measured)):  # whatever was wrong on the way
+        raise DeadlockError(f"{refused}; the run ended in cycle {run.measured.cycles_total}")
     wrong = [verdict.first for verdict in run.verdicts.values() if verdict.first]
     if wrong:
         count = sum(verdict.mismatches for verdict in run.verdicts.values())

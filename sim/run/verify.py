@@ -118,6 +118,20 @@ def outputs(network: Network, program: Program, folder: Path, images: int) -> li
     return found
 
 
+def _refusal(program: Program, status: dict[str, int | str]) -> str:
+    """What is wrong with the weights that a layer has been sent."""
+    actor = program.actor(str(status["actor"]))
+    sender = program.actor(program.channel(actor.inputs[1]).producer)
+    fill, need = int(status["fill_1"]), int(status["need_1"])
+    came = f"{fill} of {need} words came" if fill < need else f"the {need} words that came have another checksum"
+    return f"{actor.name} (PU {actor.node}) refuses its weights from {sender.name} (PU {sender.node}): {came}"
+
+
+def refusals(program: Program, measured: Measurement) -> str:
+    """Layers that were sent other weights than theirs, on one line; empty if there is none."""
+    return "; ".join(_refusal(program, status) for status in measured.waiting if status.get("refused"))
+
+
 def deadlock_reason(program: Program, measured: Measurement) -> str:
     """One line that says which actor waits for what."""
     if not any("active" in status for status in measured.waiting):

@@ -385,6 +385,19 @@ UNITS: dict[str, Unit] = {
         slack_rows=0,
         reload="stem,first,second,short",
     ),
+    "a layer's next weights come while it computes": Unit(two_layers, WITH_MEMORY, reload="two*2", images=4),
+    "three windows for two layers, starved": Unit(
+        two_layers,
+        {**WITH_MEMORY, "memory": {"interval": 2, "latency": 40, "row_cycles": 9}},
+        slack_rows=0,
+        reload="one,two*3",
+        images=5,
+    ),
+    "a block in two windows, one crossbar PU": Unit(
+        block,
+        {**WITH_MEMORY, "mesh": {"columns": 2, "rows": 2, "fifo_depth": 2}, "dpus": [1], "pus": {"memory": (3,)}},
+        reload="stem,first,second*2",
+    ),
     # Flow.
     "a single image": Unit(chain(3), images=1),
     "many images": Unit(chain(2), images=12),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import yaml
 
+from mapping.actors.load_windows import plane_faults
 from mapping.actors.plan import Settings, planned_graph
 from mapping.actors.validate import check_program, check_schedule
 from mapping.compile import compile_network, compile_placed
@@ -19,8 +21,10 @@ from pyimc import golden, isa
 from pyimc.arch import Arch
 from pyimc.engines.imc.tiling import plane_images
 from pyimc.errors import CapacityError, ConfigError, ScheduleError
+from pyimc.layout import Layout
 from pyimc.network import Mvm
 from pyimc.network_rules import verify
+from pyimc.program import Actor, Program
 from tests.cycle.units import UNITS, two_layers
 from tests.mapping.networks import small_arch
 
@@ -51,7 +55,9 @@ def test_planes_start_empty_and_the_ring_is_in_them() -> None:
     ring = next(channel for channel in program.channels if channel.memory == "plane")
     words = arch.plane_words // arch.crossbar.planes
     assert (memory.kind, layer.planes) == ("memory", len(image))
-    assert ring.base == layer.plane * words
+    loads = isa.LOADS.decode(_entry(program, layer, isa.LOADS))
+    assert loads == {"words": ring.size, "first": 0, "step": 0, "span": layer.planes}
+    assert _entry(program, layer, isa.CHECKSUM) == zlib.crc32(image.reshape(-1, 32)[: ring.size * 8 // 32].tobytes())
     assert (layer.planes - 1) * words < ring.size <= layer.planes * words
     assert not program.pus[layer.node].weights[layer.plane : layer.plane + layer.planes].any()
     table = {(space, entry): value for space, entry, value in program.pus[memory.node].tables}
@@ -85,7 +91,7 @@ def test_layers_in_turn_share_planes_and_hand_their_room_on() -> None:
     rings = {channel.consumer: channel for channel in program.channels if channel.memory == "plane"}
     for first, second in (("stem", "second"), ("first", "short")):
         places = [(program.actor(name).node, program.actor(name).plane) for name in (first, second)]
-        assert places[0] == places[1] and rings[first].base == rings[second].base
+        assert places[0] == places[1]
         assert (rings[first].heir, rings[second].heir) == (rings[second].name, rings[first].name)
         assert (rings[first].room, rings[second].room) == (rings[second].size, 0)
 
@@ -117,14 +123,63 @@ def test_rings_of_others_do_not_lie_in_the_same_planes() -> None:
     channels = tuple(
         replace(channel, heir="", room=None) if channel.memory == "plane" else channel for channel in program.channels
     )
-    with pytest.raises(ScheduleError, match="overlap on node"):
-        check_program(replace(program, channels=channels))
+    program = replace(program, channels=channels)
+    claims = {channel.producer: channel.size for channel in channels}
+    faults = plane_faults(program, claims)
+    assert "stem/weights->stem.1 and second/weights->second.1 overlap on node 1" in faults and len(faults) == 2
+
+
+def test_loads_go_through_the_windows_in_turn() -> None:
+    """Three loads an image in two windows: each layer's are in one window and in the other, one after the other."""
+    unit = UNITS["a block in two windows, one crossbar PU"]
+    program = compile_network(unit.network(), unit.arch(), options={"reload": unit.reload})
+    check_program(program)
+    rings = {channel.consumer: channel for channel in program.channels if channel.memory == "plane"}
+    layers = [program.actor(name) for name in ("stem", "first", "second")]
+    planes = layers[0].planes // 2
+    assert {(layer.node, layer.plane, layer.planes) for layer in layers} == {(layers[0].node, 0, 2 * planes)}
+    for place, layer in enumerate(layers):
+        loads = isa.LOADS.decode(_entry(program, layer, isa.LOADS))
+        assert (loads["first"], loads["step"], loads["span"]) == (place % 2 * planes, planes, 2 * planes)
+        assert rings[layer.name].heir == rings[layers[(place + 2) % 3].name].name
+        room = rings[layers[(place - 2) % 3].name].size if place < 2 else 0
+        assert rings[layer.name].room == room and rings[layer.name].windows == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "fault"),
+    [
+        ("first", "channel first/weights->first.1 comes to plane 4 of node 2, the room that it takes is at plane 0"),
+        ("step", "the room that it takes is at plane"),
+    ],
+)
+def test_a_window_that_is_not_the_rooms_is_refused(field: str, fault: str) -> None:
+    unit = UNITS["a block in two windows, one crossbar PU"]
+    program = compile_network(unit.network(), unit.arch(), options={"reload": unit.reload})
+    actor = program.actor("first")
+    entry = isa.SPACES["ENGINE"], isa.engine_entry(actor.context, isa.LOADS)
+    wrong = isa.LOADS.encode(**(isa.LOADS.decode(_entry(program, actor, isa.LOADS)) | {field: 0}))
+    image = program.pus[actor.node]
+    tables = tuple((*entry, wrong) if each[:2] == entry else each for each in image.tables)
+    with pytest.raises(ScheduleError, match=fault):
+        check_program(replace(program, pus=program.pus | {actor.node: replace(image, tables=tables)}))
+
+
+def _entry(program: Program, actor: Actor, layout: Layout) -> int:
+    tables = {(space, entry): value for space, entry, value in program.pus[actor.node].tables}
+    return tables[isa.SPACES["ENGINE"], isa.engine_entry(actor.context, layout)]
 
 
 @pytest.mark.parametrize(
     ("arch", "reload", "kind", "words"),
     [
         (UNIT.arch(), "three", ConfigError, "three is not a layer on crossbars; those are one, two"),
+        (
+            UNIT.arch(),
+            "one,two*0",
+            ConfigError,
+            r"'one,two\*0' must end in a number of windows, 1 or more, such as \*2",
+        ),
         (UNIT.arch(), "one,two;one", ConfigError, "one is named 2 times; once is enough"),
         (small_arch(), "two", ConfigError, "architecture tiny has no memory PU"),
         (

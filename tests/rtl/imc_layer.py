@@ -252,7 +252,7 @@ class Actor:
                 high=node.clamp[1],
             ),
         )
-        described = zip(isa.ENGINE_IMC, entries, strict=True)
+        described = zip((isa.WINDOW, isa.TILES, isa.COLUMNS, isa.OUTPUT), entries, strict=True)
         writes = [(engine, isa.engine_entry(self.ctx, layout), entry) for layout, entry in described]
         ring = isa.CHANNEL.encode(
             base=self.partial_base, size=self.partial_size, memory=isa.MEMORIES["partial"], late=1

@@ -89,11 +89,12 @@ class Tables:
         for data, ctx, last in beats:
             words.append(data)
             if last or len(words) == self.packet:
-                found.append([[self._head(ctx, index, len(words)), *words] for index in range(len(self.routes[ctx]))])
+                heads = [self._head(ctx, index, len(words), last) for index in range(len(self.routes[ctx]))]
+                found.append([[each, *words] for each in heads])
                 words = []
         return found
 
-    def _head(self, ctx: int, index: int, length: int) -> int:
+    def _head(self, ctx: int, index: int, length: int, last: int) -> int:
         node, channel = self.routes[ctx][index]
         return head(
             "DATA",
@@ -102,6 +103,7 @@ class Tables:
             length=length,
             source=self.node,
             slot=ctx * self.most + index,
+            end=last,
         )
 
     def reply(self) -> list[Beat]:

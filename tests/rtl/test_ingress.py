@@ -51,6 +51,7 @@ class IngressModel:
 
     def reset(self) -> None:
         self.head: dict[str, int] | None = None
+        self.head_before: dict[str, int] = {}  # of the packet whose flit was taken last
         self.arrival: tuple[int, int] | None = None  # channel and words, reported in the next cycle
         self.replies: list[Beat] = []  # flits of the reply that holds the link
 
@@ -63,7 +64,7 @@ class IngressModel:
                 self.replies = self._reply(self.head)
                 self.head = None
             return None
-        head = self.head
+        head = self.head_before = self.head
         done: tuple[str, int, int]
         if KINDS_BY_NUMBER[head["kind"]] == "DATA":
             done = ("memory", self.tail, self.memories[head["channel"]])
@@ -143,7 +144,8 @@ class Traffic:
             length = rng.randint(1, self.sizes[channel])
             self.corners.hit("packet of one word", length == 1)
             payload = [rng.getrandbits(self.word) for _ in range(length)]
-            return self._packet(payload, kind="DATA", channel=channel, slot=self.rng.getrandbits(8), length=length)
+            slot, end = rng.getrandbits(8), rng.getrandbits(1)
+            return self._packet(payload, kind="DATA", channel=channel, slot=slot, length=length, end=end)
         if choice < 0.65:
             first = rng.randrange(self.channels)
             self.corners.hit("channel written in mid-run")
@@ -216,6 +218,8 @@ class Bench:
             if done is not None and done[0] == "memory":
                 assert int(dut.mem_waddr.value) == done[1]
                 assert int(dut.mem_select.value) == done[2]
+                assert int(dut.mem_ctx.value) == model.head_before["channel"] // PORTS
+                assert int(dut.mem_end.value) == (model.head_before["end"] and int(dut.s_last.value))
             elif done is not None:
                 assert (int(dut.cfg_space.value), int(dut.cfg_addr.value)) == done[1:]
 

@@ -210,7 +210,7 @@ async def check_counters(pu: Pu, flits_out: int) -> None:
     assert busy == FIRINGS * (1 + pu.timeline.slots)
     assert span & low < span >> 32
     (word,) = await pu.read("STATUS", STATUS_ADDRESS.encode(context=pu.ctx), 1)
-    assert STATUS.decode(word) == {"active": 0, "fetched": 0, "ready": 0, "room_wait": 0, "pc": 5}
+    assert STATUS.decode(word) == {"active": 0, "fetched": 0, "ready": 0, "room_wait": 0, "pc": 5, "refused": 0}
     for port in range(2):
         entry = STATUS_ADDRESS.encode(context=pu.ctx, entry=ENTRIES["STATUS"]["PORT_STATUS"] + port)
         (word,) = await pu.read("STATUS", entry, 1)

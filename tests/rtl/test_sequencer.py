@@ -166,6 +166,7 @@ class World:
         self._ready = 0
         self.forget()
         dut.status_addr.value = 0
+        dut.refused.value = 0
         self.status_ctx = self.status_port = 0
         self.drive(Inputs())
 

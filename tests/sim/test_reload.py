@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mapping.compile import compile_network
+from pyimc import isa
+from pyimc.errors import DeadlockError
+from pyimc.program import Program
 from sim.run.result import result
 from tests.cycle.units import UNITS
 from tests.sim.runs import enter, images_for, run_rtl
@@ -21,6 +26,7 @@ IMAGES = 2
         ("a layer's weights travel", True),
         ("branches in turn, in two windows, starved", False),
         ("a block in one window, one crossbar PU", False),
+        ("a block in two windows, one crossbar PU", True),
     ],
 )
 def test_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, front_door: bool) -> None:
@@ -34,3 +40,46 @@ def test_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, fron
         assert found["values_compared"] >= IMAGES * size, node.name
         if node.inputs:
             assert found["values_compared"] == IMAGES * size, node.name
+
+
+def corrupted(program: Program) -> Program:
+    """The memory holds another byte at the end of the layer's weights."""
+    memory = program.actor("two/weights")
+    image = program.pus[memory.node]
+    weights = image.weights.copy()
+    weights.reshape(-1)[program.network.tensors["two/weights"].shape[0] * weights.shape[2] - 1] ^= 64
+    return replace(program, pus=program.pus | {memory.node: replace(image, weights=weights)})
+
+
+def cut_short(program: Program) -> Program:
+    """The memory sends 36 words less."""
+    memory = program.actor("two/weights")
+    image, entry = program.pus[memory.node], isa.engine_entry(memory.context, isa.STREAM)
+
+    def shorter(value: int) -> int:
+        stream = isa.STREAM.decode(value)
+        return isa.STREAM.encode(**(stream | {"words": stream["words"] - 36}))
+
+    tables = tuple(
+        (space, number, shorter(value) if (space, number) == (isa.SPACES["ENGINE"], entry) else value)
+        for space, number, value in image.tables
+    )
+    return replace(program, pus=program.pus | {memory.node: replace(image, tables=tables)})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (corrupted, r"the 1440 words that came have another checksum"),
+        (cut_short, r"1404 of 1440 words came"),
+    ],
+)
+def test_weights_that_are_not_the_layers_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Program], Program], words: str
+) -> None:
+    enter(tmp_path, monkeypatch)
+    case = UNITS["a layer's weights travel"]
+    program = change(compile_network(case.network(), case.arch(), options={"reload": case.reload}))
+    said = rf"two \(PU \d\) refuses its weights from two/weights \(PU 5\): {words}"
+    with pytest.raises(DeadlockError, match=said):
+        run_rtl(program, images_for(program, IMAGES), tmp_path / "run")

@@ -1,6 +1,7 @@
-"""What the crossbar engine is told of a layer: the fields of WINDOW, TILES, COLUMNS and OUTPUT, parameters, planes."""
+"""What the crossbar engine is told of a layer: the fields of its ENGINE entries, parameters, planes."""
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,35 @@ SETTLED = 4
 """Firings that fill the pipeline; then equal ones follow each other at a constant distance."""
 
 
+@dataclass(frozen=True, slots=True)
+class WeightRing:
+    """The planes of weights that come through channel 1: windows, which the loads of some layers go through in turn.
+
+    Attributes:
+        turn: Whose weights they are, in their order.
+        place: Which of them is this layer.
+        planes: Of a window.
+        windows: How many there are.
+        rows: Of the planes that this layer's weights are written to, one plane after the other.
+    """
+
+    turn: tuple[str, ...]
+    place: int
+    planes: int
+    windows: int
+    rows: int
+
+    @property
+    def first(self) -> int:
+        """The window of the layer's first load."""
+        return self.place % self.windows
+
+    @property
+    def step(self) -> int:
+        """Windows from a load of the layer to its next one."""
+        return len(self.turn) % self.windows
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CrossbarTask(Task):
     """A layer, or a part of one; units as in `pyimc.isa`.
@@ -36,8 +66,7 @@ class CrossbarTask(Task):
         input_zero_point: What padding holds.
         output_zero_point: Of its output.
         clamp: Lowest and highest output.
-        window: If its weights come through channel 1: whose weights are in its planes one after the other.
-        window_planes: How many planes those take.
+        ring: Where its weights go, if they come through channel 1.
         adc_shift: That of its `Mvm`.
     """
 
@@ -52,8 +81,7 @@ class CrossbarTask(Task):
     input_zero_point: int
     output_zero_point: int
     clamp: Pair
-    window: tuple[str, ...] = ()
-    window_planes: int = 0
+    ring: WeightRing | None = None
     adc_shift: int | None = None
 
     @property
@@ -105,7 +133,7 @@ class CrossbarTask(Task):
                 partial_out=layer.partial_out,
                 row_origin=room.row,
                 group_origin=room.column // crossbar.adcs,
-                loaded=bool(self.window),
+                loaded=bool(self.ring),
                 adc_shift=converter.shift if converter else 0,
             ),
         )
@@ -114,6 +142,22 @@ class CrossbarTask(Task):
             columns=layer.channels, parameters=room.parameter, zero_point=self.output_zero_point, low=low, high=high
         )
         yield isa.OUTPUT, output
+        if self.ring:
+            yield from self._ring_entries(self.ring, arch)
+
+    def _ring_entries(self, ring: WeightRing, arch: Arch) -> Iterator[tuple[Layout, int]]:
+        """LOADS and CHECKSUM."""
+        load = plane_images(self.matrix, arch.crossbar).reshape(-1, arch.crossbar.columns)[: ring.rows]
+        yield (
+            isa.LOADS,
+            isa.LOADS.encode(
+                words=arch.words(load.size),
+                first=ring.first * ring.planes,
+                step=ring.step * ring.planes,
+                span=ring.windows * ring.planes,
+            ),
+        )
+        yield isa.CHECKSUM, isa.CHECKSUM.encode(crc=zlib.crc32(load.tobytes()))
 
     def parameters(self) -> NDArray[np.uint64]:
         """Bias, shift and multiplier of every output channel."""
@@ -131,18 +175,18 @@ class CrossbarTask(Task):
 
     def plane_count(self, arch: Arch) -> int:
         """A tile each."""
-        return self.window_planes or len(tiles(self.size, arch.crossbar))
+        return self.ring.windows * self.ring.planes if self.ring else len(tiles(self.size, arch.crossbar))
 
     def planes(self, arch: Arch, row: int = 0, column: int = 0) -> NDArray[np.uint8]:
         """Offset-binary; cells that no weight covers hold 0."""
-        if self.window:
-            return np.zeros((self.window_planes, arch.crossbar.rows, arch.crossbar.columns), np.uint8)
+        if self.ring:
+            return np.zeros((self.plane_count(arch), arch.crossbar.rows, arch.crossbar.columns), np.uint8)
         return plane_images(self.matrix, arch.crossbar, Corner(row, column))
 
     def digest(self) -> str:
         """Of the weights; of their names if they do not stay."""
-        if self.window:
-            return f"window {self.window}"
+        if self.ring:
+            return f"window {self.ring.turn}"
         weights = np.ascontiguousarray(self.matrix.T)
         return hashlib.sha256(repr(self.size).encode() + weights.tobytes()).hexdigest()
 
