@@ -37,7 +37,7 @@ from sim.report.show import lines, view
 from sim.run.chain import doubt
 from sim.run.flow import Request, rerun, simulate
 from sim.run.folder import Identity, given
-from sim.run.progress import progress_line, terminal
+from sim.run.progress import planning, progress_line, terminal
 from sim.run.result import Run, print_table, result
 from sim.run.validation import validate
 
@@ -272,12 +272,12 @@ def _compile(parsed: argparse.Namespace) -> None:
     from sim.run.prepare import model_name, prepare
 
     arch = load_arch(parsed.arch or model_arch(parsed.model))
-    with terminal(aside=True).status("importing") as status:  # a strategy that searches takes minutes
+    with progress_line(terminal(aside=True)) as progress:  # a strategy that searches takes minutes
         prepared = prepare(parsed.model, 1, None, arguments.sizes(parsed.shape), parsed.outputs)
-        status.update("compiling")
         options = arguments.options(parsed.option)
         network = with_calibrated_converters(prepared.network, arch, prepared.calibration)
-        program = compile_network(network, arch, parsed.strategy, options, parsed.seed)
+        with planning(progress):
+            program = compile_network(network, arch, parsed.strategy, options, parsed.seed)
     name = f"{model_name(parsed.model)}-{arch.name}-{Path(parsed.strategy).stem}-program"
     folder = parsed.output or Identity(name, (), given(arguments.options(parsed.option), parsed.seed)).folders()[0]
     digest = program_file.save(program, folder)

@@ -8,6 +8,7 @@ from math import log, log1p
 from mapping.actors.graph import Graph
 from mapping.actors.plan import Plan, program_of
 from mapping.placement.ledger import Ledger, Placement, loads, totals
+from mapping.placement.watch import step
 from pyimc.arch import Arch
 from pyimc.cycle import Run
 from pyimc.engines import ENGINES
@@ -46,6 +47,12 @@ class Trial:
 
 def measure(graph: Graph, arch: Arch, plan: Plan, beat: Score = NEVER) -> Trial:
     """Runs a plan on the cycle model, unless its largest load or a look at it says that it does not beat a score."""
+    trial = _measure(graph, arch, plan, beat)
+    step()
+    return trial
+
+
+def _measure(graph: Graph, arch: Arch, plan: Plan, beat: Score) -> Trial:
     largest = max(loads(graph, arch, plan.placement).values())
     if (0, _steps(largest), 0) > beat:
         return failed(graph, plan)

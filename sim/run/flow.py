@@ -35,6 +35,7 @@ from sim.run.chain import doubt, lines
 from sim.run.folder import BUILD, PROGRAM, Identity, claimed, given, reading, write_text
 from sim.run.job import Job, Outcome
 from sim.run.packets import table_packets
+from sim.run.progress import Progress, planning
 from sim.run.record import rtl_measurement
 from sim.run.result import Run, write_result
 from sim.run.verify import deadlock_reason, outputs, refusals, verdicts
@@ -50,7 +51,6 @@ PLACEMENT = "placement.yaml"  # of a run directory: what `--placement` takes
 INPUTS = "inputs.json"  # of a run directory: hash of the model, labels of the images
 
 Say = Callable[[str], None]
-Progress = Callable[[dict[str, object]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,8 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
         say(line)
     with _timed(seconds, "compile"):
         network = with_calibrated_converters(prepared.network, arch, prepared.calibration)
-        program = compile_network(network, arch, request.strategy, request.options, request.seed)
+        with planning(progress):
+            program = compile_network(network, arch, request.strategy, request.options, request.seed)
     with claimed(_identity(request, name, arch), request.folder) as folder:
         (folder / TAIL).write_bytes(prepared.tail.SerializeToString())
         run = Run(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.status import Status
+
+from mapping.placement.watch import watched
+
+Progress = Callable[[dict[str, object]], None]
+"""Takes what the bench writes as `progress.json`, or what `planning` says."""
 
 
 class _Terminal(Console):
@@ -22,11 +27,16 @@ def terminal(*, aside: bool = False) -> Console:
 
 
 @contextmanager
-def progress_line(console: Console) -> Iterator[Callable[[dict[str, object]], None]]:
-    """Yields a function that takes the bench's progress and shows image, cycle, cycles per second and time left."""
+def progress_line(console: Console) -> Iterator[Progress]:
+    """Yields a function that takes the progress of planning and of the bench, and shows it with the time left."""
     with Status("preparing", console=console) as status:
         line = _Line(status)
         yield line.show
+
+
+def planning(progress: Progress) -> AbstractContextManager[None]:
+    """Inside, a strategy that searches says how many plans have run, and how many will at most."""
+    return watched(lambda done, most: progress({"plans": done, "plans_at_most": most}))
 
 
 @contextmanager
@@ -54,13 +64,24 @@ def rows_progress(console: Console, first: str) -> Iterator[Callable[..., Callab
         yield begin
 
 
+def plans_line(progress: Mapping[str, object], seconds: float) -> str:
+    """How far a strategy that searches is, after so many seconds."""
+    done, most = int(str(progress["plans"])), int(str(progress["plans_at_most"]))
+    left = f" of at most {most}, {seconds / done * (most - done):.0f} s left at most" if most > done else ""
+    return f"planning: {done} plans run{left}"
+
+
 class _Line:
     def __init__(self, status: Status) -> None:
         self.status = status
         self.begin = self.cycle = 0.0
+        self.planning = time.monotonic()
 
     def show(self, progress: dict[str, object]) -> None:
-        """Redraws when the cycle has changed."""
+        """Redraws, in a run when the cycle has changed."""
+        if "plans" in progress:
+            self.status.update(plans_line(progress, time.monotonic() - self.planning))
+            return
         cycle, images = float(str(progress["cycle"])), int(str(progress["images"]))
         if cycle == self.cycle:
             return

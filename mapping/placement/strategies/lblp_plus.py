@@ -31,6 +31,7 @@ from mapping.placement.ledger import Options, Placement, Whole, loads, read_opti
 from mapping.placement.mesh import spread_routes
 from mapping.placement.search import NEVER, Trial, balance, failed, fits, improve, measure
 from mapping.placement.strategies import lblp, lpt
+from mapping.placement.watch import expect
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError
 from pyimc.network import Network
@@ -45,6 +46,8 @@ FIRINGS = 32
 TILES = 32
 """Full crossbar planes that a firing is worth, at least, so that its start does not count."""
 SLACK = (2, 4, 8, 16, 32)
+UNCUT = (lblp.place, lpt.place)
+"""What places the network without cuts."""
 
 
 def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Options) -> Plan:
@@ -61,6 +64,8 @@ def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Optio
             Settings(SLACK[1], "row", "short"),
         )
     )
+    steps = int(read["steps"])
+    expect((STARTS + len(UNCUT)) * len(wanted) + len(SLACK) + steps)
     best: Trial | None = None
     for start in _starts(network, arch, read_settings(asked), int(read["copies"]), seed):
         for settings in wanted:
@@ -72,12 +77,14 @@ def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Optio
         if settings != found.settings:
             best = _better(network, arch, replace(found, settings=settings), best)
     graph = planned_graph(network, arch, best.plan.cuts, best.plan.settings)
-    return improve(graph, arch, best, int(read["steps"])).plan
+    expect(steps)
+    return improve(graph, arch, best, steps).plan
 
 
 def place(graph: Graph, arch: Arch, options: Options, seed: int) -> Placement:
     """Places a graph as it is; raises CapacityError, or ConfigError for a wrong option."""
     steps = int(read_options(options, "lblp_plus", OPTIONS)["steps"])
+    expect(len(UNCUT) + steps)
     trials = [measure(graph, arch, Plan(placement)) for placement in _uncut(graph, arch, Settings(), seed)]
     return improve(graph, arch, min(trials, key=lambda trial: trial.score), steps).plan.placement
 
@@ -92,7 +99,7 @@ def _better(network: Network, arch: Arch, plan: Plan, best: Trial | None) -> Tri
 
 
 def _uncut(graph: Graph, arch: Arch, settings: Settings, seed: int) -> Iterator[Placement]:
-    for place in (lblp.place, lpt.place):
+    for place in UNCUT:
         placement, roomy = with_room(graph, settings.slack_rows, partial(place, arch=arch, options={}, seed=seed))
         yield spread_routes(graph, arch, balance(roomy, arch, placement))
 
