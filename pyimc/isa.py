@@ -14,6 +14,7 @@ from pyimc.isa_vector import KERNEL as KERNEL
 from pyimc.isa_vector import MATRIX as MATRIX
 from pyimc.isa_vector import OPERATIONS as OPERATIONS
 from pyimc.isa_vector import PAIRS as PAIRS
+from pyimc.isa_vector import ROW as ROW
 from pyimc.isa_vector import VECTOR as VECTOR
 from pyimc.layout import ENTRY_BITS as ENTRY_BITS
 from pyimc.layout import Field, Layout
@@ -180,7 +181,7 @@ SPACE_TEXT = {
 }
 ENTRIES = {  # what is at which entry: of a space, or of an actor in it
     "CONTROL": {"PLANE": 1},
-    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "KERNEL": 2, "OUTPUT": 3, "MATRIX": 4, "STREAM": 0, "PACE": 1, "LOADS": 4, "CHECKSUM": 5},
+    "ENGINE": {"WINDOW": 0, "TILES": 1, "COLUMNS": 2, "VECTOR": 1, "KERNEL": 2, "OUTPUT": 3, "MATRIX": 4, "ROW": 5, "STREAM": 0, "PACE": 1, "LOADS": 4, "CHECKSUM": 5},
     "PARAMETER": {"PARAM_0": 0, "PARAM_1": 1},
     "COUNTER": {"COUNTER_0": 0, "COUNTER_1": 1, "COUNTER_2": 2},
     "ACTOR": {"ACTOR_0": 0, "ACTOR_1": 1},
@@ -310,7 +311,7 @@ PACE = Layout(
     ),
 )
 ENGINE_IMC = (WINDOW, TILES, COLUMNS, OUTPUT, LOADS, CHECKSUM)
-ENGINE_DPU = (WINDOW, VECTOR, KERNEL, MATRIX, OUTPUT)
+ENGINE_DPU = (WINDOW, VECTOR, KERNEL, MATRIX, ROW, OUTPUT)
 ENGINE_MEMORY = (STREAM, PACE)
 
 
@@ -373,7 +374,7 @@ ADDRESSES = (
     LUT_ADDRESS,
 )
 TABLES = (
-    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, LOADS, CHECKSUM, VECTOR, KERNEL, MATRIX, OUTPUT, STREAM, PACE, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
+    CONTROL, CONTEXT, CHANNEL, DESTINATION, WINDOW, TILES, COLUMNS, LOADS, CHECKSUM, VECTOR, KERNEL, MATRIX, ROW, OUTPUT, STREAM, PACE, PARAM_0, PARAM_1, *COUNTERS, ACTOR_0, ACTOR_1,
     STATUS, PORT_STATUS,
 )
 LAYOUTS = (OPCODE_LAYOUT, FIRE, LOOP, HALT, *PACKETS, *ADDRESSES, *TABLES)

@@ -19,10 +19,12 @@ from pyimc.operators.matmul import Matmul as Matmul
 from pyimc.operators.mul import Mul as Mul
 from pyimc.operators.mvm import Mvm as Mvm
 from pyimc.operators.mvm import Part as Part
+from pyimc.operators.normalise import Normalise as Normalise
 from pyimc.operators.operator import Operator
 from pyimc.operators.pairwise import Pairwise as Pairwise
 from pyimc.operators.pool import Pool as Pool
 from pyimc.operators.resize import Resize as Resize
+from pyimc.operators.softmax import Softmax as Softmax
 from pyimc.operators.stored import Stored as Stored
 from pyimc.operators.sub import Sub as Sub
 from pyimc.operators.transpose import Transpose as Transpose

@@ -69,6 +69,8 @@ module dpu_engine #(
     wire                slot_emit;
     wire [LB:0]         slot_bytes;
     wire                slot_last;
+    wire                slot_end;
+    wire [1:0]          slot_pass;
     wire [15:0]         slot_count;
     wire [15:0]         slot_channel;
     wire [15:0]         slot_weight;
@@ -96,7 +98,7 @@ module dpu_engine #(
         .done(done), .mem_en(mem_en), .mem_addr(mem_addr),
         .m_valid(slot_valid), .m_ctx(slot_ctx), .m_inside(slot_inside), .m_low(slot_low), .m_high(slot_high),
         .m_offset(slot_offset), .m_side(slot_side), .m_first(slot_first), .m_final(slot_final), .m_emit(slot_emit),
-        .m_bytes(slot_bytes), .m_last(slot_last),
+        .m_bytes(slot_bytes), .m_last(slot_last), .m_end(slot_end), .m_pass(slot_pass),
         .m_count(slot_count), .m_channel(slot_channel), .m_weight(slot_weight),
         .m_keep(slot_keep), .m_factor(slot_factor)
     );
@@ -109,7 +111,7 @@ module dpu_engine #(
         .mem_data(mem_data),
         .s_valid(slot_valid), .s_ctx(slot_ctx), .s_inside(slot_inside), .s_low(slot_low), .s_high(slot_high),
         .s_offset(slot_offset), .s_side(slot_side), .s_first(slot_first), .s_final(slot_final), .s_emit(slot_emit),
-        .s_bytes(slot_bytes), .s_last(slot_last),
+        .s_bytes(slot_bytes), .s_last(slot_last), .s_end(slot_end), .s_pass(slot_pass),
         .s_count(slot_count), .s_channel(slot_channel), .s_weight(slot_weight),
         .s_keep(slot_keep), .s_factor(slot_factor),
         .m_data(chunk_data), .m_bytes(chunk_bytes), .m_ctx(chunk_ctx), .m_last(chunk_last),

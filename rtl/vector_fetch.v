@@ -7,6 +7,7 @@
 // are their inputs; with `broadcast`, input 1 is one pixel. Concat takes turns: its pixel is `run` bytes of input 0,
 // then WINDOW.step bytes of input 1. A slot says where the weights of depthwise are, too: KERNEL. Matmul has a kernel of
 // `inner` columns, pixels of input 1; 1 slot more for each word of their factors, before the first. Its pixel is a group.
+// With ROW.pause a pixel is read several times, `pause` cycles apart, and only the last reading gives an output.
 //
 // Timing: issued in cycle 0, slots in cycles 1..slots, `done` with the last of them, issue_ready again in slots + 1.
 // Cycles in which `step` is low (back-pressure) do not count. A slot's mem_data arrives with its m_* fields.
@@ -57,6 +58,8 @@ module vector_fetch #(
     output reg                     m_emit,        // its result completes an output chunk of
     output reg  [$clog2(WORD/8):0] m_bytes,       // this many bytes,
     output reg                     m_last,        // the last of the firing
+    output reg                     m_end,         // the last of a pixel,
+    output reg  [1:0]              m_pass,        // which is read so many times more
     output reg  [15:0]             m_count,       // reads of the accumulation up to this one, straddling ones once
     output reg  [15:0]             m_channel,     // of the chunk's first byte in its pixel
     output wire [15:0]             m_weight,      // word of the weight memory
@@ -99,12 +102,7 @@ module vector_fetch #(
     reg [15:0]         columns_q;
     reg [15:0]         advance_q;    // bytes from column to column
     reg [7:0]          repeat_q;
-    reg [15:0]         weights_q;    // the weights of kernel row `top`, from the second slot on; in the first:
-    reg                fresh_q;      // they start at kernel_q, and `row_weights_q` is a kernel row
-    reg [15:0]         kernel_q;
-    reg [15:0]         row_weights_q;
-    reg [6:0]          top_q;
-    reg [15:0]         pixel_weights_q;  // words from one kernel pixel to the next
+    reg [7:0]          pause_q;      // of a pixel that is read several times: cycles before it is read again; else 0
 
     // Where it stands.
     reg                side_q;       // concat: input 1
@@ -122,8 +120,7 @@ module vector_fetch #(
     reg [15:0]         columns_left_q;
     reg                first_q;      // no tap of the chunk is done
     reg                second_q;     // second read of two
-    reg [15:0]         chunk_weight_q;   // words from weights_q to the first of the chunk,
-    reg [15:0]         weight_q;         // to that of the slot
+    reg [7:0]          wait_q;       // cycles until it is
     reg                keep_q;           // matmul: the slot is a word of factors
     reg [15:0]         group_q;          // the first factor of the group,
     reg [15:0]         factor_q;         // and that of the slot, in bytes of row_q
@@ -147,7 +144,9 @@ module vector_fetch #(
     wire last_chunk  = left_q <= LANES_16;
     wire last_tap    = last_column && last_row;
     wire last_pixel  = pixels_left_q == 12'd1 && side_q == concat_q;
-    wire go          = active_q && step;
+    wire waits       = wait_q != 8'd0;
+    wire given       = active_q && !waits;
+    wire go          = given && step;
 
     wire [15:0] start    = side ? head_1_q : row_q;
     wire [16:0] ring_end = side ? end_1_q : end_0_q;
@@ -169,11 +168,11 @@ module vector_fetch #(
     wire [`IMC_ENTRY_BITS-1:0] window;
     wire [47:0] kernel;
     wire [15:0] columns, advance;
-    wire [7:0]  repeats;
+    wire [7:0]  repeats, pause;
     wire        pair, each, broadcast, concat, matmul;
     vector_tables #(.CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS)) u_tables (
         .clk(clk), .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data), .ctx(issue_ctx),
-        .window(window), .kernel(kernel), .columns(columns), .advance(advance), .repeats(repeats),
+        .window(window), .kernel(kernel), .columns(columns), .advance(advance), .repeats(repeats), .pause(pause),
         .pair(pair), .each(each), .broadcast(broadcast), .concat(concat), .matmul(matmul)
     );
     wire [`IMC_FIRE_X0_BITS-1:0] x0 = issue_instr[`IMC_FIRE_X0];
@@ -186,8 +185,8 @@ module vector_fetch #(
             repeat_q       <= repeats;
             columns_q      <= columns;
             advance_q      <= advance;
-            {kernel_q, row_weights_q, pixel_weights_q} <= kernel;
-            top_q          <= issue_instr[`IMC_FIRE_TOP];
+            pause_q        <= pause;
+            wait_q         <= 8'd0;
             step_q         <= window[`IMC_WINDOW_STEP];
             row_bytes_q    <= window[`IMC_WINDOW_ROW_BYTES];
             stride_q       <= window[`IMC_WINDOW_ROW_WORDS];
@@ -214,17 +213,11 @@ module vector_fetch #(
             columns_left_q <= columns;
             first_q        <= 1'b1;
             second_q       <= 1'b0;
-            chunk_weight_q <= 16'd0;
-            weight_q       <= 16'd0;
-            fresh_q        <= 1'b1;
             keep_q         <= matmul;
             group_q        <= 16'd0;
             factor_q       <= 16'd0;
         end else if (go) begin
             second_q <= split;
-            fresh_q  <= 1'b0;
-            if (fresh_q)
-                weights_q <= kernel_q + {9'd0, top_q} * row_weights_q;
             keep_q   <= 1'b0;
             if (whole) begin
                 first_q        <= last_tap;
@@ -233,7 +226,6 @@ module vector_fetch #(
                 keep_q         <= matmul_q && (last_column || next_factor[LB-1:0] == {LB{1'b0}});
                 factor_q       <= last_column && !last_chunk ? group_q : next_factor;
                 group_q        <= last_column && last_chunk ? next_factor : group_q;
-                weight_q       <= weight_q + pixel_weights_q;
                 if (last_column) begin
                     rows_left_q <= last_row ? rows_q : rows_left_q - 8'd1;
                     row_q       <= last_row ? head_0_q : next_row;
@@ -241,8 +233,6 @@ module vector_fetch #(
                 if (last_tap) begin
                     chunk_q <= last_chunk ? 16'd0 : chunk_q + LANES_16;
                     left_q  <= last_chunk ? next_run : left_q - LANES_16;
-                    chunk_weight_q <= last_chunk ? 16'd0 : chunk_weight_q + 16'd1;
-                    weight_q       <= last_chunk ? 16'd0 : chunk_weight_q + 16'd1;
                 end
                 if (last_tap && last_chunk) begin
                     side_q         <= concat_q && !side_q;
@@ -252,15 +242,19 @@ module vector_fetch #(
                     tap_q          <= next_x;
                     other_x_q      <= moved_x;
                     repeats_left_q <= moves_on ? repeat_q : repeats_left_q - 8'd1;
+                    wait_q         <= moves_on ? 8'd0 : pause_q;
                     if (side_q == concat_q)
                         pixels_left_q <= pixels_left_q - 12'd1;
                 end
             end
-        end
+        end else if (step && waits)
+            wait_q <= wait_q - 8'd1;
 
     wire starts = first_q || each_q;
-    reg [15:0] weight_slot_q;
-    assign m_weight = weights_q + weight_slot_q;
+    weight_walk u_weights (
+        .clk(clk), .accept(accept), .kernel(kernel), .top(issue_instr[`IMC_FIRE_TOP]), .go(go), .tap(whole),
+        .last_tap(last_tap), .last_chunk(last_chunk), .m_weight(m_weight)
+    );
 
     wire turn  = accept || done || rst;
     wire moves = (step && (active_q || m_valid)) || rst;
@@ -271,8 +265,8 @@ module vector_fetch #(
 
     always @(posedge clk)
         if (moves) begin
-            m_valid <= active_q;
-            if (active_q) begin
+            m_valid <= given;
+            if (given) begin
                 m_ctx    <= ctx_q;
                 m_inside <= inside;
                 m_low    <= split;
@@ -281,11 +275,12 @@ module vector_fetch #(
                 m_side   <= side;
                 m_first  <= starts;
                 m_final  <= whole && (last_tap || each_q);
-                m_emit   <= whole && last_tap;
+                m_emit   <= whole && last_tap && (moves_on || pause_q == 8'd0);
+                m_pass   <= repeats_left_q[1:0];
+                m_end    <= last_chunk;
                 m_bytes  <= bytes;
                 m_last   <= last_chunk && last_pixel;
                 m_channel <= chunk_q;
-                weight_slot_q <= weight_q;
                 m_keep   <= keep_q;
                 m_factor <= factor_q[LB-1:0];
                 if (!split)

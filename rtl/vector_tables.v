@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// vector_tables - what the entries of ENGINE say of the walk of every actor: WINDOW, VECTOR, KERNEL and MATRIX.
+// vector_tables - what the entries of ENGINE say of the walk of every actor: WINDOW, VECTOR, KERNEL, MATRIX and ROW.
 //
 // Only what the fetch needs of them is kept, and the operation as what it means for the walk.
 // Timing: an entry written in cycle t is read from t+1 on; what is read follows `ctx` in the same cycle.
@@ -25,6 +25,7 @@ module vector_tables #(
     output wire [15:0]             columns,       // of the kernel: pixels of a row, inputs, or pixels of input 1,
     output wire [15:0]             advance,       // so many bytes apart
     output wire [7:0]              repeats,
+    output wire [7:0]              pause,
     output wire                    pair,          // of two maps,
     output wire                    each,          // whose inputs are accumulated one by one,
     output wire                    broadcast,     // the second of which is one pixel
@@ -38,7 +39,8 @@ module vector_tables #(
     endgenerate
 
     reg [`IMC_ENTRY_BITS-1:0] window_mem [0:CONTEXTS-1];
-    reg [20:0] vector_mem [0:CONTEXTS-1];          // matmul, broadcast, repeat, kernel columns, concat, each, pair
+    reg [7:0]  pause_mem  [0:CONTEXTS-1];
+    reg [21:0] vector_mem [0:CONTEXTS-1];          // paused, matmul, broadcast, repeat, kernel columns, concat, each, pair
     reg [47:0] kernel_mem [0:CONTEXTS-1];
     reg [31:0] matrix_mem [0:CONTEXTS-1];          // inner, pitch
 
@@ -54,6 +56,7 @@ module vector_tables #(
                 window_mem[cfg_ctx] <= cfg_data;
             if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_VECTOR)
                 vector_mem[cfg_ctx] <= {
+                    cfg_op == `IMC_OPERATION_SOFTMAX || cfg_op == `IMC_OPERATION_NORMALISE,
                     cfg_op == `IMC_OPERATION_MATMUL, cfg_data[`IMC_VECTOR_BROADCAST], cfg_data[`IMC_VECTOR_REPEAT],
                     cfg_data[`IMC_VECTOR_KERNEL_COLUMNS], cfg_op == `IMC_OPERATION_CONCAT, cfg_each, cfg_pair
                 };
@@ -63,14 +66,19 @@ module vector_tables #(
                 };
             if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_MATRIX)
                 matrix_mem[cfg_ctx] <= {cfg_data[`IMC_MATRIX_INNER], cfg_data[`IMC_MATRIX_PITCH]};
+            if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_ROW)
+                pause_mem[cfg_ctx] <= cfg_data[`IMC_ROW_PAUSE];
         end
 
     wire [7:0]  kernel_columns;
     wire [15:0] inner, pitch;
 
-    assign {matmul, broadcast, repeats, kernel_columns, concat, each, pair} = vector_mem[ctx];
+    wire        paused;
+
+    assign {paused, matmul, broadcast, repeats, kernel_columns, concat, each, pair} = vector_mem[ctx];
     assign {inner, pitch} = matrix_mem[ctx];
     assign window  = window_mem[ctx];
+    assign pause   = paused ? pause_mem[ctx] : 8'd0;
     assign kernel  = kernel_mem[ctx];
     assign columns = matmul ? inner : {8'd0, kernel_columns};
     assign advance = matmul ? pitch : pair ? 16'd0 : window[`IMC_WINDOW_RUN];

@@ -5,6 +5,7 @@
 // of two maps, with weights, or of a map and the bytes of another one); subtract n zero points, or, with weights, add to the channel's bias and the products
 // before; multiply (two stages of multiplier; add and sub have a second product, for input 1); round and clamp (two
 // stages of round_clamp), or look up (lut). What an actor needs is looked up by the context that travels along.
+// Softmax and normalise have row_unit beside lane_sums, whose values and factor they multiply.
 // Timing: 7 cycles from the slot that completes a chunk to m_valid, 1 slot per cycle. While the output waits, all stages
 // wait: `step` is low. Python: pyimc.golden, all nodes but Mvm.
 `default_nettype none
@@ -41,6 +42,8 @@ module vector_unit #(
     input  wire                      s_emit,
     input  wire [$clog2(WORD/8):0]   s_bytes,
     input  wire                      s_last,
+    input  wire                      s_end,
+    input  wire [1:0]                s_pass,
     /* verilator lint_off UNUSEDSIGNAL */        // parameters above PARAMETERS
     input  wire [15:0]               s_count,
     input  wire [15:0]               s_channel,
@@ -66,18 +69,19 @@ module vector_unit #(
 
     // Tables.
     reg [`IMC_ENTRY_BITS-1:0] vector_mem [0:CONTEXTS-1];   // VECTOR
-    reg [`IMC_ENTRY_BITS-1:0] output_mem [0:CONTEXTS-1];   // OUTPUT
+    reg [15:0]                output_mem [0:CONTEXTS-1];   // OUTPUT: parameters
+    reg [51:0]                row_mem    [0:CONTEXTS-1];   // ROW: exponent, epsilon
 
     wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
-    wire cfg_vector     = cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_VECTOR;
-    wire cfg_output     = cfg_valid && cfg_space == `IMC_SPACE_ENGINE && cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_OUTPUT;
 
     always @(posedge clk)
-        if (cfg_valid) begin
-            if (cfg_vector)
+        if (cfg_valid && cfg_space == `IMC_SPACE_ENGINE) begin
+            if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_VECTOR)
                 vector_mem[cfg_ctx] <= cfg_data;
-            if (cfg_output)
-                output_mem[cfg_ctx] <= cfg_data;
+            if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_OUTPUT)
+                output_mem[cfg_ctx] <= cfg_data[`IMC_OUTPUT_PARAMETERS];
+            if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_ROW)
+                row_mem[cfg_ctx] <= {cfg_data[`IMC_ROW_EXPONENT], cfg_data[`IMC_ROW_EPSILON]};
         end
 
     assign step = !m_valid || m_ready;
@@ -87,6 +91,9 @@ module vector_unit #(
     reg                  v1_q, combine1_q, clear1_q, first1_q, most1_q, least1_q, final1_q, emit1_q, more1_q, last1_q;
     reg                  mul1_q, sub1_q, side1_q, tap1_q, deep1_q;   // deep: depthwise, tap: a pixel of its kernel,
     reg                  matmul1_q;              // or of a matrix
+    reg                  in_row1_q, normal1_q, end1_q;
+    reg [1:0]            pass1_q;
+    reg [51:0]           row_entry1_q;
     reg [WORD-1:0]       factors_q;              // matmul: bytes of input 0,
     reg [LEVEL-1:0]      factor1_q;              // one of them - its zero point
     reg [WORD-1:0]       aligned_q;
@@ -100,7 +107,6 @@ module vector_unit #(
 
     /* verilator lint_off UNUSEDSIGNAL */        // fields that the last stages read, parameters above PARAMETERS
     wire [`IMC_ENTRY_BITS-1:0] vector = vector_mem[s_ctx];
-    wire [`IMC_ENTRY_BITS-1:0] out_1  = output_mem[s_ctx];
     wire [15:0] entry;
     /* verilator lint_on UNUSEDSIGNAL */
     wire [`IMC_VECTOR_OPERATION_BITS-1:0] op = vector[`IMC_VECTOR_OPERATION];
@@ -110,12 +116,14 @@ module vector_unit #(
     wire        mul    = op == `IMC_OPERATION_MUL;
     wire        deep   = op == `IMC_OPERATION_DEPTHWISE;
     wire        matmul = op == `IMC_OPERATION_MATMUL;
+    wire        normal = op == `IMC_OPERATION_NORMALISE;
+    wire        in_row = normal || op == `IMC_OPERATION_SOFTMAX;
     wire [15:0] index  = each || op == `IMC_OPERATION_CONCAT ? {15'd0, s_side} : deep ? s_channel
                          : most || least || mul || matmul ? 16'd1 : s_count;
     wire [7:0]  zero   = s_side ? vector[`IMC_VECTOR_ZERO_POINT_1] : vector[`IMC_VECTOR_ZERO_POINT_0];
     wire [WORD-1:0] aligned = s_high ? low_q >> {s_offset, 3'd0} | mem_data << {{LB{1'b0}} - s_offset, 3'd0}
                               : mem_data >> {s_offset, 3'd0};    // the offset of a second read is not 0
-    assign entry = out_1[`IMC_OUTPUT_PARAMETERS] + index;
+    assign entry = output_mem[s_ctx] + index;
 
     function [LANES*LEVEL-1:0] below(input [7:0] level, input [WORD-1:0] bytes);
         integer i;
@@ -151,6 +159,7 @@ module vector_unit #(
                 weight1_q <= most || least ? 16'd1 : mul || matmul ? 16'd0 : s_count;
                 zero1_q   <= zero;
                 {more1_q, emit1_q, last1_q, bytes1_q, ctx1_q} <= {each && s_side, s_emit, s_last, s_bytes, s_ctx};
+                {in_row1_q, normal1_q, pass1_q, end1_q, row_entry1_q} <= {in_row, normal, s_pass, s_end, row_mem[s_ctx]};
             end
         end
 
@@ -164,6 +173,7 @@ module vector_unit #(
     reg [NOTE-1:0]       note2_q, note3_q, note4_q, note5_q, note6_q;
     reg [RB:0]           row2_q, row3_q, row4_q; // depthwise, row of the parameters: travel to the shift
     reg [LB-1:0]         lane2_q;
+    reg                  in_row2_q, in_row3_q;   // its value and factor are those of row_unit
 
     wire [LANES*32-1:0] biases;
     wire [LANES*31-1:0] factors;
@@ -179,7 +189,7 @@ module vector_unit #(
             {first2_q, sub2_q, deep2_q, matmul2_q} <= {first1_q, sub1_q, deep1_q, matmul1_q};
             if (final1_q) begin
                 zeros2_q <= {1'b0, {8'd0, weight1_q} * {16'd0, zero1_q}};
-                {row2_q, lane2_q} <= {deep1_q, row1_q, lane1_q};
+                {row2_q, lane2_q, in_row2_q} <= {deep1_q, row1_q, lane1_q, in_row1_q};
                 {more2_q, emit2_q, note2_q} <= {more1_q, emit1_q, last1_q, bytes1_q, ctx1_q};
             end
         end
@@ -198,11 +208,21 @@ module vector_unit #(
         .second(step && (v2_q || tap2_q)), .centred(centred)
     );
 
+    wire [LANES*32-1:0] row_value;
+    wire [30:0]         row_factor;
+    wire [30:0]         multiplier = factors[lane2_q*31 +: 31];
+    row_unit #(.LANES(LANES)) u_row (
+        .clk(clk), .rst(rst), .step(step), .first(step && v1_q && final1_q && in_row1_q), .bytes(aligned_q),
+        .count(bytes1_q), .pass(pass1_q), .ends(end1_q), .normalise(normal1_q),
+        .exponent(row_entry1_q[51:32]), .epsilon(row_entry1_q[31:0]),
+        .second(step && v2_q && in_row2_q), .multiplier(multiplier), .value(row_value), .factor(row_factor)
+    );
+
     always @(posedge clk)
         if (step && (v2_q || v3_q || v4_q)) begin
             if (v2_q) begin
-                factor_q <= row2_q[RB] ? factors : {LANES{factors[lane2_q*31 +: 31]}};
-                {more3_q, emit3_q, note3_q, row3_q} <= {more2_q, emit2_q, note2_q, row2_q};
+                factor_q <= row2_q[RB] ? factors : {LANES{in_row2_q ? row_factor : multiplier}};
+                {more3_q, emit3_q, note3_q, row3_q, in_row3_q} <= {more2_q, emit2_q, note2_q, row2_q, in_row2_q};
             end
             if (v3_q)
                 {more4_q, emit4_q, note4_q, row4_q} <= {more3_q, emit3_q, note3_q, row3_q};
@@ -212,48 +232,17 @@ module vector_unit #(
 
     wire [LANES*64-1:0] product;
     multiplier #(.LANES(LANES), .BITS(32)) u_multiplier (
-        .clk(clk), .first(step && v3_q), .value(centred), .factor(factor_q),
+        .clk(clk), .first(step && v3_q), .value(in_row3_q ? row_value : centred), .factor(factor_q),
         .second(step && v4_q), .more(more4_q), .product(product)
     );
 
-    // Stages 6 and 7: round, shift, clamp; or what stands in the table, at the product: lut multiplies the byte by 1.
-    reg                v6_q, look_up6_q;
-    wire [CTX_BITS-1:0] ctx_4 = note4_q[CTX_BITS-1:0];
-    wire [CTX_BITS-1:0] ctx_5 = note5_q[CTX_BITS-1:0];
-    wire [CTX_BITS-1:0] ctx_6 = note6_q[CTX_BITS-1:0];
-    /* verilator lint_off UNUSEDSIGNAL */        // fields that the first stages read
-    wire [`IMC_ENTRY_BITS-1:0] vector_4 = vector_mem[ctx_4];
-    wire [`IMC_ENTRY_BITS-1:0] out_6    = output_mem[ctx_6];
-    /* verilator lint_on UNUSEDSIGNAL */
-    reg         look_up5_q, channels5_q;         // channels: each has its own shift
-    reg [5:0]   shift5_q;
-
-    wire [WORD-1:0] rounded;
-    wire [WORD-1:0] found;
-    reg             found_q;                     // the output is `found`
-
-    assign m_data = found_q ? found : rounded;
-
-    round_clamp #(.LANES(LANES)) u_round_clamp (
-        .clk(clk), .first(step && v5_q && !look_up5_q), .product(product),
-        .shift(channels5_q ? shifts : {LANES{shift5_q}}),
-        .second(step && v6_q && !look_up6_q), .zero_point(out_6[`IMC_OUTPUT_ZERO_POINT]),
-        .low(out_6[`IMC_OUTPUT_LOW]), .high(out_6[`IMC_OUTPUT_HIGH]), .data(rounded)
-    );
-
-    wire [LANES*8-1:0] bytes_5;
-    genvar lane;
-    generate
-        for (lane = 0; lane < LANES; lane = lane + 1) begin : gen_byte
-            assign bytes_5[lane*8 +: 8] = product[lane*64 +: 8];
-        end
-    endgenerate
-
-    lut #(.LANES(LANES), .TABLE_BITS(CTX_BITS)) u_lut (
-        .clk(clk), .wen(cfg_valid && cfg_space == `IMC_SPACE_LUT),
-        .waddr({cfg_addr[`IMC_LUT_ADDRESS_CONTEXT_AT +: CTX_BITS], cfg_addr[`IMC_LUT_ADDRESS_EIGHT]}), .wdata(cfg_data),
-        .first(step && v5_q && look_up5_q), .select(ctx_5), .index(bytes_5),
-        .second(step && v6_q && look_up6_q), .data(found)
+    // Stages 6 and 7: round, shift, clamp, or look up.
+    reg                v6_q;
+    vector_finish #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS)) u_finish (
+        .clk(clk), .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data),
+        .look(step && v4_q), .ctx_4(note4_q[CTX_BITS-1:0]), .channels(row4_q[RB]),
+        .first(step && v5_q), .ctx_5(note5_q[CTX_BITS-1:0]), .product(product), .shifts(shifts),
+        .second(step && v6_q), .ctx_6(note6_q[CTX_BITS-1:0]), .data(m_data)
     );
 
     assign busy = s_valid || v1_q || v2_q || v3_q || v4_q || v5_q || v6_q || m_valid;
@@ -264,14 +253,10 @@ module vector_unit #(
         if (moves) begin
             {v1_q, v2_q, tap2_q, v3_q} <= {s_valid, v1_q && final1_q, v1_q && tap1_q, v2_q};
             {v4_q, v5_q, v6_q, m_valid} <= {v3_q, v4_q && emit4_q, v5_q, v6_q};
-            if (v4_q)
-                {look_up5_q, channels5_q, shift5_q} <= {
-                    vector_4[`IMC_VECTOR_OPERATION] == `IMC_OPERATION_LUT, row4_q[RB], vector_4[`IMC_VECTOR_SHIFT]
-                };
             if (v5_q)
-                {look_up6_q, note6_q} <= {look_up5_q, note5_q};
+                note6_q <= note5_q;
             if (v6_q)
-                {found_q, m_last, m_bytes, m_ctx} <= {look_up6_q, note6_q};
+                {m_last, m_bytes, m_ctx} <= note6_q;
             if (rst)
                 {v1_q, v2_q, tap2_q, v3_q, v4_q, v5_q, v6_q, m_valid} <= 8'd0;
         end

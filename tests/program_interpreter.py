@@ -5,6 +5,7 @@ as soon as the firing rule allows; rings are bytes in a memory, each in the memo
 behind the end of a row are garbage.
 """
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -261,6 +262,9 @@ class Interpreter:
         match vector["operation"]:
             case 10:
                 return self._matmul(unit, context, fire, vector) * multiplier[1] + (1 << shift - 1) >> shift
+            case 11 | 12:
+                rows = row(0, fire["pixels"] // (vector["repeat"] + 1) * run).reshape(-1, run)
+                return _in_rows(vector["operation"], unit.engine(isa.ROW, context), rows, int(multiplier[1]), shift)
             case 6 | 7 | 8 | 9:
                 assert (run, window["step"], vector["kernel_columns"]) == (self.arch.lanes, self.arch.lanes, 2)
                 return _combined(vector, multiplier, row(0, fire["pixels"] * run), row(1, fire["pixels"] * run))
@@ -334,6 +338,31 @@ class Interpreter:
                 pixels = windows[:, row, column]
                 total += np.where(pixels >= 0, pixels - vector["zero_point_0"], 0) * weights
         return _round_shift(total * multiplier, shift)
+
+
+def _in_rows(
+    operation: int, entry: Fields, rows: NDArray[np.int64], multiplier: int, shift: int
+) -> NDArray[np.int64]:  # fmt: skip
+    """Shares or normalised values of every row, with Python's integers, from the entry ROW."""
+    found = []
+    for row in rows.tolist():
+        if operation == 11:
+            values = [_power((max(row) - value) * entry["exponent"]) for value in row]
+            factor = (multiplier << 20) // sum(values)
+        else:
+            count, total = len(row), sum(row)
+            mean = (2 * 256 * total + count) // (2 * count)
+            values = [256 * value - mean for value in row]
+            variance = count * sum(value * value for value in row) - total**2 + entry["epsilon"]
+            factor = (multiplier << 20) // math.isqrt(max(1, variance) << 40)
+        found.append([value * factor + (1 << shift - 1) >> shift for value in values])
+    return np.array(found, np.int64)
+
+
+def _power(octaves: int) -> int:
+    """2**20 * 2**-(octaves / 2**16), as the engine has it."""
+    ends = [round(2**20 * 2 ** -((octaves >> 12 & 15) / 16 + n / 16)) for n in range(2)]
+    return ends[0] - ((ends[0] - ends[1]) * (octaves & 4095) >> 12) >> (octaves >> 16)
 
 
 def _combined(

@@ -37,6 +37,12 @@ def pixel_runs(
     return tuple(row) * target.height
 
 
+def readings(network: Network, node: Node, arch: Arch, grain: Pixels, times: int) -> tuple[Firing, ...]:
+    """Firings of some pixels of a row, each of which is read so many times in all."""
+    found = pixel_runs(network, node, arch, grain, as_words=False)
+    return tuple(replace(firing, pixels=firing.pixels * times) for firing in found)
+
+
 def held(firings: Sequence[Firing], words: int) -> tuple[Firing, ...]:
     """The same with a further input, all of which every firing reads and the last one of the image gives back."""
     found = [replace(each, need=(*each.need, words), free=(*each.free, 0)) for each in firings]

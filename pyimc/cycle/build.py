@@ -270,6 +270,8 @@ def _engine(program: Program, chip: Chip, row: int, layout: Layout, fields: dict
         chip.write(row, A_KERNEL_COLUMNS=fields["kernel_columns"])
     elif layout is isa.MATRIX:
         chip.write(row, A_INNER=fields["inner"], A_PITCH=fields["pitch"])
+    elif layout is isa.ROW:
+        chip.write(row, A_PAUSE=fields["pause"])
     elif layout is isa.STREAM:
         chip.write(row, A_STREAM_WORDS=fields["words"])
     elif layout is isa.PACE:

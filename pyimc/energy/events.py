@@ -245,6 +245,8 @@ def _vector(arch: Arch, tables: _Tables, firing: Fields) -> Events:
                     chunks = range(0, run, arch.lanes)
                     touched = (_touched(tap + at, tap + min(at + arch.lanes, run), arch.lanes) for at in chunks)
                     reads += firing["rows"] * (sum(touched) + weighs * len(chunks))
+    if vector["operation"] in (isa.OPERATIONS["SOFTMAX"], isa.OPERATIONS["NORMALISE"]):
+        return _rows(reads, vector, window, pixels)
     looked_up = vector["operation"] == isa.OPERATIONS["LUT"]
     two = vector["operation"] in (isa.OPERATIONS["ADD"], isa.OPERATIONS["SUB"])
     factors = 2 if two else 0 if looked_up else 1
@@ -265,6 +267,13 @@ def _matmul(arch: Arch, tables: _Tables, groups: int) -> Events:
             reads += _touched(group * inner, (group + 1) * inner, arch.lanes)
             reads += sum(_touched(place, place + min(arch.lanes, run - at), arch.lanes) for place in places)
     return Events(reads=reads, multiplications=groups * run, products=groups * inner * run)
+
+
+def _rows(reads: int, vector: Fields, window: Fields, readings: int) -> Events:
+    """A firing of softmax (two products for a power, which is computed twice) or normalise (squares)."""
+    outputs = readings // (vector["repeat"] + 1) * window["run"]
+    products = 4 * outputs if vector["operation"] == isa.OPERATIONS["SOFTMAX"] else outputs
+    return Events(reads=reads, additions=3 * outputs, multiplications=outputs, products=products)
 
 
 def _taps(vector: Fields, window: Fields, firing: Fields, pixel: int) -> Iterator[tuple[int, list[int]]]:

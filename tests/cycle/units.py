@@ -140,6 +140,19 @@ def attention(height: int, width: int, channels: int, groups: int) -> Callable[[
     return build
 
 
+def block_of_attention(height: int, width: int, channels: int, groups: int) -> Callable[[], Network]:
+    """A transformer's block without its layers: norms, shares of the scores, sums."""
+
+    def build() -> Network:
+        net = Builder(height, width, channels)
+        tokens = net.normalise("norm", "x")
+        scores = net.matmul("scores", tokens, net.transpose("keys", tokens), groups)
+        mixed = net.matmul("mixed", net.softmax("shares", scores, groups), tokens, groups)
+        return net.finish(net.normalise("last", net.add("sum", "x", mixed)))
+
+    return build
+
+
 def doubled() -> Network:
     """A map added to itself."""
     net = Builder(5, 7, 11)
@@ -332,6 +345,12 @@ UNITS: dict[str, Unit] = {
     "matrices, whole words": Unit(attention(4, 4, 16, 1), {"activation_words": 4096}),
     "matrices of groups, words straddle": Unit(attention(1, 7, 15, 3), {"activation_words": 4096, "packet_words": 1}),
     "matrices of a column": Unit(attention(9, 1, 10, 2), {"activation_words": 4096, **FEW_PUS}, slack_rows=0),
+    "softmax and normalise, whole words": Unit(block_of_attention(4, 4, 16, 1), {"activation_words": 4096}),
+    "softmax and normalise, words straddle, one digital PU": Unit(
+        block_of_attention(7, 1, 15, 3),
+        {"activation_words": 4096, **FEW_PUS, "contexts": 16, "packet_words": 1},
+        slack_rows=0,
+    ),
     "separable blocks on one digital PU": Unit(separable, FEW_PUS),
     "concat of channels, whole words": Unit(joined("channels", 16, 8)),
     "concat of channels": Unit(joined("channels", 11, 5)),

@@ -26,11 +26,13 @@ from pyimc.network import (
     Mvm,
     Network,
     Node,
+    Normalise,
     Pads,
     Pair,
     Pairwise,
     Pool,
     Resize,
+    Softmax,
     Stored,
     Sub,
     TensorType,
@@ -181,6 +183,26 @@ class Builder:
         node = Matmul(name, (left, right), f"{name}.y", groups, (zero, multiplier), shift, zeros, 0, self._clamp())
         output = self._tensor(node.output, *node.shape(sources))
         self.nodes.append(replace(node, output_zero_point=self.tensors[output].zero_point))
+        return output
+
+    def softmax(self, name: str, source: str, groups: int = 1) -> str:
+        """Shares of the channels, in steps of 1 / 256."""
+        output = self._tensor(f"{name}.y", *self.tensors[source].shape)
+        multiplier, shift = quantise_multiplier(256)
+        zero = self.tensors[output].zero_point
+        exponent = int(self.random.integers(500, 9000))
+        self.nodes.append(
+            Softmax(name, (source,), output, groups, exponent, (0, multiplier), shift + 20, zero, self._clamp())
+        )
+        return output
+
+    def normalise(self, name: str, source: str) -> str:
+        """Pixels without mean, in steps of a thirtieth of their deviation."""
+        kind = self.tensors[source]
+        output = self._tensor(f"{name}.y", *kind.shape)
+        multiplier, shift = quantise_multiplier(30 * kind.channels / 256)
+        zero = self.tensors[output].zero_point
+        self.nodes.append(Normalise(name, (source,), output, 9, (0, multiplier), shift, zero, self._clamp()))
         return output
 
     def transpose(self, name: str, source: str) -> str:

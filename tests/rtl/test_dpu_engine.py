@@ -57,6 +57,10 @@ CORNERS = (
     "matmul: groups of pixels",
     "matmul: factors straddle words",
     "matmul: several chunks of several words",
+    "softmax: groups",
+    "normalise: no variance",
+    "row: several chunks",
+    "row: two-word read",
 )
 
 
@@ -398,4 +402,13 @@ def test_illegal_parameters_are_refused() -> None:
         )
     for weights in (1, 65536):
         assert_refused("dpu_engine", {"WEIGHTS": weights}, "weight_memory_WORD_must_be_64_times_a_power_of_two")
+    for module in ("vector_finish", "vector_tables"):
+        assert_refused(module, {"CONTEXTS": 0}, f"{module}_CONTEXTS_must_fit_CTX_BITS_of_1_to_14")
+    for lanes in (1, 24):
+        assert_refused("row_unit", {"LANES": lanes}, "row_unit_LANES_must_be_a_power_of_two_from_2_up")
+    assert_refused("exponential", {"LANES": 0}, "exponential_LANES_must_be_at_least_1")
+    for bits in ({"QUOTIENT": 51}, {"NUMERATOR": 72}):
+        assert_refused("divider", bits, "divider_NUMERATOR_must_exceed_QUOTIENT_by_1_to_DIVISOR_bits")
+    for width in (0, 39):
+        assert_refused("square_root", {"BITS": width}, "square_root_BITS_must_be_even_and_at_least_2")
     assert_refused("lane_sums", {"LANES": 0}, "lane_sums_LANES_must_be_at_least_1")

@@ -9,9 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapping.operators.pairwise import operation
-from pyimc.engines.dpu.timing import LATENCY_CYCLES, Timeline, Walk, timeline
+from pyimc.engines.dpu.timing import (
+    LATENCY_CYCLES,
+    NORMALISE_PAUSE_CYCLES,
+    SOFTMAX_PAUSE_CYCLES,
+    Timeline,
+    Walk,
+    timeline,
+)
 from pyimc.golden import run_node
-from pyimc.isa import KERNEL, MATRIX, OPERATIONS, OUTPUT, PARAM_0, PARAM_1, SPACES, VECTOR, WINDOW, engine_entry, fire
+from pyimc.isa import (
+    KERNEL,
+    MATRIX,
+    OPERATIONS,
+    OUTPUT,
+    PARAM_0,
+    PARAM_1,
+    ROW,
+    SPACES,
+    VECTOR,
+    WINDOW,
+    engine_entry,
+    fire,
+)
 from pyimc.network import (
     Add,
     Concat,
@@ -21,10 +41,12 @@ from pyimc.network import (
     Matmul,
     Mul,
     Network,
+    Normalise,
     Pads,
     Pairwise,
     Pool,
     Resize,
+    Softmax,
     Sub,
     TensorType,
     window_shape,
@@ -35,12 +57,12 @@ from tests.rtl.bench import Corners
 MEMORY = 1 << 16
 MODES = (
     "add", "sub", "mul", "max of two", "min of two", "max", "average", "concat channels", "concat columns", "lut",
-    "resize", "depthwise", "matmul",
+    "resize", "depthwise", "matmul", "softmax", "normalise",
 )  # fmt: skip
 PARAMS_PER_ACTOR = 96  # kernels have up to 20 pixels, depthwise up to 2.5 words of channels
 WEIGHTS_PER_ACTOR = 20 * 3 + 3
 
-Node = Pairwise | Pool | Concat | Lut | Resize | Depthwise | Matmul
+Node = Pairwise | Pool | Concat | Lut | Resize | Depthwise | Matmul | Softmax | Normalise
 
 
 @dataclass
@@ -105,6 +127,9 @@ class Actor:
             return
         if mode == "matmul":
             self.node = self._matmul(zero_point, (low, high))
+            return
+        if mode in ("softmax", "normalise"):
+            self.node = self._row(zero_point, (low, high))
             return
         if mode == "lut":
             self.node = Lut("node", ("x",), "y", np.array([rng.randint(0, 255) for _ in range(256)], np.uint8))
@@ -183,6 +208,26 @@ class Actor:
         pair = (self.multipliers[0], self.multipliers[1])
         return Matmul("node", ("a", "b"), "y", groups, pair, shift, self.zero_points, zero_point, clamp)
 
+    def _row(self, zero_point: int, clamp: Pair) -> Softmax | Normalise:
+        """One to three rows a pixel; shares of any scale, or values within some deviations."""
+        rng = self.rng
+        if self.mode == "softmax":
+            groups = rng.choice((1, 1, 2, 3))
+            self.corners.hit("softmax: groups", groups > 1)
+            exponent = rng.choice((0, 300, 3000, 20000, 2**20 - 1, rng.getrandbits(20)))
+            self.multipliers, shift = (
+                [rng.randint(0, 2**31 - 1), rng.randint(2**28, 2**31 - 1)],
+                rng.choice((38, 42, 44)),
+            )
+            pair = (self.multipliers[0], self.multipliers[1])
+            self.channels *= groups
+            return Softmax("node", ("x",), "y", groups, exponent, pair, shift, zero_point, clamp)
+        epsilon = rng.choice((0, 1, 1000, 2**32 - 1))
+        self.multipliers, shift = [rng.randint(0, 2**31 - 1), rng.randint(2**28, 2**31 - 1)], rng.choice((20, 27, 33))
+        pair = (self.multipliers[0], self.multipliers[1])
+        self.corners.hit("normalise: no variance", len(set(self.values)) > 1 and self.channels == 1)
+        return Normalise("node", ("x",), "y", epsilon, pair, shift, zero_point, clamp)
+
     def _kernel_tables(self, node: Depthwise) -> list[tuple[int, int, int]]:
         """What depthwise has besides; lanes behind the last channel are random."""
         lanes, pixel = self.lanes, -(-self.channels // self.lanes)
@@ -242,6 +287,11 @@ class Actor:
             entries += self._kernel_tables(node)
         if isinstance(node, Matmul):
             entries.append((engine, engine_entry(ctx, MATRIX), MATRIX.encode(inner=walk.inner, pitch=walk.pitch)))
+        if isinstance(node, Softmax | Normalise):
+            exponent = node.exponent if isinstance(node, Softmax) else self.rng.getrandbits(20)
+            epsilon = node.epsilon if isinstance(node, Normalise) else self.rng.getrandbits(32)
+            row = ROW.encode(exponent=exponent, pause=walk.pause, epsilon=epsilon)
+            entries.append((engine, engine_entry(ctx, ROW), row))
         table = node.table.tobytes() if isinstance(node, Lut) else b""
         entries += [
             (SPACES["LUT"], self.ctx * 32 + n // 8, int.from_bytes(table[n : n + 8], "little"))
@@ -272,6 +322,13 @@ class Actor:
                     OPERATIONS["MATMUL"], self.other_channels, step, length, self.rng.getrandbits(8),
                     node.groups - 1, inner=self.inner, pitch=self.pitch,
                 )  # fmt: skip
+            case Softmax():
+                return Walk(
+                    OPERATIONS["SOFTMAX"], pixel // node.groups, pixel // node.groups, row, repeat=2,
+                    pause=SOFTMAX_PAUSE_CYCLES,
+                )  # fmt: skip
+            case Normalise():
+                return Walk(OPERATIONS["NORMALISE"], pixel, pixel, row, repeat=1, pause=NORMALISE_PAUSE_CYCLES)
         name = "DEPTHWISE" if isinstance(node, Depthwise) else node.mode.upper()
         return Walk(OPERATIONS[name], pixel, node.stride[1] * pixel, row, node.kernel[1])
 
@@ -360,6 +417,10 @@ class Actor:
             corners.hit("concat: output chunks straddle", walk.run % lanes != 0)
         elif isinstance(node, Matmul):
             pixels *= node.groups
+        elif isinstance(node, Softmax | Normalise):
+            pixels *= (walk.repeat + 1) * (node.groups if isinstance(node, Softmax) else 1)
+            corners.hit("row: several chunks", walk.run > lanes)
+            corners.hit("row: two-word read", walk.run % lanes != 0 and pixels > walk.repeat + 1)
         corners.hit("broadcast", self.broadcast)
         corners.hit("broadcast: two-word read", self.broadcast and kinds[0].channels % lanes != 0 and pixels > 1)
         corners.hit("row ends within a word", data[0].size % lanes != 0)

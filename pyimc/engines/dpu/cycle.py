@@ -15,7 +15,7 @@ def next_chunk(s: Table, u: int, row: int) -> None:
     lanes = s[G_LANES]
     run, row_bytes, chunk = s[u + P_RUN], s[row + A_ROW_BYTES], s[u + P_CHUNK]
     size = min(lanes, run - chunk)
-    slots = 0
+    slots = s[row + A_PAUSE] if not chunk and s[u + P_REPEATS] < s[row + A_REPEAT] else 0
     tap = s[u + P_X]
     inner = s[row + A_INNER]
     if inner:
@@ -76,10 +76,15 @@ def next_pixel(s: Table, u: int, row: int) -> None:
 
 @cold
 def advance(s: Table, u: int) -> int:
-    """The slots of a chunk are done; returns the chunk and moves on. P_FETCH falls with the firing's last one."""
+    """The slots of a chunk are done; returns the chunk and moves on. P_FETCH falls with the firing's last one.
+
+    A reading of a pixel that is not its last one gives nothing.
+    """
     ctx = s[u + P_ISSUE_CTX]
     row = actor_row(s, u, ctx)
     item = ctx << CTX_AT | s[u + P_CHUNK_BYTES]
+    if s[row + A_PAUSE] and s[u + P_REPEATS]:
+        item = 0
     s[u + P_CHUNK] += s[G_LANES]
     if s[u + P_CHUNK] >= s[u + P_RUN]:
         next_pixel(s, u, row)

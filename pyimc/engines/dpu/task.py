@@ -68,6 +68,8 @@ class VectorTask(Task):
         clamp: Lowest and highest output.
         lookup: What lut looks up; empty for all others.
         kernels: What depthwise has besides; None for all others.
+        exponent: Of softmax, as its node says.
+        epsilon: Of normalise, likewise.
         refusals: Why the engine cannot compute it.
     """
 
@@ -83,6 +85,8 @@ class VectorTask(Task):
     clamp: Pair = ALL
     lookup: bytes = b""
     kernels: Kernels | None = None
+    exponent: int = 0
+    epsilon: int = 0
     refusals: tuple[str, ...] = ()
 
     def faults(self, arch: Arch) -> list[str]:
@@ -91,7 +95,7 @@ class VectorTask(Task):
         return list(self.refusals)
 
     def entries(self, arch: Arch, room: Room) -> Iterator[tuple[Layout, int]]:
-        """WINDOW, VECTOR, KERNEL if there are weights, MATRIX of matmul, and OUTPUT."""
+        """WINDOW, VECTOR, KERNEL if there are weights, MATRIX of matmul, ROW of what reads twice, and OUTPUT."""
         walk = self.walk
         window = isa.WINDOW.encode(run=walk.run, step=walk.step, row_bytes=walk.row_bytes, row_words=self.row_words)
         yield isa.WINDOW, window
@@ -112,6 +116,8 @@ class VectorTask(Task):
             yield isa.KERNEL, isa.KERNEL.encode(weights=room.weight, row=walk.kernel_columns * pixel, pixel=pixel)
         if walk.inner:
             yield isa.MATRIX, isa.MATRIX.encode(inner=walk.inner, pitch=walk.pitch)
+        if walk.pause:
+            yield isa.ROW, isa.ROW.encode(exponent=self.exponent, pause=walk.pause, epsilon=self.epsilon)
         low, high = self.clamp
         output = isa.OUTPUT.encode(
             columns=0, parameters=room.parameter, zero_point=self.output_zero_point, low=low, high=high

@@ -12,6 +12,8 @@ from pyimc.isa import OPERATIONS, PAIRS
 
 LATENCY_CYCLES = 9
 """From the last slot of a chunk to the cycle in which a word that it completes is on the output."""
+SOFTMAX_PAUSE_CYCLES, NORMALISE_PAUSE_CYCLES = 34, 77
+"""Between two readings of a row: until `rtl/row_factor.v` has its factor, five stages behind the last slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Walk:
         broadcast: Of two maps: input 1 is one pixel, which every pixel of input 0 meets.
         inner: Matmul: bytes of input 0 for a group of an output pixel, `run`; `repeat` is further groups.
         pitch: Matmul: bytes of input 1 from a pixel to the next; `step` is from a group's first to the next group's.
+        pause: Softmax, normalise: cycles between two readings of a pixel; `repeat` is further readings, and only the
+            last one gives an output.
     """
 
     operation: int
@@ -39,6 +43,7 @@ class Walk:
     broadcast: bool = False
     inner: int = 0
     pitch: int = 0
+    pause: int = 0
 
     @property
     def pair(self) -> bool:
@@ -65,7 +70,7 @@ def timeline(walk: Walk, lanes: int, *, pixels: int = 1, x0: int = 0, rows: int 
     Args:
         walk: How the actor does it.
         lanes: Bytes of a word.
-        pixels: Output pixels of the run; matmul: groups of them.
+        pixels: Output pixels of the run; matmul: groups of them; softmax, normalise: readings of them.
         x0: Byte at which the first window starts in its row; negative is left padding.
         rows: Kernel rows inside the image.
     """
@@ -100,11 +105,14 @@ def _chunks(walk: Walk, lanes: int, pixel: int, x0: int, rows: int) -> Iterator[
         x = x0 + pixel // (walk.repeat + 1) * walk.step
         taps = [x, 0 if walk.broadcast else x] if walk.pair else range(x, x + walk.kernel_columns * walk.run, walk.run)
         parts = [(walk.run, [*taps])]
+    reading = pixel % (walk.repeat + 1)
+    adds_up = walk.pause > 0 and reading < walk.repeat
     for run, taps in parts:
         for chunk in range(0, run, lanes):
             count = min(lanes, run - chunk)
             slots = sum(_reads(tap + chunk, count, lanes) if 0 <= tap < walk.row_bytes else 1 for tap in taps)
-            yield rows * slots, count
+            pause = walk.pause if reading and not chunk else 0
+            yield pause + rows * slots, 0 if adds_up else count
 
 
 def _reads(start: int, count: int, lanes: int) -> int:
