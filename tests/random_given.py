@@ -90,7 +90,8 @@ def draw(seed: int) -> tuple[onnx.ModelProto, list[NDArray[np.float32]]]:
     value = _conv(work, entry)
     work.maps.append(value)
     for _ in range(work.integer(1, 5)):
-        layer = LAYERS[work.integer(0, len(LAYERS) - 1)]
+        layers = (*LAYERS, *REWRITTEN) if seed % 3 == 2 else LAYERS  # so that the other seeds stay what they were
+        layer = layers[work.integer(0, len(layers) - 1)]
         value = layer(work, value)
         work.maps.append(value)
     final = _tail(work, value)
@@ -327,6 +328,102 @@ def _moved(work: Drawing, value: Map) -> Map:
     return Map(work.op("GlobalMaxPool", value.name), value.channels, 1, 1)
 
 
+def _constant(work: Drawing, value: Map) -> Map:
+    """A constant for every value, or for those of a row or column, on either side."""
+    shapes = [value.shape] if not value.height else [value.shape, value.shape[2:], (1, 1, value.height, 1)]
+    op_type = ("Add", "Sub", "Mul", "Div", "Max", "Min")[work.integer(0, 5)]
+    sides = [value.name, work.constant(work.uniform(shapes[work.integer(0, len(shapes) - 1)]))]
+    if op_type != "Div" and work.chance(0.5):
+        sides.reverse()
+    return Map(work.op(op_type, *sides), *value.shape[1:])
+
+
+def _bordered(work: Drawing, value: Map) -> Map:
+    """A border by reflection, with the edge or of another value."""
+    if not value.height or max(value.height, value.width) > 9:
+        return _conv(work, value)
+    mode = ("reflect", "edge", "constant")[work.integer(0, 2)]
+    sizes = [work.integer(0, min(2, size - 1)) for size in (value.height, value.width) * 2]
+    inputs = [value.name, work.constant([0, 0, *sizes[:2], 0, 0, *sizes[2:]], np.int64)]
+    inputs += [work.constant(0.5)] if mode == "constant" else []
+    return Map(work.op("Pad", *inputs, mode=mode), value.channels, value.height + sizes[0] + sizes[2],
+               value.width + sizes[1] + sizes[3])  # fmt: skip
+
+
+def _taken(work: Drawing, value: Map) -> Map:
+    """Some channels, rows or columns, in any order or in steps."""
+    if not value.height:
+        return _chain(work, value)
+    axis = work.integer(1, 3)
+    size = value.shape[axis]
+    if work.chance(0.5):
+        places = [work.integer(0, size - 1) for _ in range(work.integer(1, 4))]
+        name, count = work.op("Gather", value.name, work.constant(places, np.int64), axis=axis), len(places)
+    else:
+        start, step = work.integer(0, size - 1), work.integer(1, 3)
+        limits = [work.constant([each], np.int64) for each in (start, size, axis, step)]
+        name, count = work.op("Slice", value.name, *limits), len(range(start, size, step))
+    shape = [*value.shape[1:]]
+    shape[axis - 1] = count
+    return Map(name, *shape)
+
+
+def _gated(work: Drawing, value: Map) -> Map:
+    """Every channel times, or by, what is computed of all channels of a pixel, or of all pixels of a row."""
+    if not value.height:
+        return _chain(work, value)
+    reduced = ("ReduceMax", "ReduceMin", "ReduceL2", "ReduceL1", "ReduceSumSquare")[work.integer(0, 4)]
+    gate = work.op("Sigmoid", _reduced(work, reduced, value, work.integer(1, 3), 1))
+    if work.chance(0.3):
+        gate = work.op("Add", gate, work.constant(0.5))
+        return Map(work.op("Div", value.name, gate), *value.shape[1:])
+    sides = [value.name, gate][:: 1 if work.chance(0.5) else -1]
+    return Map(work.op(("Mul", "Sub")[work.integer(0, 1)], *sides), *value.shape[1:])
+
+
+def _resampled(work: Drawing, value: Map) -> Map:
+    """A Resize by whole factors that are not alike, or between pixels."""
+    if not 0 < value.height <= 5 or value.width > 5:
+        return _conv(work, value)
+    factors = (work.integer(1, 2), work.integer(1, 3))
+    place = ("half_pixel", "asymmetric", "pytorch_half_pixel")[work.integer(0, 2)]
+    mode = ("linear", "nearest")[work.integer(0, 1)]
+    extra = {"nearest_mode": "floor"} if mode == "nearest" and place == "asymmetric" else {}
+    name = work.op("Resize", value.name, "", work.constant([1, 1, *factors]), mode=mode,
+                   coordinate_transformation_mode=place, **extra)  # fmt: skip
+    return Map(name, value.channels, value.height * factors[0], value.width * factors[1])
+
+
+def _normed(work: Drawing, value: Map) -> Map:
+    """Normalised by neighbours in channels or by the image; means; functions of what is positive."""
+    if not value.height:
+        return _chain(work, value)
+    kind = work.integer(0, 5)
+    if kind == 0:
+        span = max(abs(each) for each in work.range)
+        name = work.op("LRN", value.name, size=2 * work.integer(0, 2) + 1, alpha=0.1 / span**2, beta=0.75, bias=1.0)
+    elif kind == 1 and value.height * value.width > 3:
+        factors = [work.constant(work.rng.uniform(0.5, 2, value.channels)) for _ in range(2)]
+        name = work.op("InstanceNormalization", value.name, *factors)
+    elif kind == 2:
+        name = work.op(("Mean", "Max")[work.integer(0, 1)], value.name, work.op("Tanh", value.name), value.name)
+    else:
+        positive = work.op("Add", work.op("Sigmoid", value.name), work.constant(0.5))
+        name = work.op(("Log", "Sqrt", "Reciprocal")[work.integer(0, 2)], positive)
+    return Map(name, *value.shape[1:])
+
+
+def _attended(work: Drawing, value: Map) -> Map:
+    """Every pixel by every other, a function of that, and by that all pixels."""
+    if not value.height:
+        return _chain(work, value)
+    pixels = value.height * value.width
+    matrix = work.op("Reshape", value.name, work.constant([1, value.channels, pixels], np.int64))
+    scores = work.op("MatMul", work.op("Transpose", matrix, perm=[0, 2, 1]), matrix)
+    mixed = work.op("MatMul", matrix, work.op("Sigmoid", scores))
+    return Map(work.op("Reshape", mixed, work.constant(list(value.shape), np.int64)), *value.shape[1:])
+
+
 def _dense(work: Drawing, value: Map) -> Map:
     """A Gemm or MatMul of the flattened map, with a bias of any legal shape."""
     inputs = int(np.prod(value.shape))
@@ -377,3 +474,8 @@ def _tail(work: Drawing, value: Map) -> str:
 LAYERS: tuple[Callable[[Drawing, Map], Map], ...] = (
     _conv, _conv, _conv, _pool, _joined, _joined, _parts, _enlarged, _mean, _dense, _activation, _chain, _rows, _moved,
 )  # fmt: skip
+
+REWRITTEN: tuple[Callable[[Drawing, Map], Map], ...] = (
+    _constant, _constant, _bordered, _taken, _gated, _resampled, _normed, _normed, _normed, _attended,
+)  # fmt: skip
+"""What no engine has as it is, and products of activations."""

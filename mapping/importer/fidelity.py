@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from mapping.importer import exported, fold, relayout
+from mapping.importer import copying, decompose, exported, fold, relayout, resampling
 from mapping.importer.onnx_model import OPSET, feed, input_type, one_line, session
 from mapping.importer.rewriting import Rewriting
 from pyimc.errors import ConfigError
@@ -60,6 +60,14 @@ class Faithful:
 FOLDS: tuple[tuple[str, Callable[[onnx.ModelProto], bool]], ...] = (
     ("constants computed", fold.constants),
     ("sums as additions", fold.sums),
+    ("several as pairs", decompose.several),
+    ("norms as sums", decompose.norms),
+    ("responses as layers", decompose.responses),
+    ("normalisation of an image by its means", decompose.instances),
+    ("resizing as layers", resampling.resizes),
+    ("borders as parts", copying.borders),
+    ("channels taken by layers", copying.selections),
+    ("copies as layers", copying.copies),
     ("pads into layers", relayout.pads),
     ("orders of channels as layers", relayout.shuffles),
     ("blocks of pixels", relayout.blocks),
@@ -69,6 +77,7 @@ FOLDS: tuple[tuple[str, Callable[[onnx.ModelProto], bool]], ...] = (
     ("Gemm factors and biases", fold.gemms),
     ("normalisation and factors into layers", fold.affine),
     ("factors of channels as layers", fold.channelwise),
+    ("divisions as products", decompose.quotients),
 )
 
 

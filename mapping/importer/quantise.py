@@ -96,7 +96,8 @@ def _quantised(
     plan = _Plan(folded, share, (*cut, *(value.name for value in folded.graph.output)), state.values)
     _require_finite(folded)
     own = [tensor for tensor, source in plan.sources.items() if tensor == source and tensor not in plan.stored]
-    found = _common(ranges(folded, own, images, method) | plan.stored, plan.alike)
+    found = ranges(folded, own, images, method)
+    found = _common(found | _stored_ranges(folded, plan, found), plan.alike)
     meanings = {tensor: _meaning(*found[source]) for tensor, source in plan.sources.items()}
     return _written(folded, plan, meanings)
 
@@ -125,7 +126,7 @@ class _Plan:
         values: What the dry walk made of every tensor.
         sources: Tensors that are quantised, and the tensor whose range each takes: its own or that of what it copies.
         alike: Pairs of tensors in `sources` that are compared with each other, and take one range.
-        stored: Constants that are maps of the chip, and their ranges.
+        stored: Constants that are maps of the chip, and the tensor that they are compared with, else themselves.
         raw: Pairs of node output and input position at which a function or a limit reads the float value.
     """
 
@@ -135,7 +136,7 @@ class _Plan:
     values: Mapping[str, Value]
     alike: list[tuple[str, str]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
-    stored: dict[str, Range] = field(default_factory=dict)
+    stored: dict[str, str] = field(default_factory=dict)
     raw: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -171,12 +172,15 @@ class _Plan:
             made: Role = kind
             if kind == "layer" and node.op_type in PAIRS:
                 for name in node.input:
-                    values = work.constant(name)
-                    if values is not None:
-                        self.stored[name] = float(values.min()), float(values.max())
+                    if work.constant(name) is not None:
+                        self.stored[name] = name
                         close(name, name)
             if kind == "layer" and node.op_type in MODES:
-                self.alike.append((roots[node.input[0]], roots[node.input[1]]))
+                first, second = (roots[name] for name in node.input)
+                self.alike.append((first, second))
+                for name, other in ((first, second), (second, first)):
+                    if name in self.stored:
+                        self.stored[name] = other
             if kind == "copy":
                 for name in node.output:
                     roots[name] = roots[source]
@@ -200,6 +204,22 @@ class _Plan:
             if needed:
                 copied = node.op_type in _LARGEST and source in roots
                 close(output, roots[source] if copied else output)
+
+
+def _stored_ranges(folded: onnx.ModelProto, plan: _Plan, found: Mapping[str, Range]) -> dict[str, Range]:
+    """Those of constants, less what is beyond the range of a tensor that they are larger or smaller than anyway."""
+    work = Rewriting(folded)
+    stored = {}
+    for name, other in plan.stored.items():
+        values = np.asarray(work.constant(name), np.float64)
+        low, high = float(values.min()), float(values.max())
+        modes = {node.op_type for node in work.readers[name]}
+        if modes == {"Min"} and other in found:
+            low, high = min(low, found[other][1]), min(high, found[other][1])
+        if modes == {"Max"} and other in found:
+            low, high = max(low, found[other][0]), max(high, found[other][0])
+        stored[name] = low, high
+    return stored
 
 
 def _common(found: Mapping[str, Range], pairs: Sequence[tuple[str, str]]) -> dict[str, Range]:

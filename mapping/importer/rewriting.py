@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from mapping.importer.onnx_model import graph_inputs, inferred_shapes
+
+_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 class Rewriting:
@@ -26,8 +28,8 @@ class Rewriting:
         self.graph = model.graph
         self.outputs = {value.name for value in model.graph.output}
         self.shapes = inferred_shapes(model)
-        inputs = {value.name for value in graph_inputs(model)}
-        self._constants = {each.name: each for each in model.graph.initializer if each.name not in inputs}
+        self._inputs = {value.name for value in graph_inputs(model)}
+        self._constants = {each.name: each for each in model.graph.initializer if each.name not in self._inputs}
         self.readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
         self.producers: dict[str, onnx.NodeProto] = {}
         for node in model.graph.node:
@@ -41,15 +43,30 @@ class Rewriting:
         tensor = self._constants.get(name)
         return None if tensor is None else numpy_helper.to_array(tensor)
 
+    def inner(self, *op_types: str) -> list[onnx.NodeProto]:
+        """The nodes of some operators on which a layer with weights depends, in order: the host has what is behind."""
+        needed: set[str] = set()
+        found = []
+        for node in reversed(self.graph.node):
+            if node.op_type in _WEIGHTED or not needed.isdisjoint(node.output):
+                if not needed.isdisjoint(node.output) and node.op_type in op_types:
+                    found.append(node)
+                needed.update(read_names(node))
+        return found[::-1]
+
     def is_one_value(self, name: str) -> bool:
         """Whether a tensor is an initialiser of one value."""
         tensor = self._constants.get(name)
         return tensor is not None and math.prod(tensor.dims) == 1
 
+    def is_taken(self, name: str) -> bool:
+        """Whether a tensor has this name."""
+        return name in self._constants or name in self.producers or name in self._inputs
+
     def add_constant(self, wanted: str, values: NDArray[Any]) -> str:
         """Add an initialiser and return its name, which is the wanted one or has a number behind it."""
         name, number = wanted, 1
-        while name in self._constants or name in self.producers:
+        while self.is_taken(name):
             number += 1
             name = f"{wanted}_{number}"
         self.graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
@@ -91,6 +108,46 @@ class Rewriting:
                 needed.update(read_names(node))
         _keep(self.graph.node, lambda node: not needed.isdisjoint(node.output))
         _keep(self.graph.initializer, lambda tensor: tensor.name in needed)
+
+
+class Substitute:
+    """The nodes that take the place of one."""
+
+    def __init__(self, work: Rewriting, node: onnx.NodeProto) -> None:
+        self.node = node
+        self._work = work
+        self._name, self._output = node.name or node.output[0], node.output[0]
+        self._nodes: list[onnx.NodeProto] = []
+        self._taken = {each.name for each in work.graph.node}
+        self._number = 0
+
+    def op(self, op_type: str, *inputs: str, **given: Any) -> str:
+        """A node; returns its output."""
+        output, name = f"{self._output}.{self._number}", f"{self._name}.{self._number}"
+        while self._work.is_taken(output) or name in self._taken:
+            self._number += 1
+            output, name = f"{self._output}.{self._number}", f"{self._name}.{self._number}"
+        self._number += 1
+        self._nodes.append(helper.make_node(op_type, inputs, [output], name, **given))
+        return output
+
+    def constant(self, key: str, values: NDArray[Any]) -> str:
+        """An initialiser; returns its name."""
+        return self._work.add_constant(f"{self._name}.{key}", values)
+
+    def sliced(self, source: str, axis: int, start: int, stop: int, step: int = 1) -> str:
+        """A range of a map along an axis."""
+        limits = [self.constant(f"limit{len(self._nodes)}", np.array([each])) for each in (start, stop, axis, step)]
+        return self.op("Slice", source, *limits)
+
+    def replace(self) -> None:
+        """Put the nodes where the node is; the last one computes what it has computed."""
+        self._nodes[-1].output[0] = self._output
+        self._nodes[-1].name = self._name
+        place = next(index for index, each in enumerate(self._work.graph.node) if each is self.node)
+        for number, each in enumerate(self._nodes):
+            self._work.graph.node.insert(place + number, each)
+        self._work.graph.node.remove(self.node)
 
 
 def read_names(node: onnx.NodeProto) -> Iterator[str]:

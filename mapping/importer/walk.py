@@ -41,13 +41,19 @@ from mapping.passes import rewritten
 from pyimc.network import Lut, Network, Node, TensorType
 
 _AT_RUN_TIME = "its scales are found as it runs (give the float model, or quantise it statically)"
+_CONSTANT = "only a map to a constant shape of as many dimensions, of one image"
 _REASONS = {
-    "Pad": "it adds more than zeros around rows and columns",
+    "Expand": _CONSTANT,
+    "Gather": "only constant indices of one dimension along channels, rows or columns of a map",
+    "InstanceNormalization": "only of a map of four dimensions, with constant factors",
+    "LRN": "only of a map or a row",
+    "Pad": "only around rows and columns, with one value, reflected or with the edge",
+    "Tile": _CONSTANT,
     "ConvInteger": _AT_RUN_TIME,
     "DynamicQuantizeLinear": _AT_RUN_TIME,
     "MatMulInteger": _AT_RUN_TIME,
 }
-"""Why an operator that is known is refused: a Pad with zeros is gone by now."""
+"""Why an operator that is known is refused: what could be rewritten is gone by now."""
 
 
 @dataclass(slots=True)

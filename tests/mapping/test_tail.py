@@ -86,9 +86,9 @@ def test_a_cut_in_the_middle_leaves_the_rest_to_the_host() -> None:
 
 def test_a_tail_may_read_the_image() -> None:
     write = Given(SHAPE)
-    mean = write.op("ReduceMax", "m", "x", write.constant([1, 2, 3], np.int64), keepdims=1)
+    mean = write.op("ReduceLogSumExp", "m", "x", write.constant([1, 2, 3], np.int64), keepdims=1)
     found = judge(write.model(write.op("Div", "y", write.conv("t", "x", 3, 8), mean), opset=18), IMAGES)
-    assert found.host == {"y": ("ReduceMax", "Div")}
+    assert found.host == {"y": ("ReduceLogSumExp", "Div")}
     assert found.worst() < 0.02
 
 

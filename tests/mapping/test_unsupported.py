@@ -64,9 +64,9 @@ ATTRIBUTES: dict[str, Callable[[GraphBuilder], str]] = {
     "Concat: its inputs are flattened maps (only vectors": lambda graph: graph.op(
         "Concat", "join", [graph.op("Flatten", "flat", [graph.input])] * 2, axis=1
     ),
-    "Resize: scales [1.0, 1.0, 2.0, 3.0] (only 1, 1 and twice one whole": lambda graph: _resize(graph, (2, 3)),
-    "Resize: scales [1.0, 1.0, 0.5, 0.5] (only": lambda graph: _resize(graph, (0.5, 0.5)),
-    "Resize: mode=linear (only nearest) (resize)": lambda graph: _resize(graph, (2, 2), mode="linear"),
+    "Resize: scales [1.0, 1.0, 1.5, 1.5] (only 1, 1 and twice one whole": lambda graph: _resize(graph, (1.5, 1.5)),
+    "Resize: mode=cubic, coordinate_transformation_mode=half_pixel (only nearest; in float models also linear by whole "
+    "factors, half_pixel or asymmetric) (resize)": lambda graph: _resize(graph, (2, 2), mode="cubic"),
     "Resize: its modes do not repeat pixels": lambda graph: _resize(
         graph, (2, 2), coordinate_transformation_mode="asymmetric", nearest_mode="ceil"
     ),
@@ -77,20 +77,11 @@ ATTRIBUTES: dict[str, Callable[[GraphBuilder], str]] = {
         "split", graph.input, (1,), axis=0
     )[0],
     "Slice: channels 1 to 0 in steps of 1 (only one or more in steps of 1)": lambda graph: _slice(graph, 1, 0, 1, 1),
-    "Slice: channels 0 to 2 in steps of 2 (only one or more": lambda graph: _slice(graph, 0, 2, 1, 2),
     "Slice: rows or columns 3 to 0 in steps of -1 (only one or more in steps of 1 and more) (slice)": lambda graph: (
         _slice(graph, 3, 0, 3, -1)
     ),
     "Mul: its constant has the shape (2, 2, 1, 1), which does not go together with (1, 2, 6, 6) (mul)": lambda graph: (
         graph.op("Mul", "mul", [graph.input, graph.constant("factor", graph.normal((2, 2, 1, 1), 1))])
-    ),
-    "Div: its inputs are two maps (only a map and a function of it": lambda graph: _conv(
-        graph, (2, 2, 1, 1),
-        graph.op("Div", "div", [graph.input, graph.op("Sigmoid", "gate", [_conv(graph, (2, 2, 1, 1), name="a")])]),
-    ),
-    "Add: inputs of shapes (1, 2, 6, 6) and (1, 2, 1, 6) (only equal ones, or one of a pixel": lambda graph: _conv(
-        graph, (2, 2, 1, 1),
-        graph.add("add", graph.input, graph.op("AveragePool", "mean", [graph.input], kernel_shape=[6, 1])),
     ),
 }  # fmt: skip
 

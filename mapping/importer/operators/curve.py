@@ -32,14 +32,17 @@ UNARY: dict[str, Callable[[Reals, Attributes], Reals]] = {
     "HardSigmoid": lambda x, a: np.clip(a.get("alpha", 0.2) * x + a.get("beta", 0.5), 0, 1),
     "HardSwish": lambda x, _: x * np.clip(x / 6 + 0.5, 0, 1),
     "LeakyRelu": lambda x, a: np.where(x < 0, a.get("alpha", 0.01) * x, x),
+    "Log": lambda x, _: np.log(x),
     "Mish": lambda x, _: x * np.tanh(np.logaddexp(0, x)),
     "Neg": lambda x, _: -x,
+    "Reciprocal": lambda x, _: 1 / x,
     "Selu": lambda x, a: (
         a.get("gamma", 1.0507009873554805) * np.where(x < 0, _elu(x, a.get("alpha", 1.6732632423543772)), x)
     ),
     "Sigmoid": lambda x, _: 0.5 + 0.5 * np.tanh(0.5 * x),
     "Softplus": lambda x, _: np.logaddexp(0, x),
     "Softsign": lambda x, _: x / (1 + np.abs(x)),
+    "Sqrt": lambda x, _: np.sqrt(x),
     "Tanh": lambda x, _: np.tanh(x),
     "ThresholdedRelu": lambda x, a: np.where(x > a.get("alpha", 1.0), x, 0),
 }

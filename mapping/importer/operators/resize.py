@@ -7,6 +7,9 @@ from mapping.importer.lowering import copied
 from mapping.importer.values import Call, Operator, Pending, Target, Unsupported
 from pyimc.network import Resize
 
+_PLACE = ("coordinate_transformation_mode", "half_pixel")
+_LINEAR = "linear by whole factors, half_pixel or asymmetric"
+
 
 def lower(call: Call) -> Pending:
     """Nearest neighbour by one factor in both directions, given as scales or sizes."""
@@ -38,8 +41,9 @@ def _scales(call: Call, shape: tuple[int, ...]) -> list[float]:
 
 def _nearest(call: Call, size: int, factor: int) -> NDArray[np.int64]:
     """For every row or column of the result, the one that ONNX takes it from."""
-    call.require(mode="nearest")
-    place = call.attributes.get("coordinate_transformation_mode", "half_pixel")
+    mode, place = (call.attributes.get(key, usual) for key, usual in (("mode", "nearest"), _PLACE))
+    if mode != "nearest":
+        raise Unsupported(f"mode={mode}, {_PLACE[0]}={place} (only nearest; in float models also {_LINEAR})")
     rounding = call.attributes.get("nearest_mode", "round_prefer_floor")
     result = np.arange(size * factor)
     match place:
@@ -61,6 +65,7 @@ def _nearest(call: Call, size: int, factor: int) -> NDArray[np.int64]:
 LIMITS = (
     "by one whole factor of 2 or more in both directions, mode=nearest, where coordinate_transformation_mode and "
     "nearest_mode repeat every pixel; axes, antialias and keep_aspect_ratio_policy at their defaults; cubic_coeff_a, "
-    "exclude_outside and extrapolation_value do not matter"
+    "exclude_outside and extrapolation_value do not matter; in float models also by unlike factors, "
+    f"{_LINEAR}, and smaller where that takes pixels at equal distances"
 )
 OPERATORS = (Operator("Resize", lower, role="copy", limits=LIMITS),)
