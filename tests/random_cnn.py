@@ -31,16 +31,16 @@ class _Map:
     width: int
 
 
-def seeded(seed: int, *, detector: bool = False) -> onnx.ModelProto:
-    """The float32 network of a seed; with the blocks of a detector if wanted."""
+def seeded(seed: int, *, detector: bool = False, moving: bool = False) -> onnx.ModelProto:
+    """The float32 network of a seed; with the blocks of a detector, or with what moves and mixes maps, if wanted."""
     rng = np.random.default_rng(seed)
-    return draw_model(lambda low, high: int(rng.integers(low, high + 1)), detector=detector)
+    return draw_model(lambda low, high: int(rng.integers(low, high + 1)), detector=detector, moving=moving)
 
 
 @st.composite
-def models(draw: st.DrawFn, *, detector: bool = False) -> onnx.ModelProto:
-    """Float32 networks of at most 12x12 pixels and 40 channels; with the blocks of a detector if wanted."""
-    return draw_model(lambda low, high: draw(st.integers(low, high)), detector=detector)
+def models(draw: st.DrawFn, *, detector: bool = False, moving: bool = False) -> onnx.ModelProto:
+    """Float32 networks of at most 12x12 pixels and 40 channels, as `seeded` has them."""
+    return draw_model(lambda low, high: draw(st.integers(low, high)), detector=detector, moving=moving)
 
 
 def calibration(model: onnx.ModelProto, count: int = 3) -> list[NDArray[np.float32]]:
@@ -49,7 +49,7 @@ def calibration(model: onnx.ModelProto, count: int = 3) -> list[NDArray[np.float
     return list(rng.standard_normal((count, *image_shape(model)), dtype=np.float32))
 
 
-def draw_model(choose: Choose, *, detector: bool = False) -> onnx.ModelProto:
+def draw_model(choose: Choose, *, detector: bool = False, moving: bool = False) -> onnx.ModelProto:
     """Draw a network: layers on a map, then an optional tail; one in eight is a pure multilayer perceptron."""
     seed = choose(0, 2**16 - 1)
     if choose(0, 7) == 7:
@@ -58,8 +58,12 @@ def draw_model(choose: Choose, *, detector: bool = False) -> onnx.ModelProto:
     graph = GraphBuilder("random", (1, *shape), seed)
     value = _Map(graph.input, *shape)
     layers = (_conv, _conv, _residual, _pool, _pool, *((_curve, _branches, _resize) if detector else ()))
+    if moving:
+        layers = (_conv, _attended, _cropped, _spread, _constant, _bordered, _gated, _selected)
     for index in range(choose(1, 5)):
         value = layers[choose(0, len(layers) - 1)](graph, choose, f"layer{index}", value)
+    if moving:  # what no layer depends on is the host's
+        value = _conv(graph, choose, "end", value)
     return _tail(graph, choose, value)
 
 
@@ -185,6 +189,80 @@ def _resize(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map
         nearest_mode=rounding,
     )  # fmt: skip
     return replace(value, tensor=tensor, height=value.height * factor, width=value.width * factor)
+
+
+def _attended(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    """Every pixel by every other, a function of that, and by that all pixels."""
+    pixels = value.height * value.width
+    flat, whole = (1, value.channels, pixels), (1, value.channels, value.height, value.width)
+    shapes = [graph.constant(f"{name}.shape{len(shape)}", np.array(shape, np.int64)) for shape in (flat, whole)]
+    if pixels == 1 or value.channels == 1:
+        return _conv(graph, choose, name, value)
+    matrix = graph.op("Reshape", f"{name}.matrix", [value.tensor, shapes[0]])
+    turned = graph.op("Transpose", f"{name}.turned", [matrix], perm=[0, 2, 1])
+    scores = graph.op("Sigmoid", f"{name}.weights", [graph.op("MatMul", f"{name}.scores", [turned, matrix])])
+    mixed = graph.op("MatMul", f"{name}.mixed", [matrix, scores])
+    return replace(value, tensor=graph.op("Reshape", name, [mixed, shapes[1]]))
+
+
+def _cropped(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    """Some rows or columns, in steps."""
+    axis = choose(2, 3)
+    size = (value.height, value.width)[axis - 2]
+    start, step = choose(0, size - 1), choose(1, 3)
+    limits = [graph.constant(f"{name}.{key}", np.array([each])) for key, each in
+              (("start", start), ("stop", size), ("axis", axis), ("step", step))]  # fmt: skip
+    tensor, count = graph.op("Slice", name, [value.tensor, *limits]), len(range(start, size, step))
+    return replace(value, tensor=tensor, **{("height", "width")[axis - 2]: count})
+
+
+def _spread(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    """Channels as pixels of blocks, or pixels repeated."""
+    if max(value.height, value.width) > 6:
+        return _cropped(graph, choose, name, value)
+    if choose(0, 1):
+        tensor = graph.conv(f"{name}.conv", value.tensor, value.channels, channels := 4 * choose(1, 5), (1, 1))
+        tensor = graph.op("DepthToSpace", name, [tensor], blocksize=2, mode=("DCR", "CRD")[choose(0, 1)])
+        return _Map(tensor, channels // 4, 2 * value.height, 2 * value.width)
+    rows, columns = choose(1, 2), choose(1, 2)
+    scales = graph.constant(f"{name}.scales", np.array([1, 1, rows, columns], np.float32))
+    place = ("half_pixel", "asymmetric")[choose(0, 1)]
+    tensor = graph.op("Resize", name, [value.tensor, "", scales], mode="linear", coordinate_transformation_mode=place)
+    return replace(value, tensor=tensor, height=rows * value.height, width=columns * value.width)
+
+
+def _constant(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    """A constant for every value, row or column on either side."""
+    whole = (1, value.channels, value.height, value.width)
+    shape = (whole, (1, 1, value.height, 1), (value.width,))[choose(0, 2)]
+    sides = [value.tensor, graph.constant(f"{name}.values", graph.normal(shape, 1))][:: choose(0, 1) * 2 - 1]
+    kind = ("Add", "Sub", "Mul", "Max", "Min")[choose(0, 4)]
+    return replace(value, tensor=graph.op(kind, name, sides))
+
+
+def _bordered(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    """A border by reflection or with the edge."""
+    sizes = [choose(0, min(1, size - 1)) for size in (value.height, value.width) * 2]
+    border = graph.constant(f"{name}.border", np.array([0, 0, *sizes[:2], 0, 0, *sizes[2:]]))
+    tensor = graph.op("Pad", name, [value.tensor, border], mode=("reflect", "edge")[choose(0, 1)])
+    return replace(
+        value, tensor=tensor, height=value.height + sizes[0] + sizes[2], width=value.width + sizes[1] + sizes[3]
+    )
+
+
+def _gated(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    """Every channel times what is computed of all channels of a pixel."""
+    axes = graph.constant(f"{name}.axes", np.array([1]))
+    kind = ("ReduceMax", "ReduceMin", "ReduceL2", "ReduceMean")[choose(0, 3)]
+    gate = graph.op("Sigmoid", f"{name}.gate", [graph.op(kind, f"{name}.reduced", [value.tensor, axes])])
+    return replace(value, tensor=graph.op("Mul", name, [value.tensor, gate]))
+
+
+def _selected(graph: GraphBuilder, choose: Choose, name: str, value: _Map) -> _Map:
+    """Channels in any order."""
+    places = np.array([choose(0, value.channels - 1) for _ in range(choose(1, 6))])
+    tensor = graph.op("Gather", name, [value.tensor, graph.constant(f"{name}.places", places)], axis=1)
+    return replace(value, tensor=tensor, channels=places.size)
 
 
 def _tail(graph: GraphBuilder, choose: Choose, value: _Map) -> onnx.ModelProto:

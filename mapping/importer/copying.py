@@ -27,7 +27,11 @@ def borders(model: onnx.ModelProto) -> bool:
             attributes(node).get("mode", "constant"),
             _sizes(work, node),
         )
-        if len(shape) not in _MAPS or sizes is None or sizes[:, :2].any() or sizes.min() < 0 or not sizes.any():
+        if len(shape) not in _MAPS or sizes is None or sizes[:, :2].any() or sizes.min() < 0:
+            continue
+        if not sizes.any() and node.output[0] not in work.outputs:
+            work.bypass(node)
+            changed = True
             continue
         parts, offset = Substitute(work, node), _offset(work, node)
         if mode == "constant" and offset:

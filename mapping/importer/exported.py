@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
+from mapping.importer.joined import joined
 from mapping.importer.onnx_model import IR_VERSION, OPSET, attributes, graph_inputs, one_line
 from mapping.importer.rewriting import Rewriting
 from pyimc.errors import ConfigError, UnsupportedOperator
@@ -22,12 +23,15 @@ OTHER_FLOATS = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16"
 def bound(model: onnx.ModelProto, shapes: Mapping[str, int]) -> onnx.ModelProto:
     """Give every symbolic size of the inputs a value: 1 to the first of an input (the batch), the others from `shapes`.
 
+    Several inputs become one, see `mapping.importer.joined`.
+
     Args:
         model: Any model, not changed. A size without a name is called INPUT.AXIS, as in `image.2`.
         shapes: Sizes by their symbol.
 
     Raises:
         ConfigError: `shapes` has a symbol that no input has.
+        UnsupportedOperator: It has several inputs that cannot be sent as one.
     """
     model = _copy(model)
     model.ir_version = min(model.ir_version, IR_VERSION)
@@ -53,7 +57,7 @@ def bound(model: onnx.ModelProto, shapes: Mapping[str, int]) -> onnx.ModelProto:
         del model.graph.value_info[:]
         for value in model.graph.output:
             value.type.tensor_type.ClearField("shape")
-    return channels_first(model)
+    return joined(channels_first(model))
 
 
 def channels_first(model: onnx.ModelProto) -> onnx.ModelProto:

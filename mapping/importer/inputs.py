@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,24 +79,31 @@ class Inputs:
         return index % self.source.size if self.source.size else index
 
 
-def load_source(path: Path, shape: ImageShape, preprocess: Preprocess, labels: Path | None = None) -> Source:
+def load_source(
+    path: Path, shape: ImageShape, preprocess: Preprocess, labels: Path | None = None,
+    parts: Mapping[str, int] | None = None,
+) -> Source:  # fmt: skip
     """Images of a file or a folder.
 
     A picture gives any number of different images: the whole of it first, then shifted and mirrored crops. A folder
     gives its pictures in the order of their names; if it holds folders instead, these are the classes, in the order of
     theirs. An array holds float32 values for the model as they are, or uint8 pixels to be preprocessed, as CHW or HWC
-    with or without a leading N. A `.npz` file holds one as `x`, and may hold classes as `y`.
+    with or without a leading N. A `.npz` file holds one as `x`, and may hold classes as `y`; of a model with several
+    inputs it holds an array of float32 values by the name of each.
 
     Args:
         path: As above.
         shape: Channels, height, width of the model's input.
         preprocess: How pixels become model input.
         labels: A file with classes, see `mapping.importer.labels`.
+        parts: Channels of each of several inputs by their names, see `mapping.importer.joined`.
 
     Raises:
         ConfigError: Something is missing, unreadable, or does not match the model.
     """
-    if path.is_dir():
+    if parts:
+        source = _of_several(path, shape, parts)
+    elif path.is_dir():
         source = _of_folder(path, shape, preprocess)
     elif not path.is_file():
         raise ConfigError(f"{path}: no such file; give {KINDS}")
@@ -224,9 +231,7 @@ def _of_arrays(path: Path, shape: ImageShape, preprocess: Preprocess) -> Source:
         wanted = f"a {path.suffix} file"
         raise ConfigError(f"{path}: not {wanted} ({one_line(error)}); write it with numpy") from error
     batch = _batch(path, stored, shape)
-    for first in range(0, len(batch), _FINITE_CHUNK):
-        if batch.dtype == np.float32 and not np.isfinite(batch[first : first + _FINITE_CHUNK]).all():
-            raise ConfigError(f"{path}: holds values that are not finite; clean it")
+    _require_finite(path, batch)
 
     def read(index: int) -> Floats:
         image = np.asarray(batch[index])
@@ -234,6 +239,37 @@ def _of_arrays(path: Path, shape: ImageShape, preprocess: Preprocess) -> Source:
 
     known = None if labels is None else read_labels(path, None, len(batch), labels)
     return Source(len(batch), read, labels=known, pixels=batch.dtype == np.uint8)
+
+
+def _of_several(path: Path, shape: ImageShape, parts: Mapping[str, int]) -> Source:
+    wanted = f"the model has the inputs {', '.join(parts)}; write an array of each by its name into one .npz file"
+    if path.suffix != ".npz" or not path.is_file():
+        raise ConfigError(f"{path}: {wanted}")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            stored = {name: arrays[name] for name in arrays}
+    except (ValueError, EOFError, OSError, KeyError) as error:
+        raise ConfigError(f"{path}: not a .npz file ({one_line(error)}); write it with numpy") from error
+    if missing := [name for name in parts if name not in stored]:
+        raise ConfigError(f"{path}: holds {', '.join(stored) or 'nothing'}, not {', '.join(missing)}; {wanted}")
+    batches = [_batch(path, stored[name], (channels, *shape[1:])) for name, channels in parts.items()]
+    if any(batch.dtype != np.float32 for batch in batches):
+        raise ConfigError(f"{path}: several inputs are float32 values for the model as they are; convert them")
+    if len({len(batch) for batch in batches}) > 1:
+        counts = ", ".join(f"{name} {len(batch)}" for name, batch in zip(parts, batches, strict=True))
+        raise ConfigError(f"{path}: holds {counts} images; every input needs as many")
+    for batch in batches:
+        _require_finite(path, batch)
+    known = read_labels(path, None, len(batches[0]), stored["y"]) if "y" in stored and "y" not in parts else None
+    return Source(
+        len(batches[0]), lambda index: np.concatenate([batch[index] for batch in batches]), labels=known, pixels=False
+    )
+
+
+def _require_finite(path: Path, batch: NDArray[Any]) -> None:
+    for first in range(0, len(batch), _FINITE_CHUNK):
+        if batch.dtype == np.float32 and not np.isfinite(batch[first : first + _FINITE_CHUNK]).all():
+            raise ConfigError(f"{path}: holds values that are not finite; clean it")
 
 
 def _batch(path: Path, stored: NDArray[Any], shape: ImageShape) -> NDArray[Any]:

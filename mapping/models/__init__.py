@@ -1,12 +1,12 @@
 """The built-in models, by name, and loading of any model by name or path."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 
-from mapping.importer.inputs import Inputs, Source, default_source, load_set, load_source
+from mapping.importer.inputs import Inputs, Source, default_source, load_set, load_source, random_inputs
 from mapping.importer.onnx_model import read
 from mapping.importer.pictures import ImageShape
 from mapping.importer.preprocess import SUFFIX, Preprocess, read_preprocess, recognised
@@ -104,8 +104,9 @@ def model_preprocess(name_or_path: str, model: onnx.ModelProto, given: Path | No
 
 
 def model_source(
-    name_or_path: str, shape: ImageShape, preprocess: Preprocess, path: Path | None = None, labels: Path | None = None
-) -> Source:
+    name_or_path: str, shape: ImageShape, preprocess: Preprocess, path: Path | None = None, labels: Path | None = None,
+    parts: Mapping[str, int] | None = None,
+) -> Source:  # fmt: skip
     """Images for a model: from a file or a folder, or its default inputs.
 
     Args:
@@ -114,15 +115,18 @@ def model_source(
         preprocess: How pixels become model input.
         path: As for `load_source`; None for the default inputs.
         labels: A file with the classes of the images in `path`.
+        parts: Channels of each of several inputs by their names.
 
     Raises:
         ConfigError: Something is missing, unreadable, or does not match the model.
     """
     if path is not None:
-        return load_source(path, shape, preprocess, labels)
+        return load_source(path, shape, preprocess, labels, parts)
     if labels is not None:
         raise ConfigError(f"{labels}: labels are of images of your own; name these with --input")
     test_set = BUILTIN[name_or_path].test_set if name_or_path in BUILTIN else None
+    if parts:
+        return random_inputs(shape)
     return load_set(*test_set) if test_set else default_source(shape, preprocess)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mapping.importer.calibrate import METHODS
 from mapping.importer.exported import bound
 from mapping.importer.inputs import Inputs, Source, load_source, quantise_input, share_outside
+from mapping.importer.joined import parts
 from mapping.importer.onnx_model import feed, image_shape, session
 from mapping.importer.preprocess import Preprocess
 from mapping.importer.quantise import quantise_whole
@@ -104,12 +105,13 @@ def prepare(
     model = bound(load_model(name_or_path), shapes or {})
     shape = image_shape(model)
     preprocess, reason = model_preprocess(name_or_path, model, material.preprocess)
-    source = model_source(name_or_path, shape, preprocess, path, material.labels)
+    several = parts(model)
+    source = model_source(name_or_path, shape, preprocess, path, material.labels, several)
     count = _default_images(source, level) if images is None else images
     if count < 1:
         raise ConfigError(f"images: got {count}, needs at least 1")
     inputs = source.first(count)
-    chosen, calibrated_on = _calibration(material, source, path, preprocess, shape)
+    chosen, calibrated_on = _calibration(material, source, path, preprocess, shape, several)
     calibration = list(chosen)
     quantised = quantise_whole(model, calibration, cut, method=material.method)
     imported = import_whole(quantised.model, model_name(name_or_path), cut)
@@ -151,12 +153,17 @@ def _default_images(source: Source, level: str) -> int:
 
 
 def _calibration(
-    material: Material, source: Source, path: Path | None, preprocess: Preprocess, shape: tuple[int, int, int]
+    material: Material,
+    source: Source,
+    path: Path | None,
+    preprocess: Preprocess,
+    shape: tuple[int, int, int],
+    several: Mapping[str, int],
 ) -> tuple[Inputs, str]:
     """What the network is calibrated on, and a word for it. It depends on no count of images that run."""
     wanted = material.calibrate
     if wanted and not wanted.isdecimal():
-        other = load_source(Path(wanted), shape, preprocess)
+        other = load_source(Path(wanted), shape, preprocess, parts=several)
         count = other.size or CALIBRATION_IMAGES
         return other.first(count), f"calibrated on {count} images of {wanted} ({material.method})"
     usual = USERS_IMAGES if path and source.size else CALIBRATION_IMAGES

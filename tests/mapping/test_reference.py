@@ -60,6 +60,14 @@ def test_a_random_detector_is_within_one_step_everywhere(model: onnx.ModelProto)
     _check(quantised, import_model(quantised, "random"), images)
 
 
+@settings(max_examples=40)
+@given(models(moving=True))
+def test_what_moves_and_mixes_maps_is_within_one_step_everywhere(model: onnx.ModelProto) -> None:
+    images = calibration(model)
+    quantised = quantise(model, images)
+    _check(quantised, import_model(quantised, "random"), images)
+
+
 def _check(
     quantised: onnx.ModelProto, network: Network, images: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]
 ) -> None:

@@ -109,6 +109,28 @@ def test_all_unsupported_nodes_are_listed_at_once() -> None:
     assert "fine" not in message and "grouped" not in message
 
 
+def test_the_most_frequent_cause_comes_first_and_many_names_are_counted() -> None:
+    def build(graph: GraphBuilder) -> str:
+        value = graph.op("Cos", "odd", [graph.input])
+        for index in range(9):
+            value = graph.op("Sin", f"sin{index}", [_conv(graph, (2, 2, 1, 1), value, name=f"conv{index}")])
+        return _conv(graph, (2, 2, 1, 1), value, name="last")
+
+    said = _refused(build)
+    assert "Sin: the operator is not supported (9 times: sin0, sin1, sin2 and 6 more); Cos: the operator is" in said
+    assert "sin3" not in said
+
+
+def test_what_is_quantised_as_it_runs_is_refused_with_the_reason() -> None:
+    write = Quantised((1, 4))
+    weights = write.constant(np.ones((4, 3)), I8)
+    write.nodes.append(helper.make_node("DynamicQuantizeLinear", ["image"], ["d", "s", "z"], name="dynamic"))
+    product = write.op("Cast", "real", write.op("MatMulInteger", "product", "d", weights, "z"), to=1)
+    with pytest.raises(UnsupportedOperator) as caught:
+        quantise(write.model(write.op("Gelu", "y", product)), [])
+    assert "its scales are found as it runs (give the float model, or quantise it statically)" in str(caught.value)
+
+
 def test_faults_of_an_int8_model_are_listed_at_once() -> None:
     write = Quantised((1, 2, 4, 4))
     x = write.qdq("x", "image", 0.02, 3)
@@ -142,13 +164,6 @@ def test_a_shape_that_is_not_static_is_refused(shape: list[int | str] | None, sa
     with pytest.raises(UnsupportedOperator, match="input image has shape") as caught:
         quantise(model, [])
     assert said in str(caught.value)
-
-
-def test_several_inputs_are_refused() -> None:
-    model = load_model("digits")
-    model.graph.input.append(helper.make_tensor_value_info("other", onnx.TensorProto.FLOAT, [1, 1, 8, 8]))
-    with pytest.raises(UnsupportedOperator, match="exactly one input, got image, other; join them before"):
-        quantise(model, [])
 
 
 def test_an_output_that_is_not_quantised_is_refused() -> None:
