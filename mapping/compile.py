@@ -12,8 +12,8 @@ from mapping.actors.plan import SETTINGS, Plan, code_of, planned_graph, read_set
 from mapping.actors.validate import check_placement, check_program, check_schedule
 from mapping.cuts.depthwise import AUTO, OPTION, on_engines
 from mapping.cuts.fitting import with_fitting_parts
+from mapping.cuts.reload import BATCH, read_batch, with_reloads
 from mapping.cuts.reload import OPTION as RELOAD
-from mapping.cuts.reload import with_reloads
 from mapping.cuts.residency import choices, lacks_planes, travelling_cuts
 from mapping.cuts.split import Cut, read_cuts, split_network, write_cuts
 from mapping.passes import rewritten
@@ -57,7 +57,7 @@ def compile_network(
 
 def compile_placed(network: Network, arch: Arch, placement: Fixed, options: Options | None = None) -> Program:
     """Compiles a quantised network as a placement says; the other arguments and errors are those of the above."""
-    said = {name: placement.options[name] for name in (OPTION, RELOAD) if name in placement.options}
+    said = {name: placement.options[name] for name in (OPTION, RELOAD, BATCH) if name in placement.options}
     return _compiled(network, arch, as_placed(placement), placement.name, {**said, **(options or {})}, 0)
 
 
@@ -71,6 +71,7 @@ def _compiled(
     cuts = read_cuts(str(given.pop("split", "")))
     engines = str(given.pop(OPTION, AUTO))
     said = given.pop(RELOAD, None)
+    batch = read_batch(given.pop(BATCH, 1))
     network = rewritten(network, split=lambda network: split_network(network, cuts))
     network, engines = on_engines(network, arch, engines, settings.grain)
     reloads = [str(said or "")]
@@ -78,11 +79,11 @@ def _compiled(
         smaller = travelling_cuts(network, arch)
         network = rewritten(network, split=lambda network: split_network(network, smaller))
         cuts |= smaller
-        reloads = choices(network, arch, settings.grain) or reloads
+        reloads = choices(network, arch, settings.grain, batch) or reloads
     refusals = []
     for reload in reloads:
         try:
-            return _with_reload(network, arch, found, strategy, given, asked, seed, cuts, engines, reload)
+            return _with_reload(network, arch, found, strategy, given, asked, seed, cuts, engines, reload, batch)
         except CapacityError as refusal:
             refusals.append(refusal)
     raise refusals[0]
@@ -90,11 +91,11 @@ def _compiled(
 
 def _with_reload(
     network: Network, arch: Arch, found: Strategy, strategy: str, given: Options, asked: Options, seed: int,
-    cuts: Mapping[str, Cut], engines: str, reloads: str,
+    cuts: Mapping[str, Cut], engines: str, reloads: str, batch: int,
 ) -> Program:  # fmt: skip
     """The Program of a network whose cuts and engines are decided, and of which some weights travel."""
     settings = read_settings(asked)
-    network = rewritten(network, reload=lambda network: with_reloads(network, arch, reloads))
+    network = rewritten(network, reload=lambda network: with_reloads(network, arch, reloads, batch))
     verify(network)
 
     def placed(parts: Mapping[str, Cut]) -> tuple[Plan, Graph]:
@@ -118,7 +119,7 @@ def _with_reload(
     least = bounds(graph, arch)
     effective = {**given, **plan.settings.options(), "split": write_cuts({**cuts, **parts, **plan.cuts})}
     effective |= {OPTION: engines} if engines else {}
-    effective |= {RELOAD: reloads} if reloads else {}
+    effective |= {RELOAD: reloads, **({BATCH: batch} if batch > 1 else {})} if reloads else {}
     origin = Origin(
         model=network.name, strategy=strategy, options=effective, seed=seed, moved=list(plan.placement.moved),
         limit=least.limit, bounds={"load": least.load, "interval": least.interval, "latency": least.latency}

@@ -227,6 +227,7 @@ CHANNEL = Layout(
         Field("slot", 8, "", "the producer's destination slot"),
         Field("memory", 2, "", "where the ring is: 0 activation memory, 1 partial memory, 2 planes (both imc)"),
         Field("late", 1, "", "the engine says when words may be given back; else with `done`, all that a firing frees"),
+        Field("kept", 8, "times", "that words which a firing would free are kept before they are freed"),
     ),
 )
 MEMORIES = {"activation": 0, "partial": 1, "plane": 2}

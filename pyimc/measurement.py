@@ -75,6 +75,7 @@ class Measurement:
         counters: Of every PU, by node id: `PU_COUNTERS`. The RTL has none after a deadlock.
         actors: By name: `ACTOR_COUNTERS`. The RTL has none after a deadlock.
         waiting: At a deadlock, every actor: active, fetched, ready, room_wait, pc, fills, need.
+        batch: Images that weights which travel are loaded for at a time.
         events: The event log, as far as it was asked for.
     """
 
@@ -86,6 +87,7 @@ class Measurement:
     counters: dict[str, dict[str, int]]
     actors: dict[str, dict[str, int]]
     waiting: list[dict[str, int | str]]
+    batch: int = 1
     events: EventTable = field(default_factory=no_events, compare=False, repr=False)
 
     @property
@@ -111,7 +113,7 @@ class Measurement:
     @property
     def steady(self) -> Steady | None:
         """Interval and latency in the steady state; None for fewer than two images."""
-        return steady_state(self.first_cycles, self.last_cycles)
+        return steady_state(self.first_cycles, self.last_cycles, self.batch)
 
     def busy_share(self, nodes: Collection[int]) -> float:
         """Mean share of the steady interval in which these PUs are busy; 0 for none of them, or for one image."""

@@ -90,6 +90,7 @@ class Channel:
         heir: The channel that gets the room which its words leave; itself if empty. Rings with heirs share their place.
         room: Of its words, those that its producer may send at the start; all if None.
         windows: Places in which it and those that it shares them with have their words, one load in each.
+        batch: Images that each word serves: the room is given back with the last one.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Channel:
     heir: str = ""
     room: int | None = None
     windows: int = 1
+    batch: int = 1
 
     @property
     def first_room(self) -> int:
@@ -192,6 +194,11 @@ class Program:
             if channel.name == name:
                 return channel
         raise ConfigError(f"program of {self.network.name}: no channel '{name}'")
+
+    @property
+    def batch(self) -> int:
+        """Images that weights which travel are loaded for at a time; 1 if none do."""
+        return max(channel.batch for channel in self.channels)
 
     def patience_cycles(self, images: int) -> int:
         """A chip that is busy, but sends no result for so long, never will: even node by node all had been done."""

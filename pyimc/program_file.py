@@ -168,7 +168,7 @@ def _write(program: Program, directory: Path) -> None:
     _write_json(directory / ARCH, program.arch.model_dump(mode="json"))
     schedule = {
         "actors": [asdict(actor) for actor in program.actors],
-        "channels": [_without_heir(asdict(channel)) for channel in program.channels],
+        "channels": [_as_it_differs(asdict(channel)) for channel in program.channels],
     }
     _write_json(directory / "schedule.json", schedule)
     (directory / "host").mkdir()
@@ -182,10 +182,10 @@ def _write(program: Program, directory: Path) -> None:
         (folder / "weights.bin").write_bytes(image.weights.tobytes())
 
 
-def _without_heir(channel: dict[str, Any]) -> dict[str, Any]:
-    """A ring that no other shares is written as before any did."""
-    shared = ("heir", "room", "windows")
-    return channel if channel["heir"] else {key: value for key, value in channel.items() if key not in shared}
+def _as_it_differs(channel: dict[str, Any]) -> dict[str, Any]:
+    """Without what is so of any ring but those of weights."""
+    usual = {"heir": "", "room": None, "windows": 1, "batch": 1}
+    return {key: value for key, value in channel.items() if key not in usual or value != usual[key]}
 
 
 def _read(directory: Path, manifest: dict[str, Any]) -> Program:

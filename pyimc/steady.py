@@ -23,7 +23,7 @@ class Steady(NamedTuple):
     settled: bool
 
 
-def steady_state(first_cycles: Sequence[int], last_cycles: Sequence[int]) -> Steady | None:
+def steady_state(first_cycles: Sequence[int], last_cycles: Sequence[int], batch: int = 1) -> Steady | None:
     """The steady state of a run.
 
     It is that of the images that leave while new ones still enter, without the first third of them, which fill the
@@ -37,10 +37,14 @@ def steady_state(first_cycles: Sequence[int], last_cycles: Sequence[int]) -> Ste
     Args:
         first_cycles: Per image, when its first input flit was taken.
         last_cycles: Per image, when its last output flit was taken.
+        batch: Images that leave close together, and then none for a while: then it is that of the last ones of batches.
 
     Returns:
-        None for fewer than two images.
+        None for fewer than two images, or batches.
     """
+    if batch > 1:
+        found = steady_state(first_cycles[batch - 1 :: batch], last_cycles[batch - 1 :: batch])
+        return found and found._replace(interval=round(found.interval / batch))
     if len(last_cycles) < 2:
         return None
     left = sum(cycle <= first_cycles[-1] for cycle in last_cycles)

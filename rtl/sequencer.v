@@ -5,7 +5,8 @@
 // changed (a packet arrived, a credit came back, an instruction was fetched), so an idle PU does nothing.
 // A FIRE can fire when every input channel holds what it needs and each destination has room for `produce`;
 // nothing takes that away again, so a context found ready stays ready until it is issued.
-// What a firing frees is offered as credits after `done`, one channel after the other. Where the engine reads a channel
+// What a firing frees is offered as credits after `done`, one channel after the other; of a channel whose words are kept
+// for some times (`kept`), it frees none until then, nor does the engine see that it would. Where the engine reads a channel
 // later (`late` in its entry), it says itself what may be given back (`freed_*`), between the others.
 // Timing: fetch as fetch.v says, one context looked at per cycle, lowest index first; when the engine's
 //         front is free and any context is ready, the lowest one is issued in the next cycle (1 cycle).
@@ -88,11 +89,9 @@ module sequencer #(
     reg [`IMC_CONTEXT_PORTS_BITS-1:0] ports [0:CONTEXTS-1];
     reg [7:0]           destinations[0:CONTEXTS-1];
     reg [`IMC_ENTRY_BITS-1:0] channel [0:CHANNELS-1];
-    reg [15:0]          head        [0:CHANNELS-1];
-    reg [15:0]          arrived     [0:CHANNELS-1];
-    reg [15:0]          consumed    [0:CHANNELS-1];
-    reg [15:0]          granted     [0:SLOTS-1];
-    reg [15:0]          sent        [0:SLOTS-1];
+    reg [15:0]          head [0:CHANNELS-1], arrived [0:CHANNELS-1], consumed [0:CHANNELS-1];
+    reg [7:0]           kept        [0:CHANNELS-1];
+    reg [15:0]          granted     [0:SLOTS-1], sent [0:SLOTS-1];
 
     reg [CONTEXTS-1:0] armed_q, dirty_q, ready_q, room_wait_q;
     assign room_waiting = |room_wait_q;
@@ -132,7 +131,7 @@ module sequencer #(
     wire                scan = run && dirty_q != 0;
     wire [CTX_BITS-1:0] scan_ctx;
     lowest_one #(.WIDTH(CONTEXTS), .BITS(CTX_BITS)) u_scan (.mask(dirty_q), .index(scan_ctx));
-    reg                 scan_inputs, scan_room;
+    reg                 scan_inputs, scan_room, keep;
     reg [15:0]          scan_fill, scan_produce, scan_slot_room;
     reg [SLOT_BITS-1:0] slot;
 
@@ -245,10 +244,14 @@ module sequencer #(
             for (p = 0; p < PORTS; p = p + 1) begin
                 at = {select_ctx, p[PORT_BITS-1:0]};
                 free = instr[select_ctx][FREE[p*8 +: 8] +: 16];
+                keep = free != 0 && kept[at] != channel[at][`IMC_CHANNEL_KEPT];
                 issue_heads[p*16 +: 16] <= head[at];
                 issue_bases[p*16 +: 16] <= channel[at][`IMC_CHANNEL_BASE];
                 issue_sizes[p*16 +: 16] <= channel[at][`IMC_CHANNEL_SIZE];
                 if (p < ports[select_ctx]) begin
+                    if (free != 0) kept[at] <= keep ? kept[at] + 8'd1 : 8'd0;
+                    if (keep) free = 16'd0;
+                    issue_instr[FREE[p*8 +: 8] +: 16] <= free;
                     consumed[at] <= consumed[at] + free;
                     head[at] <= advance(head[at], free, channel[at][`IMC_CHANNEL_BASE], channel[at][`IMC_CHANNEL_SIZE]);
                 end
@@ -279,7 +282,7 @@ module sequencer #(
         if (cfg_valid && cfg_space == `IMC_SPACE_CHANNEL) begin
             channel[cfg_channel] <= cfg_data;
             head[cfg_channel] <= cfg_data[`IMC_CHANNEL_BASE];
-            consumed[cfg_channel] <= 0;
+            {consumed[cfg_channel], kept[cfg_channel]} <= 24'd0;
         end
         if (cfg_valid && cfg_space == `IMC_SPACE_DESTINATION) sent[cfg_slot] <= 0;
         if (rst) begin

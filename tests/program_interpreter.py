@@ -158,7 +158,7 @@ class Interpreter:
         words = self._compute(unit, context, values).reshape(-1, self.arch.lanes)
         assert len(words) == values["produce"]
         for port, (_, freed) in zip(ports, uses, strict=True):
-            self._free(unit, port, freed)
+            self._free(unit, port, freed)  # nothing is kept where weights stay
         for slot in slots:
             self._send(node, slot, words)
         unit.pc[context] += 1

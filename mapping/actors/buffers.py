@@ -1,7 +1,7 @@
 """Channel sizes and their rings in the activation memories.
 
-The smallest sizes come from running one image through the token graph on demand: every sink pulls a row at a time,
-a node fires only when its consumer needs the row, and each channel gets the largest fill that was seen. That
+The smallest sizes come from running one image, or one batch, through the token graph on demand: every sink pulls a row
+at a time, a node fires only when its consumer needs the row, and each channel gets the largest fill that was seen. That
 order is a schedule within these sizes, and in a dataflow graph whose results do not depend on the order of firing,
 one such schedule means that none deadlocks. A skip connection thereby gets what its fork-join needs. Of several inputs
 the one with the shorter way is asked for first, else what the longer way pulls would pile up before the shorter one;
@@ -11,6 +11,10 @@ On top comes slack, so that producers and consumers work at the same time: `slac
 if it strides further) per actor on the longest way round, as each of them may hold a row back. Where a memory is too
 small, every ring gets its first row before any gets a second, short ways before long ones: a skip over half of the
 network takes what would serve all others.
+
+A layer whose weights travel computes for a while and then waits for its next load. So that those before it work
+meanwhile, and that it does not wait for another part of the layer whose weights come later, the rings of edges out of
+such layers, and of those from before one to behind it, get an image (a batch) more, as far as memories hold them.
 """
 
 from collections import Counter
@@ -28,6 +32,7 @@ from pyimc.errors import CapacityError
 from pyimc.program import HOST, Channel, Memory, Program
 
 SLACK_ROWS = 2
+RING_WORDS_MAX = 2**16 - 1
 
 
 def size_edges(graph: Graph) -> Graph:
@@ -57,14 +62,16 @@ def size_edges(graph: Graph) -> Graph:
         if name == HOST:
             push(HOST, graph.outputs(HOST)[0].row_words)
             return
-        while name in before and fired[before[name]] < len(graph.nodes[before[name]].firings):
+        while name in before and fired[before[name]] < graph.batch * len(graph.nodes[before[name]].firings):
             fire(before[name])  # its weights are where those of this one come
-        firing = graph.nodes[name].firings[fired[name]]
+        firings = graph.nodes[name].firings
+        firing = firings[fired[name] % len(firings)]
         for edge in inputs[name]:
             while fill[edge] < firing.need[edge.port]:
                 fire(edge.producer)
         for edge in inputs[name]:
-            fill[edge] -= firing.free[edge.port]
+            if not edge.weights or fired[name] + 1 == graph.batch * len(firings):
+                fill[edge] -= firing.free[edge.port]
         fired[name] += 1
         push(name, firing.produce)
 
@@ -72,7 +79,7 @@ def size_edges(graph: Graph) -> Graph:
         return Fraction(fired[name], len(graph.nodes[name].firings))
 
     sinks = [edge.producer for edge in graph.edges if edge.consumer == HOST]
-    while (sink := min(sinks, key=progress)) and progress(sink) < 1:
+    while (sink := min(sinks, key=progress)) and progress(sink) < graph.batch:
         fire(sink)
 
     def row_of_slack(edge: Edge) -> int:
@@ -80,10 +87,28 @@ def size_edges(graph: Graph) -> Graph:
             return 0
         return _step(graph, edge) * (depths[edge.consumer] - depths[edge.producer])
 
-    return replace(
-        graph,
-        edges=tuple(replace(edge, least_words=peak[edge], slack_words=row_of_slack(edge)) for edge in graph.edges),
-    )
+    levels = _levels(graph)
+
+    loaded = {edge.consumer for edge in graph.edges if edge.weights}
+
+    def sized(edge: Edge) -> Edge:
+        waits = edge.producer in loaded or levels.get(edge.consumer, 0) > levels.get(edge.producer, 0)
+        map_words = graph.network.tensors[edge.tensor].height * edge.row_words
+        ahead = (
+            graph.batch * map_words if waits and edge.consumer != HOST and not edge.weights and not edge.partial else 0
+        )
+        return replace(edge, least_words=peak[edge], slack_words=row_of_slack(edge), ahead_words=ahead)
+
+    return replace(graph, edges=tuple(sized(edge) for edge in graph.edges))
+
+
+def _levels(graph: Graph) -> dict[str, int]:
+    """Of every node, the most layers whose weights travel on a way to it, itself included."""
+    levels: dict[str, int] = {}
+    for name in graph.nodes:
+        before = max((levels.get(edge.producer, 0) for edge in graph.inputs(name)), default=0)
+        levels[name] = before + any(edge.weights for edge in graph.inputs(name))
+    return levels
 
 
 def smallest_graph(program: Program) -> Graph:
@@ -128,7 +153,7 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
             if least > words:
                 raise CapacityError(
                     f"node {node}: its channels need {least} words of {memory} memory, it has {words}; "
-                    f"use more PUs or more {memory}_words"
+                    f"use more PUs or more {memory}_words" + (" or a smaller batch" if graph.batch > 1 else "")
                 )
             placed.update(_rings(_with_slack(edges, words - least, slack_rows)))
     placed.update(_rings(_host_sizes(graph, arch)))
@@ -143,6 +168,7 @@ def allocate(graph: Graph, arch: Arch, placement: Placement, slack_rows: int = S
             hosts[edge.consumer],
             **(passed[edge.name] if edge.weights else dict(zip(("base", "size"), placed[edge.name], strict=True))),
             memory=_memory(edge),
+            batch=graph.batch if edge.weights else 1,
         )
         for edge in graph.edges
     )
@@ -191,6 +217,10 @@ def _with_slack(edges: Sequence[Edge], words: int, rows: int) -> dict[str, int]:
             more = min(edge.slack_words, words)
             sizes[edge.name] += more
             words -= more
+    for edge in sorted(edges, key=lambda edge: edge.ahead_words):
+        more = min(edge.ahead_words, words, max(0, RING_WORDS_MAX - sizes[edge.name]))
+        sizes[edge.name] += more
+        words -= more
     return sizes
 
 

@@ -31,7 +31,7 @@ class GraphNode:
         kind: The kind of processing unit that it needs.
         operator: The network's node.
         task: What its engine is told of it.
-        firings: Its firings for one image.
+        firings: Its firings for one image; of a Load, for one batch.
         per_row: How many of them compute one output row; resize: the output rows of one row read.
         cycles: Its engine time per image, in cycles (see `mapping.actors.cost`).
         planes: Crossbar planes that it takes.
@@ -66,7 +66,9 @@ class Edge:
         port: Input port of the consumer.
         row_words: Words of one row of the tensor.
         least_words: The smallest ring that does not deadlock.
-        slack_words: What a row of slack adds to it; both are 0 until `mapping.actors.buffers.size_edges` has run.
+        slack_words: What a row of slack adds to it.
+        ahead_words: What lets those before layers whose weights travel work ahead while these wait; all three are 0
+            until `mapping.actors.buffers.size_edges` has run.
         partial: The tensor is a partial map: the ring is in the partial memory.
         weights: It is the weights of a layer: the ring is in the planes.
     """
@@ -78,6 +80,7 @@ class Edge:
     row_words: int
     least_words: int = 0
     slack_words: int = 0
+    ahead_words: int = 0
     partial: bool = False
     weights: bool = False
 
@@ -105,6 +108,11 @@ class Graph:
     def cycles(self) -> dict[str, int]:
         """Engine time per image of every node, in cycles."""
         return {name: node.cycles for name, node in self.nodes.items()}
+
+    @cached_property
+    def batch(self) -> int:
+        """Images that weights which travel are loaded for at a time; 1 if none do."""
+        return max((node.operator.batch for node in self.nodes.values() if isinstance(node.operator, Load)), default=1)
 
     @cached_property
     def turns(self) -> tuple[Turn, ...]:
@@ -268,7 +276,7 @@ def _graph_node(network: Network, node: Node, asked: Task, arch: Arch, grain: Gr
         task=asked,
         firings=firings,
         per_row=per_row,
-        cycles=node_cycles(asked, arch, firings, destinations),
+        cycles=-(-node_cycles(asked, arch, firings, destinations) // (node.batch if isinstance(node, Load) else 1)),
         planes=asked.plane_count(arch),
         parameters=arch.words(asked.parameter_count) * arch.lanes,
         instructions=stream_length(firings, per_row),

@@ -272,7 +272,11 @@ def _deadlock(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
         ]
         return short + full
 
-    pending = {name: IMAGES * len(steps[name]) for name in steps}
+    loads = {channel.producer for channel in channels if channel.memory == "plane"}
+    batch = max(channel.batch for channel in channels)
+    images = -(-IMAGES // batch) * batch
+    freed: Counter[str] = Counter()
+    pending = {name: images // (batch if name in loads else 1) * len(steps[name]) for name in steps}
     moved = True
     while moved:
         moved = False
@@ -280,6 +284,9 @@ def _deadlock(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
             while fired[name] < pending[name] and not waits(name):
                 step = steps[name][fired[name] % len(steps[name])]
                 for channel in inputs[name] if name != HOST else ():
+                    freed[channel.name] += step.free[channel.port] > 0
+                    if freed[channel.name] % channel.batch:
+                        continue
                     fill[channel.name] -= step.free[channel.port]
                     room[channel.heir or channel.name] += step.free[channel.port]
                 for channel in outputs[name]:
@@ -351,7 +358,7 @@ def _table_faults(program: Program) -> list[str]:
         back = slots.get(channel.heir, (source, slot))
         number = isa.channel_entry(consumer.context, channel.port) if consumer else channel.port
         ring = isa.CHANNEL.decode(tables.get((channel.node, isa.SPACES["CHANNEL"], number), 0))
-        memory = {"memory": isa.MEMORIES[channel.memory], "late": channel.late}
+        memory = {"memory": isa.MEMORIES[channel.memory], "late": channel.late, "kept": channel.batch - 1}
         base = 0 if channel.memory == "plane" else channel.base
         if ring != {"base": base, "size": channel.size, "node": back[0], "slot": back[1], **memory}:
             faults.append(f"channel {channel.name}: its entry at node {channel.node} is {ring}")

@@ -175,7 +175,9 @@ def _ring(channel: Channel, arch: Arch, actors: dict[str, Actor], channels: tupl
     node, slot = _source(heir, arch, actors, channels)
     where = isa.MEMORIES[channel.memory]
     base = 0 if channel.memory == "plane" else channel.base  # the engine knows its planes
-    value = isa.CHANNEL.encode(base=base, size=channel.size, node=node, slot=slot, memory=where, late=channel.late)
+    value = isa.CHANNEL.encode(
+        base=base, size=channel.size, node=node, slot=slot, memory=where, late=channel.late, kept=channel.batch - 1
+    )
     return isa.SPACES["CHANNEL"], channel_number(channel, actors), value
 
 

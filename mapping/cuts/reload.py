@@ -15,7 +15,8 @@ from pyimc.network import Mvm, Network, Node
 from pyimc.operators.load import Load, LoadedMvm
 from pyimc.tensors import Pair, TensorType
 
-OPTION = "reload"
+OPTION, BATCH = "reload", "batch"
+BATCHES = (1, 2, 4, 8, 16, 32)
 WORDS_MAX = 2**16 - 1
 """What a channel can address of a unit's planes, and count."""
 
@@ -32,7 +33,18 @@ def travelling_words(shape: Pair, arch: Arch) -> int:
     return rows * arch.crossbar.columns // arch.lanes
 
 
-def with_reloads(network: Network, arch: Arch, asked: str) -> Network:
+def read_batch(value: int | str) -> int:
+    """Images that a load serves.
+
+    Raises:
+        ConfigError: Other numbers than those of which the compiler's own trial runs are multiples.
+    """
+    if value in BATCHES:
+        return int(value)
+    raise ConfigError(f"option {BATCH} is {value}, must be one of {', '.join(map(str, BATCHES))} images a load")
+
+
+def with_reloads(network: Network, arch: Arch, asked: str, batch: int = 1) -> Network:
     """The network in which the weights of some layers travel for every image.
 
     Args:
@@ -40,6 +52,7 @@ def with_reloads(network: Network, arch: Arch, asked: str) -> Network:
         arch: Its planes are what travels.
         asked: The layers' names, joined by ";", or by "," if their weights are in the same planes one after the other,
             "*2" behind them if there are two windows of planes for their loads; none if empty.
+        batch: Images that a load serves.
 
     Raises:
         ConfigError: A name that is no layer whose weights can travel, or a chip without a memory.
@@ -66,7 +79,7 @@ def with_reloads(network: Network, arch: Arch, asked: str) -> Network:
         for group, windows in groups
         for name in group
     }
-    nodes = tuple(made for node in network.nodes for made in _nodes(node, arch, turns, types))
+    nodes = tuple(made for node in network.nodes for made in _nodes(node, arch, turns, batch, types))
     return replace(network, tensors=types, nodes=nodes)
 
 
@@ -88,7 +101,9 @@ def _weights(layer: str) -> str:
     return f"{layer}/weights"
 
 
-def _nodes(node: Node, arch: Arch, turns: dict[str, _Turn], types: dict[str, TensorType]) -> Iterator[Node]:
+def _nodes(
+    node: Node, arch: Arch, turns: dict[str, _Turn], batch: int, types: dict[str, TensorType]
+) -> Iterator[Node]:  # fmt: skip
     if not isinstance(node, Mvm) or node.name not in turns:
         yield node
         return
@@ -100,6 +115,6 @@ def _nodes(node: Node, arch: Arch, turns: dict[str, _Turn], types: dict[str, Ten
         raise CapacityError(f"option {OPTION}: {node.name} has {words} words of weights, a channel counts {WORDS_MAX}")
     weights, (turn, windows) = _weights(node.name), turns[node.name]
     types[weights] = TensorType(len(image), 1, arch.crossbar.columns, 1.0, 0)
-    yield Load(weights, (), weights, image, turn, windows)
+    yield Load(weights, (), weights, image, turn, windows, batch)
     values = {field.name: getattr(node, field.name) for field in fields(Mvm)}
-    yield LoadedMvm(**{**values, "inputs": (*node.inputs, weights), "turn": turn, "windows": windows})
+    yield LoadedMvm(**{**values, "inputs": (*node.inputs, weights), "turn": turn, "windows": windows, "batch": batch})

@@ -1,21 +1,24 @@
 """Which layers' weights stay in the crossbars and which travel, where a chip has fewer planes than a network takes.
 
-Layers that travel share windows of planes in turn (`mapping.cuts.reload`): a window takes the planes of its largest
-layer, and layers go round the windows in the network's order, so that one is loaded while the one before computes.
-The others stay. For a size of window and a number of windows, those stay that have the most words of weights among
-all that the remaining planes hold: a knapsack, solved exactly, over fewer planes until the units hold them whole.
-Sizes and numbers are ranked by the interval that they allow: no image comes faster than the memory sends what
-travels, nor than a window's layers are loaded and computed one after the other, nor than the layers' cycles take
-spread evenly. Of equals, the fewest words come first.
+Layers that travel go through windows of planes in turn (`mapping.cuts.reload`): some units have windows as large as the
+largest layer that comes into them, one or more each, and the layers go round the units in the network's order, so that
+one is loaded while others compute. The others stay: for a number and a size of windows those that save the most among
+all that the remaining planes hold, a knapsack, solved exactly, over fewer planes until the units hold them whole. What
+a layer saves is its load, and, weighted, its cycles, during which it would hold a window. All sizes, numbers, weights
+are ranked by the interval that they allow: that of a few images through the layers (`mapping.cuts.flow`), but no less
+than the memory sends, or than the layers' cycles take spread evenly. Of equals, the fewest words come first.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 from mapping.actors.cost import node_cycles
 from mapping.actors.firing import Grain
+from mapping.cuts.flow import Flow
 from mapping.cuts.reload import WORDS_MAX, can_travel, travelling_words
 from mapping.cuts.split import Cut, whole_layers
 from mapping.operators import image_firings, task
@@ -23,7 +26,11 @@ from pyimc.arch import Arch
 from pyimc.engines.imc.tiling import tiles
 from pyimc.network import Mvm, Network
 
-MOST_WINDOWS = 4
+MOST_TURNS = 6
+WINDOWS = (1, 2, 3)
+"""Of a turn."""
+WEIGHTS = (0, 0.25, 1, 4)
+"""Of a layer's cycles against those of its load: what computes for long holds its window for long."""
 MOST_CHOICES = 8
 """That are tried before the network is refused."""
 
@@ -46,13 +53,15 @@ class _Layer:
     cycles: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """Windows with the layers in each, in the network's order, and the interval that they allow."""
+_Groups = tuple[tuple[_Layer, ...], ...]
+
+
+class _Choice(NamedTuple):
+    """What a choice is ranked by, the smallest first."""
 
     interval: int
     words: int
-    windows: tuple[tuple[_Layer, ...], ...]
+    windows: int
 
 
 def lacks_planes(network: Network, arch: Arch) -> bool:
@@ -83,26 +92,47 @@ def _travels(rows: int, columns: int, arch: Arch) -> bool:
     return planes <= arch.crossbar.planes and travelling_words((rows, columns), arch) <= WORDS_MAX
 
 
-def choices(network: Network, arch: Arch, grain: Grain) -> list[str]:
+def choices(network: Network, arch: Arch, grain: Grain, batch: int = 1) -> list[str]:
     """Values of the option `reload` under which the planes suffice, the best first.
 
     Args:
         network: As it is to be placed, but for what travels.
         arch: The chip.
         grain: Of the firings, for their cycles.
+        batch: Images that a load serves.
     """
     layers = [_layer(node, network, arch, grain) for node in network.nodes if isinstance(node, Mvm)]
-    units, each = len(arch.imcs), arch.crossbar.planes
-    sizes = sorted({layer.planes for layer in layers if layer.planes <= each})
-    found = [
-        choice
-        for size in sizes
-        for count in range(1, min(MOST_WINDOWS, units) + 1)
-        if (choice := _choice(layers, size, count, arch))
-    ]
-    found.sort(key=lambda choice: (choice.interval, choice.words, len(choice.windows)))
-    texts = (";".join(",".join(layer.name for layer in window) for window in choice.windows) for choice in found)
-    return list(dict.fromkeys(texts))[:MOST_CHOICES]
+    flow = Flow(network, arch, grain)
+    sizes = sorted({layer.planes for layer in layers if layer.planes <= arch.crossbar.planes})
+    found: dict[str, _Choice] = {}
+    for size, turns, windows in product(sizes, range(1, min(MOST_TURNS, len(arch.imcs)) + 1), WINDOWS):
+        if windows * size > arch.crossbar.planes:
+            continue
+        for weight in WEIGHTS:
+            groups = _groups(layers, size, turns, windows, weight, arch)
+            text = ";".join(_text(group, windows) for group in groups)
+            if groups and text not in found:
+                found[text] = _Choice(*_rank(layers, groups, windows, flow, arch, batch))
+    return sorted(found, key=found.__getitem__)[:MOST_CHOICES]
+
+
+def _text(group: Sequence[_Layer], windows: int) -> str:
+    return ",".join(layer.name for layer in group) + (f"*{windows}" if windows > 1 else "")
+
+
+def _rank(
+    layers: Sequence[_Layer], groups: _Groups, windows: int, flow: Flow, arch: Arch, batch: int
+) -> tuple[int, int, int]:  # fmt: skip
+    """Of a choice: the interval that it allows, words an image, windows."""
+    loads = {layer.name: layer.load for group in groups for layer in group}
+    turns = [[layer.name for layer in group] for group in groups]
+    words = sum(layer.words for group in groups for layer in group)
+    interval = max(
+        flow.interval(turns, loads, windows, batch),
+        -(-sum(loads.values()) // (batch * len(arch.places("memory")))),
+        -(-sum(layer.cycles for layer in layers) // len(arch.imcs)),
+    )
+    return interval, words // batch, len(groups) * windows
 
 
 def _layer(node: Mvm, network: Network, arch: Arch, grain: Grain) -> _Layer:
@@ -117,31 +147,36 @@ def _layer(node: Mvm, network: Network, arch: Arch, grain: Grain) -> _Layer:
     return _Layer(node.name, asked.plane_count(arch), words, load if words else 0, cycles)
 
 
-def _choice(layers: Sequence[_Layer], size: int, count: int, arch: Arch) -> _Choice | None:
-    """The layers that stay beside `count` windows, and those in the windows; None if they do not fit."""
+def _groups(
+    layers: Sequence[_Layer], size: int, turns: int, windows: int, weight: float, arch: Arch
+) -> _Groups:  # fmt: skip
+    """The layers that go through the windows of each turn, beside those that stay; none if those do not fit.
+
+    Args:
+        layers: Of the network.
+        size: Planes of a window.
+        turns: How many units have windows.
+        windows: Of each of them.
+        weight: Of the cycles of a layer that stays, against those of its load.
+        arch: The chip.
+    """
     units, each = len(arch.imcs), arch.crossbar.planes
-    planes = units * each - count * size
     fixed = [layer for layer in layers if not layer.words or layer.planes > size]
-    left = planes - sum(layer.planes for layer in fixed)
+    left = units * each - turns * windows * size - sum(layer.planes for layer in fixed)
     if left < 0:
-        return None
+        return ()
     free = [layer for layer in layers if layer.words and layer.planes <= size]
     for spare in range(left + 1):
-        staying = {layer.name for layer in fixed} | _most_words(free, left - spare)
-        if _packs([layer.planes for layer in layers if layer.name in staying], [each - size] * count, units, each):
+        staying = {layer.name for layer in fixed} | _most_saved(free, left - spare, weight)
+        needs = [layer.planes for layer in layers if layer.name in staying]
+        if _packs(needs, [each - windows * size] * turns, units, each):
             break
     else:
-        return None
+        return ()
     travelling = [layer for layer in layers if layer.name not in staying]
-    if len(travelling) < count:
-        return None
-    windows = tuple(tuple(travelling[start::count]) for start in range(count))
-    interval = max(
-        -(-sum(layer.load for layer in travelling) // len(arch.places("memory"))),
-        *(sum(layer.load + layer.cycles for layer in window) for window in windows),
-        -(-sum(layer.cycles for layer in layers) // len(arch.imcs)),
-    )
-    return _Choice(interval, sum(layer.words for layer in travelling), windows)
+    if len(travelling) < turns:
+        return ()
+    return tuple(tuple(travelling[start::turns]) for start in range(turns))
 
 
 def _packs(needs: Sequence[int], left: Sequence[int], units: int, each: int) -> bool:
@@ -158,13 +193,13 @@ def _packs(needs: Sequence[int], left: Sequence[int], units: int, each: int) -> 
     return True
 
 
-def _most_words(layers: Sequence[_Layer], planes: int) -> set[str]:
-    """The names of the layers with the most words that so many planes hold: a knapsack by dynamic programming."""
-    best = np.zeros(planes + 1, np.int64)  # words, by planes
+def _most_saved(layers: Sequence[_Layer], planes: int, weight: float) -> set[str]:
+    """The names of the layers that are best kept in so many planes: a knapsack by dynamic programming."""
+    best = np.zeros(planes + 1)  # cycles, by planes
     taken = np.zeros((len(layers), planes + 1), bool)
     for index, layer in enumerate(layers):
         if layer.planes <= planes:
-            more = best[: planes + 1 - layer.planes] + layer.words
+            more = best[: planes + 1 - layer.planes] + layer.load + weight * layer.cycles
             taken[index, layer.planes :] = more > best[layer.planes :]
             best[layer.planes :] = np.maximum(best[layer.planes :], more)
     found = set()

@@ -14,7 +14,7 @@ from pyimc.cycle import Run
 from pyimc.engines import ENGINES
 from pyimc.errors import CapacityError
 from pyimc.program import Origin
-from pyimc.steady import MANY_IMAGES, steady_state
+from pyimc.steady import MANY_IMAGES
 
 LOOKS = ((32, 0.05), (96, 0.02))
 """Images that have left when a run is looked at, and by how much the interval may become shorter after that. What would
@@ -63,13 +63,13 @@ def _measure(graph: Graph, arch: Arch, plan: Plan, beat: Score) -> Trial:
     run = Run(program, MANY_IMAGES)
     for images, scatter in LOOKS:
         look = run.until(images)
-        early = steady_state(look.first_cycles, look.last_cycles)  # not known if some output is far behind another
+        early = look.steady  # not known if some output is far behind another
         if look.deadlock or (early and (0, _steps(int(early.interval * (1 - scatter))), 0) > beat):
             return failed(graph, plan)
     result = run.until(MANY_IMAGES)
     if result.deadlock:
         return failed(graph, plan)
-    steady = steady_state(result.first_cycles, result.last_cycles)
+    steady = result.steady
     assert steady is not None
     fills = int(result.last_cycles[MANY_IMAGES // 2 - 1] > result.first_cycles[-1])
     score = fills, _steps(max(largest, steady.interval)), steady.latency

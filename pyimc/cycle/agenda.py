@@ -82,7 +82,7 @@ def done(s: Table, u: int, now: int) -> None:
     s[u + P_FREE_FROM] = now + 1
     channel = s[u + P_CHANNELS] + ctx * INPUTS_STEP * CHANNEL_COLUMNS
     for port in range(s[row + A_PORTS]):
-        if s[at + I_FREE + port] and not s[channel + C_LATE]:
+        if s[at + I_FREE + port] and not s[channel + C_LATE] and not s[u + P_KEEPS] >> port & 1:
             s[u + P_CREDIT] |= 1 << port
         channel += CHANNEL_COLUMNS
     s[u + P_CREDIT_FROM] = now + 1

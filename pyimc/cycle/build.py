@@ -233,7 +233,7 @@ def _entry(program: Program, chip: Chip, u: int, space: int, entry: int, value: 
     elif space == isa.SPACES["CHANNEL"]:
         ring, at = isa.CHANNEL.decode(value), isa.CHANNEL_ADDRESS.decode(entry)
         row = state[u + P_CHANNELS] + _channel(entry) * CHANNEL_COLUMNS
-        chip.write(row, C_NODE=ring["node"], C_SLOT=ring["slot"], C_LATE=ring["late"])
+        chip.write(row, C_NODE=ring["node"], C_SLOT=ring["slot"], C_LATE=ring["late"], C_KEPT=ring["kept"])
         if ring["memory"] == isa.MEMORIES["partial"]:
             chip.write(state[u + P_ACTORS] + at["context"] * ACTOR_COLUMNS, A_PARTIAL_PORT=at["port"])
     elif space == isa.SPACES["DESTINATION"]:

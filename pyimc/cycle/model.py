@@ -54,6 +54,7 @@ class Run:
             counters={str(node): _named(chip, u, PU_COLUMNS) for node, u in chip.units.items()},
             actors={actor.name: _named(chip, _row(program, chip, actor), ACTOR_NAMES) for actor in program.actors},
             waiting=[] if ended else [_status(program, chip, actor) for actor in program.actors],
+            batch=program.batch,
             events=_events(chip),
         )
 

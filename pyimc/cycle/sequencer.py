@@ -89,8 +89,14 @@ def issue(s: Table, u: int, ctx: int, now: int) -> None:
     row = actor_row(s, u, ctx)
     at = s[row + A_INSTRUCTION]
     channel = s[u + P_CHANNELS] + ctx * INPUTS_STEP * CHANNEL_COLUMNS
+    s[u + P_KEEPS] = 0
     for port in range(s[row + A_PORTS]):
-        s[channel + C_CONSUMED] += s[at + I_FREE + port]
+        if s[at + I_FREE + port] and s[channel + C_TIMES] != s[channel + C_KEPT]:
+            s[channel + C_TIMES] += 1
+            s[u + P_KEEPS] |= 1 << port
+        elif s[at + I_FREE + port]:
+            s[channel + C_TIMES] = 0
+            s[channel + C_CONSUMED] += s[at + I_FREE + port]
         channel += CHANNEL_COLUMNS
     slot = s[u + P_SLOTS] + ctx * s[G_DESTINATIONS] * SLOT_COLUMNS
     for _ in range(s[row + A_DESTINATIONS]):

@@ -57,7 +57,8 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     P_NODE, P_KIND, P_ACTORS, P_CHANNELS, P_SLOTS, P_STREAM, P_FIFO, P_CREDIT_FIFO,
     # sequencer
     P_DIRTY, P_READY, P_DUE, P_ROOM_WAIT, P_ACTIVE, P_DECODE,
-    P_CREDIT, P_CREDIT_FROM, P_CREDIT_CTX, P_CREDIT_AT, P_FREE_FROM, P_ISSUE_CTX, P_ISSUE_AT, P_LATE, P_SEQ_LISTED,
+    P_CREDIT, P_CREDIT_FROM, P_CREDIT_CTX, P_CREDIT_AT, P_FREE_FROM, P_ISSUE_CTX, P_ISSUE_AT, P_LATE, P_KEEPS,
+    P_SEQ_LISTED,
     # counters
     P_SINCE, P_FRONT, P_CONVERT, P_CONVERT_CTX, P_BUSY, P_INPUT_CYCLES, P_ROOM_CYCLES, P_IDLE_CYCLES, P_IN, P_OUT,
     # gather: a tile that waits for the array, the one to be gathered after it
@@ -78,7 +79,7 @@ SINK_UNIT, SINK_HOST, SINK_UNIT_CREDIT, SINK_HOST_CREDIT = range(4)
     P_SEND_STATE, P_SEND_BANK, P_DESTINATION, P_FLIT, P_LEFT, P_OUT_LISTED,
     # timers: cycle and next timer in the same bucket, for each kind
     P_TIMERS,
-) = range(98)  # fmt: skip
+) = range(99)  # fmt: skip
 UNIT_COLUMNS = 128
 P_OFFERED = P_STAGE_8  # what the packer is offered
 IMC, DPU = 0, 1
@@ -100,7 +101,7 @@ SIZE_MASK, MARK_LAST, MARK_PIXEL, CTX_AT = 0xFFFF, 1 << 16, 1 << 17, 20
     A_INNER, A_PITCH, A_PAUSE,
 ) = range(37)  # fmt: skip
 ACTOR_COLUMNS = 48
-C_ARRIVED, C_CONSUMED, C_NODE, C_SLOT, C_LATE = range(5)
+C_ARRIVED, C_CONSUMED, C_NODE, C_SLOT, C_LATE, C_KEPT, C_TIMES = range(7)  # kept: so many times; so far
 CHANNEL_COLUMNS = 8
 INPUTS, INPUTS_STEP = isa.PORTS, 1 << isa.PORT_BITS  # of an actor; channels from one actor to the next
 S_GRANTED, S_SENT, S_NODE, S_CHANNEL = range(4)

@@ -1,4 +1,4 @@
-"""Load: weights that are sent to the crossbars anew for every image; LoadedMvm: the layer that computes with them."""
+"""Load: weights that are sent to the crossbars anew for every batch of images; LoadedMvm: the layer that has them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -20,6 +20,7 @@ class Load(Operator):
         image: uint8 [rows, columns], offset-binary: the rows of the planes, one plane after the other.
         turn: The tensors of weights that are in the same planes one after the other, its own output among them.
         windows: Of planes that their loads go through, one after the other.
+        batch: Images that a load serves.
     """
 
     ports: ClassVar[tuple[int, ...]] = (0,)
@@ -27,6 +28,7 @@ class Load(Operator):
     image: NDArray[np.uint8]
     turn: tuple[str, ...]
     windows: int = 1
+    batch: int = 1
 
     def shape(self, sources: Sequence[TensorType]) -> Shape:
         """A pixel per row of the planes."""
@@ -55,6 +57,7 @@ class LoadedMvm(Mvm):
     Attributes:
         turn: As that of the `Load` which sends its weights.
         windows: Likewise.
+        batch: Likewise.
     """
 
     ports: ClassVar[tuple[int, ...]] = (2,)
@@ -64,6 +67,7 @@ class LoadedMvm(Mvm):
 
     turn: tuple[str, ...] = ()
     windows: int = 1
+    batch: int = 1
 
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """As that of the layer with weights that stay."""

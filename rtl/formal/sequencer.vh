@@ -19,6 +19,8 @@
     wire [15:0] f_room = granted[f_slot] - sent[f_slot];
     wire        f_reads = {{32-PORT_BITS{1'b0}}, f_port} < {{32-`IMC_CONTEXT_PORTS_BITS{1'b0}}, ports[f_ctx]};
     wire        f_sends = {{8-DEST_BITS{1'b0}}, f_dest} < destinations[f_ctx];
+    wire [15:0] f_frees = kept[f_channel] == channel[f_channel][`IMC_CHANNEL_KEPT]
+                          ? instr[f_ctx][FREE[f_port*8 +: 8] +: 16] : 16'd0;
     wire        f_late = channel[f_channel][`IMC_CHANNEL_LATE];
     wire        f_input_there = !f_reads || f_fill >= instr[f_ctx][NEED[f_port*8 +: 8] +: 16];
     wire        f_room_there = !f_sends || f_room >= instr[f_ctx][`IMC_FIRE_PRODUCE];
@@ -96,7 +98,7 @@
                           ? issue_instr[FREE[f_port*8 +: 8] +: 16] : 16'd0;
     wire [15:0] f_offered = credit_q[f_port] && credit_ctx_q == f_ctx ? frees_q[f_port*16 +: 16] : 16'd0;
     always @(posedge clk) begin
-        f_owed <= f_owed + (f_select && f_reads ? instr[f_ctx][FREE[f_port*8 +: 8] +: 16] : 16'd0)
+        f_owed <= f_owed + (f_select && f_reads ? f_frees : 16'd0)
                   - (f_paid ? m_credit_data[`IMC_CREDIT_WORDS] : 16'd0);
         if (rst) f_owed <= 16'd0;
     end
@@ -114,6 +116,7 @@
         cover (scan && scan_ctx == f_ctx && arrive_valid && in_channel == f_channel && armed_q[f_ctx]);
         cover (f_paid && credits_left != 0);
         cover (late_q && credit_q != 0);
+        cover (f_select && f_reads && kept[f_channel] != 0 && f_frees != 0);
         cover (&ready_q);
         cover (room_wait_q[f_ctx]);
     end

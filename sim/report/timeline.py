@@ -219,7 +219,9 @@ def periodic(values: Cycles, count: int) -> Cycles:
 
 
 def _freed(graph: Graph, channel: Channel) -> Cycles:
-    return np.array([firing.free[channel.port] for firing in graph.nodes[channel.consumer].firings], np.int64)
+    """Words that each firing frees, until they repeat themselves: of an image, or of a batch."""
+    freed = np.array([firing.free[channel.port] for firing in graph.nodes[channel.consumer].firings], np.int64)
+    return np.concatenate([*[np.zeros_like(freed)] * (channel.batch - 1), freed])
 
 
 def _channel(program: Program, graph: Graph, channel: Channel, times: Times) -> ChannelLine:

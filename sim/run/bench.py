@@ -219,7 +219,7 @@ async def run(dut: Any) -> None:
     figures = Measurement(
         deadlock=stuck, cycles_total=end - begin - 1, first_cycles=[cycle - begin for cycle in first_cycles],
         last_cycles=[cycle - begin for cycle in results.finished()], host_flits=host_flits,
-        counters=measured[0], actors=measured[1], waiting=waiting,
+        counters=measured[0], actors=measured[1], waiting=waiting, batch=program.batch,
     )  # fmt: skip
     outcome = Outcome(figures, begin, load_cycles, load_seconds, run_seconds)
     for name, words in zip(program.network.outputs, results.words, strict=True):

@@ -64,7 +64,8 @@ def node_verdict(
     tensor = next(node.output for node in network.nodes if node.name == name)
     kind = network.tensors[tensor]
     words = row_words(kind, arch)
-    maps = np.stack([golden[tensor] for golden in goldens])
+    batch = program.batch if program.actor(name).kind == "memory" else 1
+    maps = np.stack([golden[tensor] for golden in goldens[::batch]])
     required = maps.size
     if not program.actor(name).inputs:
         ahead = -(-len(records) // (words * kind.height)) - len(maps)

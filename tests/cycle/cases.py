@@ -63,7 +63,9 @@ def network_cases(model: str, images: int) -> Iterator[Case]:
 def unit_program(name: str) -> Program:
     """A unit micro-benchmark."""
     unit = UNITS[name]
-    options: Options = {"slack_rows": unit.slack_rows} | ({"reload": unit.reload} if unit.reload else {})
+    options: Options = {"slack_rows": unit.slack_rows} | (
+        {"reload": unit.reload, "batch": unit.batch} if unit.reload else {}
+    )
     return compile_network(unit.network(), unit.arch(), "lblp", options)
 
 

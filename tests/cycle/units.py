@@ -34,6 +34,7 @@ class Unit:
         slack_rows: Of the rings.
         images: How many run.
         reload: Layers whose weights travel.
+        batch: Images that a load serves.
         bound: The step of the pipeline that takes the most cycles per pixel: input, gather, convert, drain or output.
     """
 
@@ -43,6 +44,7 @@ class Unit:
     images: int = 3
     bound: str = ""
     reload: str = ""
+    batch: int = 1
 
     def arch(self) -> Arch:
         """The chip."""
@@ -416,6 +418,20 @@ UNITS: dict[str, Unit] = {
         block,
         {**WITH_MEMORY, "mesh": {"columns": 2, "rows": 2, "fifo_depth": 2}, "dpus": [1], "pus": {"memory": (3,)}},
         reload="stem,first,second*2",
+    ),
+    "weights for two images, in one window": Unit(two_layers, WITH_MEMORY, reload="one,two", batch=2, images=4),
+    "weights for two images, in two windows, one crossbar PU": Unit(
+        block,
+        {
+            **WITH_MEMORY,
+            "mesh": {"columns": 2, "rows": 2, "fifo_depth": 2},
+            "dpus": [1],
+            "pus": {"memory": (3,)},
+            "memory": {"interval": 3},
+        },
+        reload="stem,first,second*2",
+        batch=2,
+        images=4,
     ),
     # Flow.
     "a single image": Unit(chain(3), images=1),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from mapping.actors.buffers import smallest_rings
 from mapping.actors.load_windows import plane_faults
 from mapping.actors.plan import Settings, planned_graph
 from mapping.actors.validate import check_program, check_schedule
@@ -144,6 +145,35 @@ def test_loads_go_through_the_windows_in_turn() -> None:
         assert rings[layer.name].heir == rings[layers[(place + 2) % 3].name].name
         room = rings[layers[(place - 2) % 3].name].size if place < 2 else 0
         assert rings[layer.name].room == room and rings[layer.name].windows == 2
+
+
+@pytest.mark.parametrize("batch", [1, 2, 8])
+def test_a_load_serves_a_batch(batch: int) -> None:
+    """Layers in turn in one window: the second has its weights when the first is through all images of the batch."""
+    network, arch = two_layers(), UNIT.arch()
+    program = compile_network(network, arch, options={"reload": "one,two", "batch": batch, "slack_rows": 0})
+    rings = {(channel.consumer, channel.port): channel for channel in program.channels}
+    between, last = rings["two", 0], rings["one", 1]
+    source = network.tensors[between.tensor]
+    (least,) = (edge.least_words for edge in smallest_rings(program) if edge.name == between.name)
+    assert between.size >= least == batch * source.height * arch.words(source.row_bytes)
+    assert (last.batch, between.batch, program.batch) == (batch, 1, batch)
+    tables = {(space, entry): value for space, entry, value in program.pus[program.actor("one").node].tables}
+    kept = {
+        port: isa.CHANNEL.decode(tables[isa.SPACES["CHANNEL"], isa.channel_entry(program.actor("one").context, port)])[
+            "kept"
+        ]
+        for port in (0, 1)
+    }
+    assert kept == {0: 0, 1: batch - 1}
+    assert program.origin.options.get("batch", 1) == batch
+    once = compile_network(network, arch, options={"reload": "one,two", "slack_rows": 0})
+    assert program.actor("two/weights").cycles == -(-once.actor("two/weights").cycles // batch)
+
+
+def test_a_batch_that_no_memory_holds_is_refused() -> None:
+    with pytest.raises(CapacityError, match=r"activation words: needed \d+, available \d+ of \d+"):
+        compile_network(two_layers(), UNIT.arch(), options={"reload": "one,two", "batch": 32})
 
 
 @pytest.mark.parametrize(

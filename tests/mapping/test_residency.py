@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from mapping.compile import compile_network
-from mapping.cuts.residency import choices, lacks_planes, travelling_cuts
+from mapping.cuts.flow import Flow
+from mapping.cuts.residency import _groups, _layer, choices, lacks_planes, travelling_cuts
 from mapping.operators import task
 from pyimc.arch import Arch, load_arch
 from pyimc.errors import CapacityError
-from pyimc.network import Network
+from pyimc.network import Mvm, Network
 from tests.cycle.units import block, two_layers
 from tests.mapping.networks import Builder, small_arch
 
@@ -59,9 +60,28 @@ def test_one_window_moves_the_fewest_words(planes: int) -> None:
         for window in [max(size for name, size in sizes.items() if name not in stay)]
         if sum(sizes[name] for name in stay) + window <= arch.crossbar.planes
     ]
-    found = choices(network, arch, "row")[0]
-    assert ";" not in found
-    assert sum(words[name] for name in found.split(",")) == min(possible)
+    layers = [_layer(node, network, arch, "row") for node in network.nodes if isinstance(node, Mvm)]
+    found = [_groups(layers, size, 1, 1, 0, arch) for size in set(sizes.values())]
+    assert min(sum(words[layer.name] for layer in group) for groups in found for group in groups) == min(possible)
+
+
+def test_more_windows_come_where_they_are_faster() -> None:
+    """A second window for a layer that travels, while there are planes for it."""
+    assert [choices(block(), chip(planes), "row")[0] for planes in (7, 8)] == ["stem*2", "stem*2"]
+    assert choices(two_layers(), chip(8), "row")[:2] == ["one", "one*2"]
+
+
+def test_the_flow_is_that_of_loads_and_cycles() -> None:
+    """One window: a load and a layer take turns; two: the longer of the two; a batch: a load for as many images."""
+    network, arch = two_layers(), chip(64)
+    flow = Flow(network, arch, "row")
+    cycles = {node.name: _layer(node, network, arch, "row").cycles for node in network.nodes if isinstance(node, Mvm)}
+    loads = dict.fromkeys(cycles, 10000)
+    both = sum(cycles.values())
+    assert flow.interval([["one", "two"]], loads, 1, 1) == 20_000 + both
+    assert flow.interval([["one", "two"]], loads, 2, 1) == 20_000
+    assert flow.interval([["one", "two"]], loads, 1, 8) == (20_000 + 8 * both) // 8
+    assert flow.interval([["two"]], {"two": 10}, 1, 1) == max(cycles["one"], cycles["two"] + 10)
 
 
 def _words(network: Network, arch: Arch, name: str) -> int:

@@ -58,3 +58,11 @@ def test_the_latency_is_that_of_a_full_chip() -> None:
 def test_few_images_do_not_settle() -> None:
     steady = steady_state([0, 1, 2, 3], [10, 19, 27, 33])
     assert steady == (8, 22, False)
+
+
+def test_batches_leave_together() -> None:
+    """Three batches of two, 100 cycles apart; within a batch 10."""
+    first, last = [0, 5, 100, 105, 200, 205], [300, 310, 400, 410, 500, 510]
+    steady = steady_state(first, last, 2)
+    assert steady is not None and steady.interval == 50
+    assert steady_state(first[:2], last[:2], 2) is None

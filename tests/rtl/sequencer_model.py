@@ -78,6 +78,8 @@ class Channel:
     node: int = 0
     slot: int = 0
     late: bool = False
+    kept: int = 0
+    times: int = 0
     head: int = 0
     arrived: int = 0
     consumed: int = 0
@@ -321,10 +323,19 @@ class SequencerModel:
 
     def _fire(self, ctx: int) -> None:
         actor = self.actors[ctx]
-        self.issue = Issue(ctx, actor.instruction, tuple(channel.ring() for channel in actor.channels))
+        rings = tuple(channel.ring() for channel in actor.channels)
+        uses = list(actor.uses)
+        for port, channel in enumerate(actor.channels[: actor.ports]):
+            need, words = uses[port]
+            if words and channel.times < channel.kept:
+                channel.times += 1
+                uses[port] = (need, 0)
+            elif words:
+                channel.times = 0
+            channel.release(uses[port][1])
+        fields = FIRE.decode(actor.instruction) | {f"free_{port}": words for port, (_, words) in enumerate(uses)}
+        self.issue = Issue(ctx, FIRE.encode(**fields), rings)
         self.issue_valid = True
-        for channel, (_, words) in zip(actor.channels[: actor.ports], actor.uses, strict=False):
-            channel.release(words)
         for slot in actor.slots:
             slot.sent = (slot.sent + actor.produce) & WORDS_MASK
         actor.armed = False
@@ -351,7 +362,8 @@ class SequencerModel:
             channel = self.actors[at["context"]].channels[at["port"]]
             channel.base, channel.size, channel.head = entry["base"], entry["size"], entry["base"]
             channel.node, channel.slot, channel.late = entry["node"], entry["slot"], bool(entry["late"])
-            channel.arrived = channel.consumed = 0
+            channel.kept = entry["kept"]
+            channel.arrived = channel.consumed = channel.times = 0
         elif space == SPACES["DESTINATION"]:
             slot = self.actors[address // self.destinations].slots[address % self.destinations]
             slot.granted, slot.sent = DESTINATION.decode(data)["room"], 0
