@@ -12,9 +12,26 @@ from dataclasses import replace
 import numpy as np
 
 from mapping.importer.selection import selection
-from pyimc.network import Concat, DepthToSpace, Mvm, Network, Node, Part, Pool, Stored, TensorType
+from pyimc.network import (
+    Concat,
+    DepthToSpace,
+    Matmul,
+    Mvm,
+    Network,
+    Node,
+    Normalise,
+    Part,
+    Pool,
+    Softmax,
+    Stored,
+    TensorType,
+    Transpose,
+)
 
 _PART = re.compile(r"(.+)\[(\d+):(\d+)\]")
+
+_MIXING = (DepthToSpace, Matmul, Normalise, Softmax, Transpose)
+"""Kinds that read all channels for some of their output, beside layers."""
 
 Tensors = dict[str, TensorType]
 
@@ -44,7 +61,7 @@ def compute_parts(network: Network) -> Network:
         if name in tensors:
             return
         whole, channels = part_of(name)
-        copied = whole == network.input or isinstance(producers[whole], DepthToSpace)
+        copied = whole == network.input or isinstance(producers[whole], _MIXING)
         copied |= whole in read_whole and _is_dearer(producers[whole], tensors[whole])
         if copied and not tensors[whole].partial:
             tensors[name] = replace(tensors[whole], channels=channels.stop - channels.start)
@@ -75,7 +92,7 @@ def _read_whole(network: Network) -> set[str]:
     """
     wholes, parts = set(network.outputs), {part_of(name)[0] for name in network.outputs}
     for node in reversed(network.nodes):
-        mixes = isinstance(node, Mvm | DepthToSpace)
+        mixes = isinstance(node, (Mvm, *_MIXING))
         if node.output in wholes or (mixes and part_of(node.output)[0] in parts):
             wholes.update(node.inputs)
         if node.output in wholes or part_of(node.output)[0] in parts:

@@ -12,7 +12,10 @@ from onnx import helper, numpy_helper
 
 from mapping.importer.onnx_model import graph_inputs, inferred_shapes
 
-_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_LAYERS = (
+    "Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "Pad", "ReduceMean", "ReduceSum", "SpaceToDepth",
+)  # fmt: skip
+_SCALED = ("Mul", "Div", "Add", "Sub")  # by a value per channel
 
 
 class Rewriting:
@@ -48,11 +51,18 @@ class Rewriting:
         needed: set[str] = set()
         found = []
         for node in reversed(self.graph.node):
-            if node.op_type in _WEIGHTED or not needed.isdisjoint(node.output):
-                if not needed.isdisjoint(node.output) and node.op_type in op_types:
-                    found.append(node)
+            if not needed.isdisjoint(node.output):
+                needed.update(read_names(node))
+                found += [node] * (node.op_type in op_types)
+            elif self._is_layer(node):
                 needed.update(read_names(node))
         return found[::-1]
+
+    def _is_layer(self, node: onnx.NodeProto) -> bool:
+        """Whether it is a layer with weights, or other passes make one of it."""
+        if node.op_type in _SCALED:
+            return any(name in self._constants and not self.is_one_value(name) for name in node.input)
+        return node.op_type in _LAYERS
 
     def is_one_value(self, name: str) -> bool:
         """Whether a tensor is an initialiser of one value."""

@@ -221,6 +221,14 @@ def test_behind_the_last_layer_the_host_has_it_as_it_is() -> None:
     assert import_model(whole.model, "net").host_tail == ("ReduceL2", "Div")
 
 
+def test_a_mean_of_channels_is_a_layer_too() -> None:
+    graph = GraphBuilder("net", (1, 3, 6, 5), seed=1)
+    value = graph.conv("first", graph.input, 3, CHANNELS, (3, 3), bias=True)
+    value = op("Pad", [0, 0, 0, 1, 0, 0, 0, 0], mode="edge")(graph, value)
+    network = imported(graph.finish(op("ReduceMean", [1])(graph, value)))
+    assert [type(node) for node in network.nodes] == [Mvm, Crop, Concat, Mvm]
+
+
 def test_a_divisor_that_reaches_zero_is_refused() -> None:
     model = between(
         lambda graph, value: graph.op("Div", "made", [_pixel(graph, value), graph.relu("r", value)]), CHANNELS

@@ -17,7 +17,7 @@ from mapping.models.builder import GraphBuilder
 from pyimc import golden
 from pyimc.arch import load_arch
 from pyimc.cycle import Run
-from pyimc.network import Add, Concat, Crop, DepthToSpace, Lut, Mvm, Network, Node, Pool, Resize, TensorType
+from pyimc.network import Add, Concat, Crop, DepthToSpace, Lut, Matmul, Mvm, Network, Node, Pool, Resize, TensorType
 from pyimc.network_rules import verify
 from tests.mapping.onnx_writer import Quantised, check, qdq_conv
 from tests.pyimc.networks import random_image, residual_network
@@ -165,3 +165,20 @@ def test_a_concat_of_a_qoperator_model() -> None:
     network = import_model(model, "net")
     assert isinstance(network.nodes[-1], Concat)
     check(model, network)
+
+
+def test_channels_of_a_product_of_maps_are_copied() -> None:
+    graph = GraphBuilder("net", (1, 3, 4, 5), seed=1)
+    value = graph.conv("first", graph.input, 3, 6, (3, 3), pads=(1, 1, 1, 1), bias=True)
+    shapes = [graph.constant(f"shape{rank}", np.array(shape)) for rank, shape in ((3, (1, 6, 20)), (4, (1, 6, 4, 5)))]
+    matrix = graph.op("Reshape", "matrix", [value, shapes[0]])
+    turned = graph.op("Transpose", "turned", [matrix], perm=[0, 2, 1])
+    scores = graph.op("Sigmoid", "weights", [graph.op("MatMul", "scores", [turned, matrix])])
+    mixed = graph.op("Reshape", "mixed", [graph.op("MatMul", "product", [matrix, scores]), shapes[1]])
+    model = graph.finish(graph.conv("last", graph.split("split", mixed, (2, 4))[0], 2, 3, (1, 1)))
+    quantised = quantise(model, calibration(model))
+    network = import_model(quantised, "net")
+    mixed_again, part, last = network.nodes[-3:]
+    assert isinstance(mixed_again, Matmul) and isinstance(part, Mvm) and part.inputs == (mixed_again.output,)
+    assert network.tensors[last.inputs[0]].channels == 2
+    check(quantised, network)

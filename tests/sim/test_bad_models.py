@@ -94,14 +94,14 @@ def not_constant() -> onnx.ModelProto:
     return model(nodes, w=np.ones((2, 2, 1, 1), np.float32))
 
 
-def two_inputs() -> onnx.ModelProto:
-    """A Conv of the sum of two inputs."""
+def two_inputs(op_type: str = "Add", other: tuple[int, ...] = (1, 2, 4, 4)) -> onnx.ModelProto:
+    """A Conv of two inputs together."""
     nodes = [
-        helper.make_node("Add", ["image", "other"], ["a"], "add"),
+        helper.make_node(op_type, ["image", "other"], ["a"], "add"),
         helper.make_node("Conv", ["a", "w"], ["y"], "conv"),
     ]
     made = model(nodes, w=KERNEL)
-    made.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, (1, 2, 4, 4)))
+    made.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, other))
     return made
 
 
@@ -134,7 +134,7 @@ BAD = {
     "no channels": (conv(np.ones((3, 0, 1, 1), np.float32), (1, 0, 4, 4)), "input image has shape [1, 0, 4, 4]"),
     "no rows": (conv(KERNEL, (1, 2, 0, 4)), "input image has shape [1, 2, 0, 4]"),
     "no outputs": (conv(np.ones((0, 2, 1, 1), np.float32)), "its weights have the shape (0, 2, 1, 1): there are none"),
-    "two inputs": (two_inputs(), "needs exactly one input, got image, other; join them before the export"),
+    "two sizes": (two_inputs("Mul", (1, 2, 1, 1)), "its inputs are image (1, 2, 4, 4), other (1, 2, 1, 1); the host"),
 }
 
 
@@ -147,7 +147,7 @@ def test_a_model_that_cannot_be_run_is_refused_in_one_line(workspace: Path, case
 
 def test_two_inputs_with_a_file_for_one(workspace: Path) -> None:
     np.save("image.npy", np.zeros((1, 2, 4, 4), np.float32))
-    refused(*GOLDEN, saved(two_inputs()), "--input", "image.npy", says=("needs exactly one input",))
+    refused(*GOLDEN, saved(two_inputs()), "--input", "image.npy", says=("the model has the inputs image, other",))
 
 
 def test_a_file_of_labels_of_another_length(workspace: Path) -> None:
