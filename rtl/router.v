@@ -248,6 +248,9 @@ module router #(
 `undef ROUTER_FIFO
 `undef ROUTER_LOCK
 
+`ifdef FORMAL_ROUTER
+`include "formal/router.vh"
+`endif
 endmodule
 
 `default_nettype wire

@@ -59,6 +59,7 @@ PROOFS = (
     Proof("egress", {"WORD": 80, "CONTEXTS": 3, "CTX_BITS": 2, "DESTINATIONS": 1, "PACKET": 3}),
     Proof("ingress", {"WORD": 64, "CONTEXTS": 2, "CTX_BITS": 1}),
     Proof("fetch", {"CONTEXTS": 2, "CTX_BITS": 1, "INSTRUCTIONS": 4}, quick=True),
+    Proof("router", {"WIDTH": 9, "FIFO_DEPTH": 2, "MESH_X": 2, "MESH_Y": 2}, depth=2, reach=8),
     Proof("sequencer", {"CONTEXTS": 2, "CTX_BITS": 1, "DESTINATIONS": 2, "INSTRUCTIONS": 2}, depth=2, reach=10),
     Proof("host_port", {"WORD": 64, "SLOTS": 2, "BUFFER": 1}, depth=2, also=("fifo",)),
 )

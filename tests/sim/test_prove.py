@@ -48,6 +48,7 @@ def test_it_is_proven(proof: Proof, tmp_path: Path) -> None:
         ("converter", "pixel_full <= pixel_full & ~pixel_done;", "pixel_full <= pixel_full & ~{2{pixel_done[0]}};"),
         ("fetch", "if (!is_loop) due_q[ctx_q] <= 1'b0;", ""),  # gives a FIRE that nobody asked for
         ("fetch", "decode_q <= start;", "decode_q <= start || due_q != 0;"),  # decodes what was not read
+        ("router", "!(m_ready[o] && m_last[o]);", "1'b0;"),  # gives up an output in the middle of a packet
         ("egress", "assign s_ready = !full_q[fill_bank_q]", "assign s_ready = 1'b1"),
         ("egress", "dest_q + 8'd1 == destinations[send_ctx]", "1'b1"),  # one destination gets it, not all
         ("egress", "s_reply_valid && !full_q[send_bank_q] :", "s_reply_valid :"),  # in the middle of nothing
