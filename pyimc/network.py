@@ -9,6 +9,7 @@ exactly, `pyimc.network_rules` says when it is well formed.
 from dataclasses import dataclass
 
 from pyimc.operators.add import Add as Add
+from pyimc.operators.column import Column as Column
 from pyimc.operators.concat import Concat as Concat
 from pyimc.operators.crop import Crop as Crop
 from pyimc.operators.depth_to_space import DepthToSpace as DepthToSpace

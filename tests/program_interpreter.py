@@ -19,6 +19,7 @@ from pyimc.layout import Layout
 from pyimc.program import Program, PuImage, table_writes
 
 GARBAGE = 0xA5
+NOT_WRITTEN = int.from_bytes(bytes([GARBAGE] * 8), "little")  # weights beside a pixel outside of the map
 MISSING = -2  # a byte that the channel does not hold
 Bytes = NDArray[np.uint8]
 Fields = dict[str, int]
@@ -334,7 +335,8 @@ class Interpreter:
             for column in range(columns):
                 first = kernel["weights"] + row * kernel["row"] + column * kernel["pixel"]
                 entries = range(first * lanes // 8, (first + kernel["pixel"]) * lanes // 8)
-                weights = np.array([table[n] for n in entries], np.uint64).view(np.int8)[:run].astype(np.int64)
+                stored = np.array([table.get(n, NOT_WRITTEN) for n in entries], np.uint64)
+                weights = stored.view(np.int8)[:run].astype(np.int64)
                 pixels = windows[:, row, column]
                 total += np.where(pixels >= 0, pixels - vector["zero_point_0"], 0) * weights
         return _round_shift(total * multiplier, shift)

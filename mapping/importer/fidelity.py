@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from mapping.importer import copying, decompose, exported, fold, relayout, resampling
+from mapping.importer import copying, decompose, exported, fold, norms, relayout, resampling, tokens
 from mapping.importer.onnx_model import OPSET, feed, input_type, one_line, session
 from mapping.importer.rewriting import Rewriting
 from pyimc.errors import ConfigError
@@ -60,6 +60,8 @@ class Faithful:
 FOLDS: tuple[tuple[str, Callable[[onnx.ModelProto], bool]], ...] = (
     ("constants computed", fold.constants),
     ("sums as additions", fold.sums),
+    ("layer normalisations that are written out", norms.layer_norms),
+    ("tokens as maps", tokens.tokens),
     ("several as pairs", decompose.several),
     ("norms as sums", decompose.norms),
     ("responses as layers", decompose.responses),

@@ -19,6 +19,7 @@ from mapping.importer.fidelity import Faithful, faithful
 from mapping.importer.onnx_model import attributes, graph_input, is_quantised, session
 from mapping.importer.operators import role
 from mapping.importer.operators.pairwise import MODES, PAIRS
+from mapping.importer.operators.shape import is_column
 from mapping.importer.rewriting import Rewriting
 from mapping.importer.shares import Share, split
 from mapping.importer.values import Activation, Pending, Role, Value
@@ -154,6 +155,9 @@ class _Plan:
             made = self.values.get(node.output[0])
             of_one = isinstance(made, Pending) and made.curve is not None
             if node.op_type == "Transpose" and isinstance(made, Activation) and not made.is_map:
+                return "copy"
+            shapes = [work.shapes.get(name, ()) for name in (node.input[0], node.output[0])]
+            if node.op_type == "Reshape" and is_column(shapes[0], shapes[1]):
                 return "copy"
             return role(node.op_type, with_constant=constant, of_one=of_one)
 

@@ -117,8 +117,8 @@ def _share(model: onnx.ModelProto, values: Mapping[str, Value], on_chip: Collect
 
 
 def _of_one(value: Pending) -> bool:
-    """Whether a result is a function of the values of one activation, and maybe of their places."""
-    return value.stored or bool(value.curve and value.curve.operators)
+    """Whether a result is a function of the values of one activation, and maybe of their places or of their row."""
+    return value.last or bool(value.curve and value.curve.operators)
 
 
 def _work(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto], values: Mapping[str, Value]) -> float:

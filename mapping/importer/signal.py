@@ -171,7 +171,7 @@ def _layers(network: Network, ratios: dict[str, float], clipped: dict[str, float
     first = LayerSignal(entry.removesuffix(INTEGERS), ratios[entry], 0.0, clipped[entry])
     layers = []
     for node in network.nodes:
-        before = min(_EIGHT_BITS_DB, *(ratios[name] for name in node.inputs))
+        before = min([_EIGHT_BITS_DB, *(ratios[name] for name in node.inputs)])
         if node.output in clipped:
             ratio = ratios[node.output]
             layers.append(LayerSignal(node.name, ratio, before - ratio, clipped[node.output]))

@@ -124,7 +124,7 @@ def _met(shape: Shape, like: Activation) -> tuple[Shape, tuple[int, int, int]]:
     """The shape of a constant that a map, a row or a vector meets, in ONNX and in the network: a pixel, or whole."""
     rank = len(like.shape)
     full = (*[1] * (rank - len(shape)), *shape)
-    if like.is_map and len(full) == rank and full[0] == 1 and full[1] in (1, like.shape[1]):
+    if like.is_map and like.shape[0] == 1 and len(full) == rank and full[0] == 1 and full[1] in (1, like.shape[1]):
         whole = (1, like.shape[1], *full[2:])
         if all(size == 1 for size in full[2:]) and rank > 2:
             return whole, (1, 1, like.shape[1])

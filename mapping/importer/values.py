@@ -146,7 +146,8 @@ class Pending:
         name: Name of the ONNX node that computes it.
         limited: The activation of which it is only a clamped copy, if it is one.
         curve: What it is, before its limits, of an activation whose values it treats one by one.
-        stored: One of its operands is a constant map.
+        last: Behind the last layer it is the host's: a constant map is one of its operands, or it is a row's function.
+        turned: As of an activation.
     """
 
     emit: Callable[[Target], tuple[Node, ...]]
@@ -157,7 +158,8 @@ class Pending:
     name: str = ""
     limited: Activation | None = None
     curve: Curve | None = None
-    stored: bool = False
+    last: bool = False
+    turned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from mapping.importer.fuse import fuse_clamps, prune
 from mapping.importer.lowering import real_values, rescale
 from mapping.importer.onnx_model import attributes, graph_input, inferred_shapes
 from mapping.importer.operators import OPERATORS, QUANTISED, role
-from mapping.importer.operators.shape import turns
+from mapping.importer.operators.shape import moves
 from mapping.importer.parts import compute_parts, part_of
 from mapping.importer.scales import dequantised, quantisation_at, quantised, scale_at, stored_limit
 from mapping.importer.shares import NO_LAYER, Faults, ancestors, raise_faults, split
@@ -221,8 +221,7 @@ def _evaluate_dry(call: Call) -> Value | tuple[Value, ...]:
 
     sources = [_sources(assume(each, "function")) for each in call.arguments]
     kind = role(call.op_type, with_constant=constant, of_one=len(sources) < 2 or not sources[0].isdisjoint(sources[1]))
-    first = call.argument(0)
-    if call.op_type == "Transpose" and isinstance(first, Pending) and turns(call.attributes.get("perm", []), first):
+    if moves(call):
         kind = "copy"  # of what has integers
     arguments = tuple(assume(each, kind) for each in call.arguments)
     value = OPERATORS[call.op_type].lower(replace(call, arguments=arguments))
@@ -304,7 +303,7 @@ def _close(state: Walk, call: Call, value: Value | None, quantisation: Quantisat
     curve = None
     if value.curve and isinstance(nodes[-1], Lut):
         curve = replace(value.curve, values=real_values(quantisation)[nodes[-1].table])
-    return Activation(output, quantisation, value.shape, value.hwc, real=False, curve=curve)
+    return Activation(output, quantisation, value.shape, value.hwc, real=False, curve=curve, turned=value.turned)
 
 
 def _unique(state: Walk, name: str) -> str:

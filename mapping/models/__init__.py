@@ -19,6 +19,7 @@ from mapping.models import (
     mobilenet_v2,
     resnet8,
     resnet18,
+    vit_tiny,
     yolov8n,
 )
 from pyimc.errors import ConfigError
@@ -55,6 +56,7 @@ BUILTIN: dict[str, Builtin] = {
     "mobilenet_v2": Builtin(mobilenet_v2.build, IMAGENET, arch="depthwise"),
     "resnet18": Builtin(resnet18.build, IMAGENET),
     "resnet8": Builtin(resnet8.build),
+    "vit_tiny": Builtin(vit_tiny.build, arch="transformer"),
     "yolov8n": Builtin(yolov8n.build, arch="detector"),
 }
 

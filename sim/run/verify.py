@@ -52,7 +52,7 @@ def node_verdict(
 ) -> NodeVerdict:
     """Compares what one actor sent with the golden model.
 
-    An actor without inputs runs ahead of the images; what it has sent for further ones is compared, too.
+    An actor that no image reaches runs ahead of them; what it has sent for further ones is compared, too.
 
     Args:
         program: The Program that ran.
@@ -67,7 +67,7 @@ def node_verdict(
     batch = program.batch if program.actor(name).kind == "memory" else 1
     maps = np.stack([golden[tensor] for golden in goldens[::batch]])
     required = maps.size
-    if not program.actor(name).inputs:
+    if tensor not in _of_images(network):
         ahead = -(-len(records) // (words * kind.height)) - len(maps)
         maps = np.concatenate([maps, *[maps[-1:]] * ahead])
     expected = maps.reshape(-1, kind.width * kind.channels)
@@ -87,6 +87,15 @@ def node_verdict(
             model=model_name(arch.crossbar),
         )  # fmt: skip
     return NodeVerdict(values_compared=int(wrong.size), mismatches=int(wrong.sum()) + missing, first=first)
+
+
+def _of_images(network: Network) -> set[str]:
+    """Tensors that depend on the network's input."""
+    found = {network.input}
+    for node in network.nodes:
+        if not found.isdisjoint(node.inputs):
+            found.add(node.output)
+    return found
 
 
 def verdicts(

@@ -15,7 +15,21 @@ from mapping.models import BUILTIN, load_model, model_arch, model_inputs
 from mapping.models.digits import TEST_SET
 from pyimc import golden
 from pyimc.errors import ConfigError
-from pyimc.network import Add, Concat, Lut, Mvm, Pool, Resize
+from pyimc.network import (
+    Add,
+    Column,
+    Concat,
+    Crop,
+    Lut,
+    Matmul,
+    Mvm,
+    Normalise,
+    Pool,
+    Resize,
+    Softmax,
+    Stored,
+    Transpose,
+)
 from tests.mapping.networks import imported
 
 
@@ -23,7 +37,8 @@ def weight_count(name: str) -> int:
     """Convolution and fully connected weights, without biases and batch normalisation."""
     graph = load_model(name).graph
     sizes = {constant.name: numpy_helper.to_array(constant).size for constant in graph.initializer}
-    return sum(sizes[node.input[1]] for node in graph.node if node.op_type in ("Conv", "Gemm"))
+    layers = ("Conv", "Gemm", "MatMul")
+    return sum(sizes.get(node.input[1], 0) for node in graph.node if node.op_type in layers)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +51,7 @@ def weight_count(name: str) -> int:
         ("deep_autoencoder", (640, 1, 1), 264_192, 0.264192),
         pytest.param("mobilenet_v2", (3, 224, 224), 3_469_760, 300.77, marks=pytest.mark.slow),
         pytest.param("resnet18", (3, 224, 224), 11_678_912, 1814.07, marks=pytest.mark.slow),
+        pytest.param("vit_tiny", (3, 32, 32), 5_319_552, 365.93, marks=pytest.mark.slow),
         pytest.param("yolov8n", (3, 320, 320), 3_146_160, 1092.86, marks=pytest.mark.slow),
     ],
 )
@@ -47,7 +63,9 @@ def test_size_and_work_are_those_of_the_paper(
     network = imported(name)
     assert network.macs() / 1e6 == pytest.approx(mega_macs, rel=1e-3)
     others: set[type] = {Concat, Lut, Resize} if name == "yolov8n" else set()
+    attention: set[type] = {Mvm, Add, Lut, Normalise, Softmax, Matmul, Transpose, Stored, Column, Crop}
     sequence: dict[str, set[type]] = {"ds_cnn": {Mvm, Pool}, "mobilenet_v1_025": {Mvm, Pool}, "deep_autoencoder": {Mvm}}
+    sequence["vit_tiny"] = attention
     assert {type(node) for node in network.nodes} == sequence.get(name, {Mvm, Add, Pool}) | others
 
 
@@ -63,7 +81,10 @@ def test_models_that_run_elsewhere_name_their_architecture() -> None:
     assert {name: model_arch(name) for name in (*BUILTIN, "some.onnx")} == dict.fromkeys(
         ("deep_autoencoder", "digits", "mnist", "resnet18", "resnet8", "some.onnx"),
         "default",
-    ) | dict.fromkeys(("ds_cnn", "mobilenet_v1_025", "mobilenet_v2"), "depthwise") | {"yolov8n": "detector"}
+    ) | dict.fromkeys(("ds_cnn", "mobilenet_v1_025", "mobilenet_v2"), "depthwise") | {
+        "vit_tiny": "transformer",
+        "yolov8n": "detector",
+    }
 
 
 @pytest.mark.parametrize("name", sorted(BUILTIN))

@@ -52,7 +52,7 @@ ATTRIBUTES: dict[str, Callable[[GraphBuilder], str]] = {
         "AveragePool", "pool", [graph.input], kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1, count_include_pad=1
     ),
     "Sin: the operator is not supported (sin)": lambda graph: graph.op("Sin", "sin", [graph.input]),
-    "Softmax: the operator is not supported (softmax)": lambda graph: graph.relu(
+    "Softmax: axis=3 of shape (1, 2, 6, 6) (only the channels of a map": lambda graph: graph.relu(
         "relu", graph.op("Softmax", "softmax", [graph.input])
     ),
     "Reshape: shape (1, 2, 6, 6) becomes (1, 6, 2, 6) (only the vector (1, 72)) (reshape)": lambda graph: graph.op(

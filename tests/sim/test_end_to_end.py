@@ -30,9 +30,12 @@ from mapping.importer.reference import compare
 from mapping.importer.walk import import_model
 from mapping.models.builder import GraphBuilder
 from mapping.models.ds_cnn import separable
+from mapping.models.vit_tiny import Shape, transformer
 from mapping.placement.strategies import names
 from pyimc.arch import Arch, arch_from_dict
 from pyimc.network import Network
+from sim.run.result import result
+from sim.run.validation import compare_with_model
 from tests.mapping.networks import Builder, moves
 from tests.mapping.networks import seeded as seeded_network
 from tests.mapping.test_pairwise import mobile
@@ -134,6 +137,20 @@ def test_a_depthwise_separable_network_is_right_at_every_level(chip: str, grain:
     value = separable(graph, "block2", graph.relu6("relu6", value), 20, 8)
     model = graph.finish(graph.op("GlobalAveragePool", "pool", [value]))
     through_the_chip(*from_onnx(model), chip, "lblp", 2, grain, "verilog")
+
+
+def test_a_transformer_is_right_at_every_level() -> None:
+    """A block between patches and classifier: every layer, product, share, norm and cycle; positions run ahead."""
+    network, images = from_onnx(transformer("vit", Shape(12, 4, 12, 2, 1, 20, 3), 6))
+    program = compile_network(network, CHIPS["many"], "lblp", {"slack_rows": 1})
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        run = run_rtl(program, images, Path(folder), "verilog")
+        nodes = result(run)["nodes"]
+    for node in network.nodes:
+        assert nodes[node.name]["values_compared"] >= images.shape[0] * np.prod(network.target(node).shape), node.name
+        assert nodes[node.name]["mismatches"] == 0, node.name
+    assert run.measured is not None
+    assert not compare_with_model(program, len(images), run.measured).differences
 
 
 @pytest.mark.parametrize("chip", ["small", "many"])

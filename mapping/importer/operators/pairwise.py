@@ -50,7 +50,7 @@ def lower_pair(call: Call) -> Pending:
         inputs = (_tensor(one, "left", target, before), _tensor(other, "right", target, before))
         return (*before, _node(kind, one.quantisation, other.quantisation, inputs, target))
 
-    return Pending(emit, left.shape, left.hwc, name=call.name, stored=stored)
+    return Pending(emit, left.shape, left.hwc, name=call.name, last=stored)
 
 
 def _node(kind: str, left: Quantisation, right: Quantisation, inputs: tuple[str, str], target: Target) -> Pairwise:

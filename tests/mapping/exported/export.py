@@ -6,7 +6,7 @@ python tests/mapping/exported/export.py
 PyTorch is no dependency of the project: the files are kept. They come from torch 2.13.0 with onnxscript and onnx; later
 versions will do. The networks are small forms of what people export: a residual network, one of inverted residuals, a
 U-Net that pads what it joins, an up-scaler, a shuffled network with squeeze and excite, one that takes pixels apart,
-and one of rows.
+one of rows, and vision transformers with attention as timm and as torchvision have it.
 """
 
 import warnings
@@ -149,10 +149,78 @@ class Row(nn.Module):
         return self.last(self.up(F.elu(self.down(x))).mean(-1))
 
 
+class Attention(nn.Module):
+    """Query, key and value from one layer, as timm has it."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads, self.qkv, self.project = heads, nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, n, c = x.shape
+        q, k, v = self.qkv(x).reshape(b, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        x = F.scaled_dot_product_attention(q, k, v)
+        return self.project(x.transpose(1, 2).reshape(b, n, c))
+
+
+class Multihead(nn.Module):
+    """PyTorch's own, as torchvision has it."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.inner = nn.MultiheadAttention(width, heads, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x, x, x, need_weights=False)[0]
+
+
+class Block(nn.Module):
+    """A transformer's block, norms first."""
+
+    def __init__(self, width: int, attention: nn.Module) -> None:
+        super().__init__()
+        self.norm1, self.norm2, self.attention = nn.LayerNorm(width), nn.LayerNorm(width), attention
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(0.1), nn.Linear(2 * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class Transformer(nn.Module):
+    """Patches, a class token, positions, two blocks, a classifier of that token."""
+
+    def __init__(self, kind: type[nn.Module]) -> None:
+        super().__init__()
+        self.patches, self.token = nn.Conv2d(3, 24, 4, 4), nn.Parameter(torch.randn(1, 1, 24))
+        self.places = nn.Parameter(torch.randn(1, 17, 24))
+        self.blocks = nn.Sequential(*(Block(24, kind(24, 3)) for _ in range(2)))
+        self.norm, self.head = nn.LayerNorm(24), nn.Linear(24, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.places
+        return self.head(self.norm(self.blocks(x))[:, 0])
+
+
+class Vit(Transformer):
+    """With attention as timm has it."""
+
+    def __init__(self) -> None:
+        super().__init__(Attention)
+
+
+class Vision(Transformer):
+    """With attention as torchvision has it."""
+
+    def __init__(self) -> None:
+        super().__init__(Multihead)
+
+
 MODELS: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "resnet": (ResNet, (3, 32, 32)), "mobilenet": (MobileNet, (3, 32, 32)), "u_net": (UNet, (3, 9, 12)),
     "up_scaler": (UpScaler, (3, 8, 8)), "shuffled": (Shuffled, (3, 16, 16)), "focus": (Focus, (3, 16, 16)),
-    "row": (Row, (2, 32)),
+    "row": (Row, (2, 32)), "vit": (Vit, (3, 16, 16)), "vision": (Vision, (3, 16, 16)),
 }  # fmt: skip
 
 
@@ -162,6 +230,9 @@ def scatter(model: nn.Module) -> None:
         if isinstance(part, nn.BatchNorm2d):
             part.running_mean.normal_(0, 0.2)
             part.running_var.uniform_(0.5, 2)
+            part.weight.data.uniform_(0.5, 1.5)
+            part.bias.data.normal_(0, 0.2)
+        if isinstance(part, nn.LayerNorm):
             part.weight.data.uniform_(0.5, 1.5)
             part.bias.data.normal_(0, 0.2)
         if isinstance(part, nn.PReLU):
