@@ -1,8 +1,8 @@
 """The step of each layer's converters, from histograms of the column sums of calibration images.
 
 A step of 2**shift rounds; codes that are too few for the largest sums clip. Of all shifts a layer gets the one whose
-squared error over the sums that were seen is smallest, each bit step weighed as shift-and-add weighs it (4**bits).
-That is the choice of CrossSim's and analog-cim-sim's calibrated ranges, with steps that are powers of two.
+squared error over the sums that were seen is smallest, each bit step and slice weighed as shift-and-add weighs it: by
+4**bits. That is the choice of CrossSim's and analog-cim-sim's calibrated ranges, with steps that are powers of two.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pyimc import golden
 from pyimc.arch import Arch, Crossbar
-from pyimc.crossbar import Converter, convert, row_tiles, widest_shift
+from pyimc.crossbar import Converter, convert, places, reads, widest_shift
 from pyimc.network import Mvm, Network
 from pyimc.tensors import Map
 
@@ -48,12 +48,14 @@ def squared_errors(node: Mvm, image: Map, crossbar: Crossbar) -> NDArray[np.floa
     vectors = node.patches(image).reshape(-1, len(matrix))
     shifts = range(widest_shift(crossbar.adc.bits, len(matrix), crossbar) + 1)
     errors = np.zeros(len(shifts))
-    for _, sums in row_tiles(vectors, matrix, crossbar):
-        for step, each in enumerate(sums):
-            counts = np.bincount(each.reshape(-1))
+    place = places(crossbar)
+    for _, sums in reads(vectors, matrix, crossbar):
+        for at in np.ndindex(place.shape):
+            lowest = sums[at].min()
+            counts = np.bincount((sums[at] - lowest).reshape(-1))
             seen = np.flatnonzero(counts)
-            weights = counts[seen] * 4.0 ** (step * crossbar.dac_bits)
+            weights = counts[seen] * 4.0 ** place[at]
             for shift in shifts:
-                off = convert(seen, Converter(crossbar.adc.bits, shift)) - seen
+                off = convert(seen + lowest, Converter(crossbar.adc.bits, shift, crossbar.differential)) - seen - lowest
                 errors[shift] += (weights * np.square(off.astype(np.float64))).sum()
     return errors

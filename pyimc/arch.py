@@ -54,10 +54,15 @@ class Adc(_Strict):
 
 
 class Crossbar(_Strict):
-    """`planes` matrices of `rows` x `columns` int8 weights behind one periphery, one active at a time.
+    """`planes` matrices of `rows` x `columns` cells behind one periphery, one active at a time; they hold int8 weights.
 
     Attributes:
+        adcs: Columns, or pairs of them if differential, that are converted per cycle.
         adc: None if every column sum is converted exactly.
+        cell_bits: Of a weight in one cell: a weight is sliced over 8 / cell_bits columns, each converted by itself.
+        weights: Cells hold w + 128, and 128 times the inputs is taken off (`offset`); or a weight has cells for what is
+            positive and others for what is negative, whose difference is converted (`differential`).
+        rows_per_read: Rows that are driven at once; None for all.
     """
 
     rows: Annotated[int, Field(ge=8, le=1024)]
@@ -66,13 +71,17 @@ class Crossbar(_Strict):
     adcs: Annotated[int, Field(ge=2)]
     dac_bits: Positive
     adc: Adc | None = None
+    cell_bits: Positive = 8
+    weights: Literal["offset", "differential"] = "offset"
+    rows_per_read: Positive | None = None
 
     @model_serializer(mode="wrap")
-    def _without_adc(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Ideal converters are written as before there were others."""
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Ideal converters, whole weights in a cell and all rows at once are written as before there were others."""
         data: dict[str, Any] = dump(self)
-        if self.adc is None:
-            data.pop("adc", None)
+        for name in ("adc", "cell_bits", "weights", "rows_per_read"):
+            if getattr(self, name) == type(self).model_fields[name].default:
+                data.pop(name, None)
         return data
 
     @model_validator(mode="after")
@@ -80,11 +89,52 @@ class Crossbar(_Strict):
         for name in ("rows", "columns", "adcs"):
             if not _power_of_two(getattr(self, name)):
                 raise ValueError(f"{name} is {getattr(self, name)}, must be a power of two")
-        if not self.adcs <= self.columns <= 255 * self.adcs:
-            raise ValueError(f"adcs is {self.adcs}, columns ({self.columns}) must be 1 to 255 times as many")
-        if self.dac_bits not in (1, 2, 4, 8):
-            raise ValueError(f"dac_bits is {self.dac_bits}, must be 1, 2, 4 or 8")
+        for name in ("dac_bits", "cell_bits"):
+            if getattr(self, name) not in (1, 2, 4, 8):
+                raise ValueError(f"{name} is {getattr(self, name)}, must be 1, 2, 4 or 8")
+        converted, what = self.columns, "columns"
+        if self.differential:
+            converted, what = self.columns // 2, "pairs of columns"
+        if not self.adcs <= converted <= 255 * self.adcs:
+            raise ValueError(f"adcs is {self.adcs}, {what} ({converted}) must be 1 to 255 times as many")
+        if self.adcs > self.outputs:
+            raise ValueError(
+                f"adcs is {self.adcs}, must be at most {self.outputs}: {self.columns} columns, {self.cells} a weight"
+            )
+        if not _power_of_two(self.driven) or self.driven > self.rows:
+            raise ValueError(f"rows_per_read is {self.driven}, must be a power of two up to rows ({self.rows})")
+        if self.adc and self.adc.bits < (least := 1 + self.differential):
+            raise ValueError(f"adc.bits is {self.adc.bits}, must be {least} or more with weights {self.weights}")
         return self
+
+    @property
+    def differential(self) -> bool:
+        """A column has another beside it that counts negative."""
+        return self.weights == "differential"
+
+    @property
+    def slices(self) -> int:
+        """Parts of a weight that are converted by themselves."""
+        return 8 // self.cell_bits
+
+    @property
+    def cells(self) -> int:
+        """Columns that a weight takes."""
+        return self.slices * (1 + self.differential)
+
+    @property
+    def outputs(self) -> int:
+        """Weights in a row of a plane, a byte each: columns of a layer's matrix that it holds."""
+        return self.columns // self.cells
+
+    @property
+    def driven(self) -> int:
+        """Rows that are driven at once, at most."""
+        return self.rows_per_read or self.rows
+
+    def reads(self, rows: int) -> int:
+        """How often rows are driven to read so many of a plane."""
+        return -(-rows // self.driven)
 
 
 class WeightMemory(_Strict):
@@ -173,12 +223,14 @@ class Arch(_Strict):
             if getattr(self, name) % self.lanes or not _power_of_two(getattr(self, name)):
                 got = getattr(self, name)
                 raise ValueError(f"{name} is {got}, must be a power of two and a multiple of {self.lanes}")
-        if self.output_columns < self.crossbar.columns:
+        if self.output_columns < self.crossbar.outputs:
+            columns = "crossbar.columns" + (f" / {self.crossbar.cells}" if self.crossbar.cells > 1 else "")
             raise ValueError(
-                f"output_columns is {self.output_columns}, must be at least crossbar.columns ({self.crossbar.columns})"
+                f"output_columns is {self.output_columns}, must be at least {columns} ({self.crossbar.outputs})"
             )
-        if self.crossbar.columns % self.lanes or self.crossbar.rows % self.lanes:
-            raise ValueError(f"crossbar: rows and columns must be multiples of the word's {self.lanes} bytes")
+        if self.crossbar.outputs % self.lanes or self.crossbar.rows % self.lanes:
+            wide = f", columns of {self.crossbar.cells} times as many" if self.crossbar.cells > 1 else ""
+            raise ValueError(f"crossbar: rows and columns must be multiples of the word's {self.lanes} bytes{wide}")
         return self
 
     def _check_kinds(self) -> None:
@@ -231,7 +283,7 @@ class Arch(_Strict):
     @property
     def plane_words(self) -> int:
         """Words of all planes of a crossbar PU, which rings of weights are in."""
-        return self.crossbar.planes * self.words(self.crossbar.rows * self.crossbar.columns)
+        return self.crossbar.planes * self.words(self.crossbar.rows * self.crossbar.outputs)
 
     def words(self, size_bytes: int) -> int:
         """Words that `size_bytes` bytes occupy."""

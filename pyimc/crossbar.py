@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The crossbar's arithmetic, in integers: tiles, bit steps, column sums, conversion, shift and add.
+"""The crossbar's arithmetic, in integers: tiles, reads, bit steps, slices, conversion, shift and add.
 
-    y = sum over row tiles of sum over bit steps k of convert(slice_k(x) @ cells) << (k * dac_bits)    - 128 sum(x)
+    y = sum over row tiles, their reads, bit steps k, slices s of
+        convert(slice_k(x) @ cells_s) << (k * dac_bits + s * cell_bits)            - 128 sum(x), if weights are offset
 
-A cell holds w + 128. Conversion is `convert` here and `rtl/adc.v` in hardware. Where it is ideal, `multiply` is the
-exact product, which is why the golden model may multiply whole matrices (`pyimc.operators.mvm`); where it is not, this
-is what the physical golden model computes (`pyimc.physical`).
+The cells of a weight hold w + 128, `cell_bits` in each; or, if differential, the magnitude of w, in cells that count
+positive or in cells that count negative. A read drives at most `rows_per_read` rows of a tile. Conversion is `convert`
+here and `rtl/adc.v` in hardware. Where it is ideal, `multiply` is the exact product, which is why the golden model may
+multiply whole matrices (`pyimc.operators.mvm`); where it is not, this is what the physical golden model computes
+(`pyimc.physical`).
 """
 
 from __future__ import annotations
@@ -18,9 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.arch import Crossbar
-from pyimc.program import WEIGHT_ZERO
 
 INPUT_BITS = 8
+
+WEIGHT_ZERO = 128
+"""What a chip with offset weights adds to each before it stores it as a byte."""
 
 VECTORS = 2048  # that are multiplied at once: their sums of all steps stay within a cache of some megabytes
 
@@ -34,15 +39,23 @@ class Converter:
     Attributes:
         bits: Of a code.
         shift: A step is 2**shift.
+        signed: Codes are of both signs.
     """
 
     bits: int
     shift: int
+    signed: bool = False
+
+    @property
+    def largest(self) -> int:
+        """Code; the smallest one is its negative, or 0."""
+        return (1 << self.bits - self.signed) - 1
 
 
 def widest_shift(bits: int, height: int, crossbar: Crossbar) -> int:
     """The shift whose codes cover every sum of a matrix of `height` rows, the last half step clipped if need be."""
-    return max(0, largest_sum(min(height, crossbar.rows), crossbar.dac_bits).bit_length() - bits)
+    largest = largest_sum(min(height, crossbar.driven), crossbar)
+    return max(0, largest.bit_length() - (bits - crossbar.differential))
 
 
 def converter_of(crossbar: Crossbar, height: int, calibrated: int | None) -> Converter | None:
@@ -59,7 +72,43 @@ def converter_of(crossbar: Crossbar, height: int, calibrated: int | None) -> Con
     if crossbar.adc is None:
         return None
     widest = widest_shift(crossbar.adc.bits, height, crossbar)
-    return Converter(crossbar.adc.bits, widest if calibrated is None else min(calibrated, widest))
+    shift = widest if calibrated is None else min(calibrated, widest)
+    return Converter(crossbar.adc.bits, shift, crossbar.differential)
+
+
+def stored(weights: NDArray[np.int8], crossbar: Crossbar) -> NDArray[np.uint8]:
+    """Weights as a chip is given them, a byte each: w + 128, or if differential w itself in two's complement."""
+    return weights.view(np.uint8) if crossbar.differential else (weights.view(np.uint8) ^ np.uint8(WEIGHT_ZERO))
+
+
+def cells(image: NDArray[np.uint8], crossbar: Crossbar) -> NDArray[np.uint8]:
+    """What the cells of some weights hold.
+
+    Args:
+        image: uint8 [...], as `stored`.
+        crossbar: Its cells.
+
+    Returns:
+        uint8 [slices, signs, ...]: the slice of the lowest bits first; of two signs the positive first.
+    """
+    signs = image[np.newaxis]
+    if crossbar.differential:
+        values = image.view(np.int8).astype(np.int16)
+        signs = np.stack([np.maximum(values, 0), np.maximum(-values, 0)]).astype(np.uint8)
+    shifts = np.arange(0, 8, crossbar.cell_bits, dtype=np.uint8).reshape(-1, *[1] * signs.ndim)
+    return signs >> shifts & np.uint8((1 << crossbar.cell_bits) - 1)
+
+
+def columns(plane: NDArray[np.uint8], crossbar: Crossbar) -> NDArray[np.uint8]:
+    """The cells of a plane, uint8 [rows, columns], as rtl/imc_array.v has them: in the order of their conversion.
+
+    Args:
+        plane: uint8 [rows, outputs], as `stored`.
+        crossbar: Its cells and how many columns are converted at once.
+    """
+    rows, outputs = plane.shape
+    grouped = cells(plane, crossbar).reshape(crossbar.slices, -1, rows, outputs // crossbar.adcs, crossbar.adcs)
+    return grouped.transpose(2, 3, 0, 1, 4).reshape(rows, -1)
 
 
 def bit_slices(x: NDArray[np.uint8], dac_bits: int) -> NDArray[np.uint8]:
@@ -68,82 +117,93 @@ def bit_slices(x: NDArray[np.uint8], dac_bits: int) -> NDArray[np.uint8]:
     return x >> shifts & np.uint8((1 << dac_bits) - 1)
 
 
-def column_sums(x: NDArray[np.uint8], cells: NDArray[Any], dac_bits: int) -> Integers:
+def column_sums(x: NDArray[np.uint8], conductances: NDArray[Any], dac_bits: int) -> Integers:
     """The sums of every bit step, exact.
 
     Args:
         x: uint8 [..., rows].
-        cells: [rows, columns], uint8, or as `exact_cells` gives them for many calls.
+        conductances: [rows, columns], -128 to 255, or as `exact` gives them for many calls.
         dac_bits: Input bits of a step.
 
     Returns:
         int64 [steps, ..., columns].
     """
-    cells = exact_cells(cells, dac_bits)
-    return (bit_slices(x, dac_bits).astype(cells.dtype) @ cells).astype(np.int64)
+    conductances = exact(conductances, dac_bits)
+    return (bit_slices(x, dac_bits).astype(conductances.dtype) @ conductances).astype(np.int64)
 
 
-def exact_cells(cells: NDArray[Any], dac_bits: int) -> NDArray[np.floating[Any]]:
-    """Cells in the smallest float that holds every sum: float32 any integer below 2**24, float64 all others here."""
-    if cells.dtype.kind == "f":
-        return cells
-    return cells.astype(np.float32 if largest_sum(len(cells), dac_bits) < 1 << 24 else np.float64)
+def exact(conductances: NDArray[Any], dac_bits: int) -> NDArray[np.floating[Any]]:
+    """In the smallest float that holds every sum: float32 any integer below 2**24, float64 all others here."""
+    if conductances.dtype.kind == "f":
+        return conductances
+    most = len(conductances) * 255 * ((1 << dac_bits) - 1)
+    return conductances.astype(np.float32 if most < 1 << 24 else np.float64)
 
 
-def largest_sum(rows: int, dac_bits: int) -> int:
-    """Of a column: the largest cells, all driven as high as can be."""
-    return rows * 255 * ((1 << dac_bits) - 1)
+def largest_sum(rows: int, crossbar: Crossbar) -> int:
+    """Of a column, or of a differential pair: the largest cells, all driven as high as can be."""
+    cell = (1 << crossbar.cell_bits) - 1
+    return rows * (min(cell, WEIGHT_ZERO) if crossbar.differential else cell) * ((1 << crossbar.dac_bits) - 1)
 
 
 def convert(sums: Integers, converter: Converter | None = None) -> Integers:
     """The values that converters give for column sums, int64 of any shape: rtl/adc.v. Ideal ones give the sums."""
     if converter is None:
         return sums
-    half = (1 << converter.shift) >> 1
-    return np.minimum((sums + half) >> converter.shift, (1 << converter.bits) - 1) << converter.shift
+    half, largest = (1 << converter.shift) >> 1, converter.largest
+    return np.clip((sums + half) >> converter.shift, -largest if converter.signed else 0, largest) << converter.shift
 
 
-def shift_add(values: Integers, dac_bits: int) -> Integers:
-    """Values int64 [steps, ...] to products int64 [...]."""
-    steps = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
-    return (values << steps * dac_bits).sum(axis=0)
+def places(crossbar: Crossbar) -> Integers:
+    """How far shift-and-add shifts what is converted, in bits: int64 [steps, slices]."""
+    steps, slices = np.arange(0, INPUT_BITS, crossbar.dac_bits), np.arange(0, 8, crossbar.cell_bits)
+    return steps[:, np.newaxis] + slices
 
 
-def row_tiles(x: NDArray[np.uint8], weights: NDArray[np.int8], crossbar: Crossbar) -> Iterator[tuple[slice, Integers]]:
-    """The column sums of a matrix, of some vectors and a row tile at a time.
+def shift_add(values: Integers, crossbar: Crossbar) -> Integers:
+    """Values int64 [steps, slices, ...] to products int64 [...]."""
+    shifts = places(crossbar)
+    return (values << shifts.reshape(*shifts.shape, *[1] * (values.ndim - 2))).sum(axis=(0, 1))
+
+
+def reads(x: NDArray[np.uint8], weights: NDArray[np.int8], crossbar: Crossbar) -> Iterator[tuple[slice, Integers]]:
+    """The column sums of a matrix, of some vectors and a read of a row tile at a time.
 
     Args:
         x: uint8 [vectors, height].
         weights: int8 [height, width].
-        crossbar: Its rows and DACs.
+        crossbar: Its rows, cells and DACs.
 
     Yields:
-        Which vectors, and sums int64 [steps, these vectors, width].
+        Which vectors, and sums int64 [steps, slices, these vectors, width]; of differential columns, differences.
     """
-    cells = (weights.astype(np.int16) + WEIGHT_ZERO).astype(np.uint8)
-    for first in range(0, len(weights), crossbar.rows):
-        tile = slice(first, first + crossbar.rows)
-        exact = exact_cells(cells[tile], crossbar.dac_bits)
-        for start in range(0, len(x), VECTORS):
-            some = slice(start, start + VECTORS)
-            yield some, column_sums(x[some, tile], exact, crossbar.dac_bits)
+    signs = cells(stored(weights, crossbar), crossbar).astype(np.int16)
+    held = (signs[:, 0] - signs[:, 1] if crossbar.differential else signs[:, 0]).transpose(1, 0, 2)
+    count = max(1, VECTORS // crossbar.slices)
+    for first in range(0, len(weights), crossbar.driven):  # they divide a tile's rows
+        rows = slice(first, first + crossbar.driven)
+        conductances = exact(held[rows].reshape(-1, held.shape[1] * held.shape[2]), crossbar.dac_bits)
+        for start in range(0, len(x), count):
+            some = slice(start, start + count)
+            sums = column_sums(x[some, rows], conductances, crossbar.dac_bits)
+            yield some, sums.reshape(*sums.shape[:2], *held.shape[1:]).transpose(0, 2, 1, 3)
 
 
 def multiply(
     x: NDArray[np.uint8], weights: NDArray[np.int8], crossbar: Crossbar, converter: Converter | None = None
 ) -> Integers:
-    """A matrix on crossbars, tile by tile, step by step.
+    """A matrix on crossbars, read by read, step by step, slice by slice.
 
     Args:
         x: uint8 [vectors, height].
         weights: int8 [height, width].
-        crossbar: Its rows and DACs.
+        crossbar: Its rows, cells and DACs.
         converter: Its ADCs; None if they are ideal.
 
     Returns:
         int64 [vectors, width].
     """
     total = np.zeros((len(x), weights.shape[1]), np.int64)
-    for some, sums in row_tiles(x, weights, crossbar):
-        total[some] += shift_add(convert(sums, converter), crossbar.dac_bits)
-    return total - WEIGHT_ZERO * x.sum(axis=1, dtype=np.int64)[:, None]
+    for some, sums in reads(x, weights, crossbar):
+        total[some] += shift_add(convert(sums, converter), crossbar)
+    return total if crossbar.differential else total - WEIGHT_ZERO * x.sum(axis=1, dtype=np.int64)[:, None]

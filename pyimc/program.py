@@ -23,7 +23,6 @@ from pyimc.network import Network
 
 HOST = "host"
 HOST_SLOTS = 8  # of rtl/host_port.v
-WEIGHT_ZERO = 128  # a stored byte is weight + 128
 
 Kind = str
 Memory = Literal["activation", "partial", "plane"]
@@ -126,7 +125,7 @@ class PuImage:
         stream: Instructions of all its actors, 128 bits each.
         tables: CONTEXT, CHANNEL, DESTINATION and ENGINE entries, LUT and WEIGHT of a dpu.
         parameters: uint64 [channels, 2], PARAM_0 and PARAM_1.
-        weights: uint8 [planes, rows, columns], offset-binary; no planes on a dpu.
+        weights: uint8 [planes, rows, weights of a row], as `pyimc.crossbar.stored`; no planes on a dpu.
     """
 
     stream: tuple[int, ...]

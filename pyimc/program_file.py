@@ -210,7 +210,7 @@ def _image(folder: Path, arch: Arch) -> PuImage:
         stream=read_stream(folder / "stream.bin"),
         tables=_unpack((folder / "tables.bin").read_bytes()),
         parameters=parameters.reshape(-1, 2),
-        weights=weights.reshape(-1, arch.crossbar.rows, arch.crossbar.columns),
+        weights=weights.reshape(-1, arch.crossbar.rows, arch.crossbar.outputs),
     )
 
 

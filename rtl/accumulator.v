@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// accumulator - shift-and-add of the converted columns over bit steps and row tiles, in two banks.
+// accumulator - shift-and-add of the converted columns over slices, bit steps, reads and row tiles, in two banks.
 //
 // One bank accumulates a pixel while the drain reads the other: two memories with one read and one write port each.
 // Columns are converted a group (ADCS of them) at a time. Sums arrive in lanes of LANE bits and accumulate in lanes of
 // 2*LANE bits, so that one wide addition does a whole group: even columns of a group go to its lower half, odd ones to
 // its upper half (COLUMN of the drain undoes that order), and no lane ever overflows (255 * 255 * 66051 rows < 2**32).
+// Sums of differential columns are signed: their lanes are added one by one, as there would be carries between them.
 // Timing: one group per cycle. In the cycle of `add` the sums are shifted and the group is read, in the next the two are
 // added and written, so that a row may be read two cycles after its last `add`. Data of a read enabled in cycle t is on
 // read_data from t + 1 on, as long as nothing is added to its bank.
@@ -15,7 +16,7 @@ module accumulator #(
     parameter ADCS = 32,
     parameter WIDTH = 32,              // columns of a row: the larger of ADCS and the word's bytes
     parameter LANE = 16,
-    parameter DAC = 1,
+    parameter SIGNED = 0,
     parameter GROUP_BITS = 5
 ) (
     input  wire                    clk,
@@ -24,7 +25,7 @@ module accumulator #(
     input  wire                    clear,      // start from zero
     input  wire                    bank,
     input  wire [GROUP_BITS-1:0]   group,
-    input  wire [3:0]              step,
+    input  wire [3:0]              place,      // of the lowest bit of the sums
     input  wire [ADCS*LANE-1:0]    sums,
     input  wire                    read,       // not of the bank that is added to
     input  wire                    read_bank,
@@ -67,7 +68,8 @@ module accumulator #(
     wire                  read_1 = fetch && bank || read && read_bank;
     wire [GROUP_BITS-1:0] index_0 = add && !bank ? row : read_row;
     wire [GROUP_BITS-1:0] index_1 = add && bank ? row : read_row;
-    reg [PART-1:0]        total;
+    reg [PART-1:0]        old, total;
+    integer               i, column;
     wire                  awake = add || add_q || read || rst;
 
     // verilator lint_off BLKSEQ
@@ -80,10 +82,18 @@ module accumulator #(
         if (add) begin
             {clear_q, bank_q, group_q} <= {clear, bank, group};
             again_q <= add_q && bank == bank_q && group == group_q;
-            shifted_q <= {(sums >> LANE) & EVEN, sums & EVEN} << (step * DAC[3:0]);
+            if (SIGNED == 0) shifted_q <= {(sums >> LANE) & EVEN, sums & EVEN} << place;
+            else for (i = 0; i < ADCS; i = i + 1) begin
+                column = 2 * i - (2 * i < ADCS ? 0 : ADCS - 1);
+                shifted_q[i*2*LANE +: 2*LANE] <= {{LANE{sums[column*LANE+LANE-1]}}, sums[column*LANE +: LANE]} << place;
+            end
         end
         if (add_q) begin
-            if (clear_q) total = shifted_q;
+            if (SIGNED != 0) begin
+                old = clear_q ? {PART{1'b0}} : again_q ? total_q : bank_q ? row_1_q[part_q*PART +: PART] : row_0_q[part_q*PART +: PART];
+                for (i = 0; i < ADCS; i = i + 1)
+                    total[i*2*LANE +: 2*LANE] = old[i*2*LANE +: 2*LANE] + shifted_q[i*2*LANE +: 2*LANE];
+            end else if (clear_q) total = shifted_q;
             else if (again_q) total = total_q + shifted_q;
             else if (bank_q) total = row_1_q[part_q*PART +: PART] + shifted_q;
             else total = row_0_q[part_q*PART +: PART] + shifted_q;

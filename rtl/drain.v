@@ -24,6 +24,7 @@ module drain #(
     parameter ADCS = 32,
     parameter WIDTH = 32,
     parameter LANE = 16,
+    parameter SIGNED = 0,
     parameter GROUP_BITS = 5
 ) (
     input  wire                    clk,
@@ -225,7 +226,7 @@ module drain #(
     // Stage 1: the sum of what was read.
     reg                    bank1_q, pixel1_q, in1_q;      // the bank, its last columns, with partial sums
     reg [PER_BITS-1:0]     word1_q;                       // of its row
-    reg [31:0]             offset1_q;                     // 128 times the sum of the inputs
+    reg [31:0]             offset1_q;                     // 128 times the sum of the inputs; 0 of signed weights
     reg [LANES*32-1:0]     bias_q;
     reg [LANES*32-1:0]     value_q, values;
     reg [WIDTH*2*LANE-1:0] lanes;
@@ -253,7 +254,7 @@ module drain #(
         note_q <= {note_q[4*NOTE-1:0], note};
         if (reading) begin
             {bank1_q, pixel1_q, in1_q, word1_q} <= {bank_q, last_word, partial_in, place[PER_BITS-1:0]};
-            offset1_q <= {bank_q ? pixel_sum_1[24:0] : pixel_sum_0[24:0], 7'd0};
+            offset1_q <= SIGNED != 0 ? 32'd0 : {bank_q ? pixel_sum_1[24:0] : pixel_sum_0[24:0], 7'd0};
             bias_q <= bias[param_row[PARAM_BITS-1:0]];
         end
         if (v_q[1]) begin

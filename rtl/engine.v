@@ -25,6 +25,9 @@ module engine #(
     parameter ADCS = 32,
     parameter DAC = 1,
     parameter ADC = 0,
+    parameter CELL = 8,
+    parameter DIFFERENTIAL = 0,
+    parameter DRIVEN = ROWS,
     parameter ACCUMULATORS = 1024,
     parameter WEIGHTS = 1024,
     parameter STORED = 64
@@ -81,6 +84,9 @@ module engine #(
                 .ADCS(ADCS),
                 .DAC(DAC),
                 .ADC(ADC),
+                .CELL(CELL),
+                .DIFFERENTIAL(DIFFERENTIAL),
+                .DRIVEN(DRIVEN),
                 .ACCUMULATORS(ACCUMULATORS)
             ) u_engine (
                 .clk(clk),

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // imc_array - the crossbars of a PU: PLANES matrices of ROWS x COLS weights behind one DAC row and one bit line row.
+// A weight is in one cell of 8 bits or more cells of fewer, in columns of their own.
 //
 // The one module that stands for an analogue circuit and is not synthesisable; sim/rtl/imc_array_cosim.v is its
-// drop-in replacement computed by numpy, and a test holds the two equal. Weights are offset-binary bytes (w + 128).
-// `sums` lane c = sum over rows r of weight[plane][r][c] * slice(x[r], step), slice = DAC bits of the input byte.
+// drop-in replacement computed by numpy, and a test holds the two equal. Weights are offset-binary bytes (w + 128), or
+// signed ones if differential.
+// `sums` lane c = sum over driven rows r of cell[plane][r][c] * slice(x[r], step), slice = DAC bits of the input byte;
+// driven are DRIVEN rows from `first` on.
 // Every slice of an MVM is computed when its first step is asked for, row by row over packed rows, as wide as the
 // plane needs: that is what makes an interpreting simulator fast, and exact because no lane can overflow into the next.
 // Timing: `sums` is valid in the cycle after `eval` and holds. Python: pyimc.golden (exact integers).
@@ -15,7 +18,11 @@ module imc_array #(
     parameter ROWS = 256,
     parameter COLS = 256,
     parameter PLANES = 40,
+    parameter ADCS = 32,
     parameter DAC = 1,
+    parameter CELL = 8,
+    parameter DIFFERENTIAL = 0,
+    parameter DRIVEN = ROWS,
     parameter LANE = 16
 ) (
     input  wire                 clk,
@@ -31,8 +38,16 @@ module imc_array #(
     input  wire                 eval,
     input  wire [15:0]          plane,
     input  wire [3:0]           step,
-    output wire [COLS*LANE-1:0] sums
+    input  wire [15:0]          first,
+    output wire [COLS*(8/CELL)*(DIFFERENTIAL+1)*LANE-1:0] sums
 );
+    // A weight's cells: SLICES of CELL bits, the lowest first; of each, if differential, one for positive and one for
+    // negative weights. Columns in the order in which they are converted: by group of ADCS weights, slice, sign, weight.
+    localparam SLICES = 8 / CELL;
+    localparam CELLS = SLICES * (DIFFERENTIAL + 1);
+    localparam COLUMNS = COLS * CELLS;
+    localparam [ROWS*8-1:0] READ = {ROWS*8{1'b1}} >> (ROWS - DRIVEN) * 8;
+    localparam [7:0] LARGEST = (1 << CELL) - 1;
     localparam LANES = WORD / 8;
     localparam WORDS = COLS / LANES;
 
@@ -42,9 +57,9 @@ module imc_array #(
         end
     endgenerate
 
-    reg [COLS*LANE-1:0] slices [0:7];                   // 8 / DAC of them are used
-    reg [COLS*LANE-1:0] row;
-    reg [ROWS*8-1:0]    x_q;
+    reg [COLUMNS*LANE-1:0] slices [0:7];                // 8 / DAC of them are used
+    reg [COLUMNS*LANE-1:0] row;
+    reg [ROWS*8-1:0]    x_q, driven;
     reg [2:0]           step_q;
     reg [63:0]          eight [0:0];                    // input bytes, the next one lowest; Icarus reads
     reg [31:0]          base  [0:0];                    // the word of a memory faster than a variable
@@ -77,13 +92,30 @@ module imc_array #(
                     count = $fread(bytes, file);
                     while (count == COLS) begin
                         for (i = 0; i < COLS; i = i + 1)
-                            row[i*LANE +: LANE] = {{LANE-8{1'b0}}, bytes[(COLS-1-i)*8 +: 8]};
+                            place_weight(i, bytes[(COLS-1-i)*8 +: 8]);
                         store;
                         n = n + 1;
                         count = $fread(bytes, file);
                     end
                     $fclose(file);
                 end
+            end
+        end
+    endtask
+
+    // Cells of weight `at` of `row`.
+    integer   slice, cell_at;
+    reg [7:0] positive, negative;
+    task place_weight(input integer at, input [7:0] weight);
+        if (CELLS == 1) row[at*LANE +: LANE] = {{LANE-8{1'b0}}, weight};
+        else begin
+            positive = DIFFERENTIAL != 0 && weight[7] ? 8'd0 : weight;
+            negative = weight[7] ? -weight : 8'd0;
+            for (slice = 0; slice < SLICES; slice = slice + 1) begin
+                cell_at = (at / ADCS * SLICES + slice) * (DIFFERENTIAL + 1) * ADCS + at % ADCS;
+                row[cell_at*LANE +: LANE] = {{LANE-8{1'b0}}, (positive >> slice * CELL) & LARGEST};
+                if (DIFFERENTIAL != 0)
+                    row[(cell_at+ADCS)*LANE +: LANE] = {{LANE-8{1'b0}}, (negative >> slice * CELL) & LARGEST};
             end
         end
     endtask
@@ -95,7 +127,7 @@ module imc_array #(
     genvar w;
     generate
         for (w = 0; w < 3; w = w + 1) begin : gen_part
-            localparam BITS = (COLS >> w) * LANE;
+            localparam BITS = (COLUMNS >> w) * LANE;
             reg [BITS-1:0] weights [0:PLANES*ROWS-1];
             reg [BITS-1:0] low  [0:15];
             reg [BITS-1:0] high [0:15];
@@ -110,7 +142,7 @@ module imc_array #(
                         high[i] = 0;
                     end
                     for (i = 0; i < ROWS; i = i + 8) begin
-                        eight[0] = x_q[i*8 +: 64];
+                        eight[0] = driven[i*8 +: 64];
                         base[0] = plane * ROWS + i;
                         while (eight[0] != 0) begin
                             if (eight[0][7:0] != 0) begin
@@ -169,10 +201,10 @@ module imc_array #(
     task store;                                         // `row` is row `n` of all planes
         begin
             gen_part[0].weights[n] = row;
-            gen_part[1].weights[n] = row[0 +: COLS*LANE/2];
-            gen_part[2].weights[n] = row[0 +: COLS*LANE/4];
-            if (row[COLS*LANE-1 : COLS*LANE/2] != 0) halvings[n / ROWS] = 2'd0;
-            else if (row[COLS*LANE/2-1 : COLS*LANE/4] != 0 && halvings[n / ROWS] == 2'd2)
+            gen_part[1].weights[n] = row[0 +: COLUMNS*LANE/2];
+            gen_part[2].weights[n] = row[0 +: COLUMNS*LANE/4];
+            if (row[COLUMNS*LANE-1 : COLUMNS*LANE/2] != 0) halvings[n / ROWS] = 2'd0;
+            else if (row[COLUMNS*LANE/2-1 : COLUMNS*LANE/4] != 0 && halvings[n / ROWS] == 2'd2)
                 halvings[n / ROWS] = 2'd1;
         end
     endtask
@@ -183,18 +215,20 @@ module imc_array #(
         if (eval) begin
             step_q <= step[2:0];
             if (load) x_q = x;
-            if (step == 0)
+            if (step == 0) begin
+                driven = DRIVEN == ROWS ? x_q : x_q & (READ << {16'd0, first} * 8);
                 case (halvings[{16'd0, plane}])
                     2'd0: gen_part[0].convert;
                     2'd1: gen_part[1].convert;
                     default: gen_part[2].convert;
                 endcase
+            end
         end
         if (wen) begin
             n = wplane * ROWS + {16'd0, waddr} / WORDS;
             row = gen_part[0].weights[n];
             for (i = 0; i < LANES; i = i + 1)
-                row[(({16'd0, waddr} % WORDS) * LANES + i) * LANE +: LANE] = {{LANE-8{1'b0}}, wdata[i*8 +: 8]};
+                place_weight(({16'd0, waddr} % WORDS) * LANES + i, wdata[i*8 +: 8]);
             store;
         end
     end

@@ -24,6 +24,9 @@ module imc_engine #(
     parameter ADCS = 32,
     parameter DAC = 1,
     parameter ADC = 0,
+    parameter CELL = 8,
+    parameter DIFFERENTIAL = 0,
+    parameter DRIVEN = ROWS,
     parameter ACCUMULATORS = 1024
 ) (
     input  wire                clk,
@@ -73,14 +76,19 @@ module imc_engine #(
     output wire [CTX_BITS-1:0] convert_ctx
 );
     localparam LANES = WORD / 8;
-    localparam LANE_MIN = 8 + $clog2(ROWS) + (DAC == 1 ? 0 : DAC);
+    localparam SLICES = 8 / CELL;
+    localparam LANE_MIN = 8 + $clog2(ROWS) + (DAC == 1 ? 0 : DAC) + DIFFERENTIAL;
     localparam LANE = LANE_MIN < 16 ? 16 : LANE_MIN;
     localparam WIDTH = ADCS > LANES ? ADCS : LANES;
     localparam GROUP_BITS = $clog2(ACCUMULATORS / ADCS) > 0 ? $clog2(ACCUMULATORS / ADCS) : 1;
+    localparam COLUMN_BITS = $clog2(COLS / ADCS * SLICES) > 0 ? $clog2(COLS / ADCS * SLICES) : 1;
 
     generate
         if (DAC != 1 && DAC != 2 && DAC != 4 && DAC != 8) begin : gen_dac
             imc_engine_DAC_must_be_1_2_4_or_8_bits u_error ();
+        end
+        if (CELL != 1 && CELL != 2 && CELL != 4 && CELL != 8) begin : gen_cell
+            imc_engine_CELL_must_be_1_2_4_or_8_bits u_error ();
         end
         if (COLS > ACCUMULATORS || COLS % LANES != 0) begin : gen_cols
             imc_engine_COLS_must_be_at_most_ACCUMULATORS_and_a_multiple_of_the_word_bytes u_error ();
@@ -127,28 +135,30 @@ module imc_engine #(
     );
 
     wire                  load, eval, add, add_clear, add_bank, convert_busy;
-    wire [15:0]           plane, window;
-    wire [3:0]            step, add_step;
-    wire [GROUP_BITS-1:0] add_group, add_column;
+    wire [15:0]           plane, window, first;
+    wire [3:0]            step, add_step, add_slice;
+    wire [GROUP_BITS-1:0] add_group;
+    wire [COLUMN_BITS-1:0] add_column;
     wire [1:0]            pixel_full, pixel_end, pixel_done;
     wire [CTX_BITS-1:0]   pixel_ctx_0, pixel_ctx_1;
     wire [31:0]           pixel_sum_0, pixel_sum_1;
     converter #(
-        .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .COLS(COLS), .ADCS(ADCS), .STEPS(8 / DAC), .GROUP_BITS(GROUP_BITS)
+        .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .ROWS(ROWS), .COLS(COLS), .ADCS(ADCS), .STEPS(8 / DAC), .SLICES(SLICES),
+        .DRIVEN(DRIVEN), .GROUP_BITS(GROUP_BITS), .COLUMN_BITS(COLUMN_BITS)
     ) u_converter (
         .clk(clk), .rst(rst),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),
         .tile_valid(tile_valid), .tile_ready(tile_ready), .tile_ctx(tile_ctx), .tile_first(tile_first),
         .tile_last(tile_last), .tile_end(tile_end), .tile_sum(tile_sum),
-        .array_load(load), .array_eval(eval), .array_plane(plane), .array_step(step),
+        .array_load(load), .array_eval(eval), .array_plane(plane), .array_step(step), .array_row(first),
         .add(add), .add_clear(add_clear), .add_bank(add_bank), .add_group(add_group), .add_column(add_column),
-        .add_step(add_step),
+        .add_step(add_step), .add_slice(add_slice),
         .pixel_full(pixel_full), .pixel_ctx_0(pixel_ctx_0), .pixel_ctx_1(pixel_ctx_1), .pixel_sum_0(pixel_sum_0),
         .pixel_sum_1(pixel_sum_1), .pixel_end(pixel_end), .pixel_done(pixel_done), .busy(convert_busy), .ctx(convert_ctx)
     );
 
     reg  [15:0]          wplane_q;
-    wire [COLS*LANE-1:0] sums;
+    wire [COLS*SLICES*(DIFFERENTIAL+1)*LANE-1:0] sums;
     wire                 cfg_plane = cfg_valid && cfg_space == `IMC_SPACE_CONTROL && cfg_addr == `IMC_ENTRY_PLANE;
     wire [15:0]          load_plane, load_place;
     weight_port #(.WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PLANE_WORDS(ROWS * COLS / LANES)) u_weight_port (
@@ -160,27 +170,31 @@ module imc_engine #(
     );
     always @(posedge clk) if (cfg_plane) wplane_q <= cfg_data[`IMC_CONTROL_PLANE];
     imc_array #(
-        .WORD(WORD), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .DAC(DAC), .LANE(LANE)
+        .WORD(WORD), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .CELL(CELL),
+        .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN), .LANE(LANE)
     ) u_array (
         .clk(clk), .node(node),
         .wen(plane_wen || (cfg_valid && cfg_space == `IMC_SPACE_WEIGHT)),
         .wplane(cfg_valid ? wplane_q : load_plane), .waddr(cfg_valid ? cfg_addr : load_place),
         .wdata(cfg_data),
-        .load(load), .x(tile_x), .eval(eval), .plane(plane + window), .step(step), .sums(sums)
+        .load(load), .x(tile_x), .eval(eval), .plane(plane + window), .step(step), .first(first), .sums(sums)
     );
 
     wire [ADCS*LANE-1:0] converted;
-    adc #(.COLS(COLS), .ADCS(ADCS), .LANE(LANE), .GROUP_BITS(GROUP_BITS), .ADC(ADC)) u_adc (
+    adc #(
+        .COLS(COLS * SLICES), .ADCS(ADCS), .LANE(LANE), .GROUP_BITS(COLUMN_BITS), .ADC(ADC), .DIFFERENTIAL(DIFFERENTIAL)
+    ) u_adc (
         .sums(sums), .group(add_column), .shift(adc_shift_table[convert_ctx]), .values(converted)
     );
 
+    wire [3:0]              place = add_step * DAC[3:0] + add_slice * CELL[3:0];
     wire                    read, read_bank;
     wire [GROUP_BITS-1:0]   read_row;
     wire [WIDTH*2*LANE-1:0] read_data;
     accumulator #(
-        .ACCUMULATORS(ACCUMULATORS), .ADCS(ADCS), .WIDTH(WIDTH), .LANE(LANE), .DAC(DAC), .GROUP_BITS(GROUP_BITS)
+        .ACCUMULATORS(ACCUMULATORS), .ADCS(ADCS), .WIDTH(WIDTH), .LANE(LANE), .SIGNED(DIFFERENTIAL), .GROUP_BITS(GROUP_BITS)
     ) u_accumulator (
-        .clk(clk), .rst(rst), .add(add), .clear(add_clear), .bank(add_bank), .group(add_group), .step(add_step),
+        .clk(clk), .rst(rst), .add(add), .clear(add_clear), .bank(add_bank), .group(add_group), .place(place),
         .sums(converted),
         .read(read), .read_bank(read_bank), .read_row(read_row), .read_data(read_data)
     );
@@ -191,7 +205,7 @@ module imc_engine #(
     wire                   bytes_last, bytes_valid, bytes_ready, drain_busy, packer_busy;
     drain #(
         .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ADCS(ADCS), .WIDTH(WIDTH),
-        .LANE(LANE), .GROUP_BITS(GROUP_BITS)
+        .LANE(LANE), .SIGNED(DIFFERENTIAL), .GROUP_BITS(GROUP_BITS)
     ) u_drain (
         .clk(clk), .rst(rst),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(cfg_data[`IMC_ENTRY_BITS-1:0]),

@@ -27,6 +27,9 @@ module pu #(
     parameter ADCS = 32,
     parameter DAC = 1,
     parameter ADC = 0,
+    parameter CELL = 8,
+    parameter DIFFERENTIAL = 0,
+    parameter DRIVEN = ROWS,
     parameter ACCUMULATORS = 1024,
     parameter WEIGHTS = 1024,
     parameter STORED = 64
@@ -134,7 +137,8 @@ module pu #(
     endgenerate
     engine #(
         .KIND(KIND), .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ROWS(ROWS),
-        .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ADC(ADC), .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED)
+        .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ADC(ADC),
+        .CELL(CELL), .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN), .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED)
     ) u_engine (
         .clk(clk), .rst(rst), .node(node),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),

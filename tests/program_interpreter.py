@@ -226,18 +226,18 @@ class Interpreter:
         vectors = self._windows(unit, context, fire, tiles["kernel_rows"], run).reshape(fire["pixels"], -1)
         vectors = np.where(vectors < 0, tiles["zero_point"], vectors)
         assert vectors.shape[1] == (tiles["row_tiles"] - 1) * size.rows + tiles["last_rows"]
-        total = np.zeros((fire["pixels"], columns["col_tiles"] * size.columns), np.int64)
+        total = np.zeros((fire["pixels"], columns["col_tiles"] * size.outputs), np.int64)
         for row in range(tiles["row_tiles"]):
             piece = vectors[:, row * size.rows : (row + 1) * size.rows]
             for column in range(columns["col_tiles"]):
                 plane = unit.weights[tiles["plane"] + row * columns["col_tiles"] + column]
                 last = column == columns["col_tiles"] - 1
-                used = columns["last_groups"] * size.adcs if last else size.columns
+                used = columns["last_groups"] * size.adcs if last else size.outputs
                 top = columns["row_origin"] if row == tiles["row_tiles"] - 1 else 0
                 left = columns["group_origin"] * size.adcs if last else 0
-                cells = plane[top : top + piece.shape[1], left : left + used].astype(np.int64)
-                sums = piece @ cells - 128 * piece.sum(axis=1)[:, None]
-                total[:, column * size.columns : column * size.columns + used] += sums
+                cells = plane[top : top + piece.shape[1], left : left + used]
+                signed = cells.view(np.int8).astype(np.int64) if size.differential else cells.astype(np.int64) - 128
+                total[:, column * size.outputs : column * size.outputs + used] += piece @ signed
         bias, _, _ = self._parameters(unit, output["parameters"], output["columns"])
         total = total[:, : output["columns"]] + bias
         if columns["partial_in"]:

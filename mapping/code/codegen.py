@@ -110,7 +110,7 @@ def _image(graph: Graph, arch: Arch, actors: dict[str, Actor], channels: tuple[C
     tables: list[TableWrite] = []
     parameters = []
     count = max(actor.plane + actor.planes for actor in hosted)
-    planes = np.zeros((count, arch.crossbar.rows, arch.crossbar.columns), np.uint8)
+    planes = np.zeros((count, arch.crossbar.rows, arch.crossbar.outputs), np.uint8)
     for actor in hosted:
         node = graph.nodes[actor.name]
         try:

@@ -147,7 +147,7 @@ def _require_planes(network: Network, arch: Arch) -> None:
         return
     more = -(-needed // arch.crossbar.planes)
     raise CapacityError(
-        f"network {network.name}: its weights take {needed} planes of {arch.crossbar.rows}x{arch.crossbar.columns}, "
+        f"network {network.name}: its weights take {needed} planes of {arch.crossbar.rows}x{arch.crossbar.outputs}, "
         f"the {units} imc PUs of architecture {arch.name} have {have}; give it an architecture with {more} such PUs or "
         f"more, or with crossbar.planes of {-(-needed // max(1, units))} or more"
     )

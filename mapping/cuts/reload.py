@@ -30,7 +30,7 @@ def travelling_words(shape: Pair, arch: Arch) -> int:
     """Words of a matrix of so many rows and columns as it travels: its planes, without the spare rows of the last."""
     windows = tiles(shape, arch.crossbar)
     rows = (len(windows) - 1) * arch.crossbar.rows + windows[-1].rows
-    return rows * arch.crossbar.columns // arch.lanes
+    return rows * arch.crossbar.outputs // arch.lanes
 
 
 def read_batch(value: int | str) -> int:
@@ -109,12 +109,12 @@ def _nodes(
         return
     matrix = node.weights.reshape(node.bias.size, -1).T
     words = travelling_words((matrix.shape[0], matrix.shape[1]), arch)
-    rows = plane_images(matrix, arch.crossbar).reshape(-1, arch.crossbar.columns)
-    image = rows[: words * arch.lanes // arch.crossbar.columns]
+    rows = plane_images(matrix, arch.crossbar).reshape(-1, arch.crossbar.outputs)
+    image = rows[: words * arch.lanes // arch.crossbar.outputs]
     if words > WORDS_MAX:
         raise CapacityError(f"option {OPTION}: {node.name} has {words} words of weights, a channel counts {WORDS_MAX}")
     weights, (turn, windows) = _weights(node.name), turns[node.name]
-    types[weights] = TensorType(len(image), 1, arch.crossbar.columns, 1.0, 0)
+    types[weights] = TensorType(len(image), 1, arch.crossbar.outputs, 1.0, 0)
     yield Load(weights, (), weights, image, turn, windows, batch)
     values = {field.name: getattr(node, field.name) for field in fields(Mvm)}
     yield LoadedMvm(**{**values, "inputs": (*node.inputs, weights), "turn": turn, "windows": windows, "batch": batch})

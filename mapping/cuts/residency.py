@@ -141,7 +141,7 @@ def _layer(node: Mvm, network: Network, arch: Arch, grain: Grain) -> _Layer:
     words = (
         travelling_words((rows, columns), arch) if can_travel(node, network) and _travels(rows, columns, arch) else 0
     )
-    row_words = arch.crossbar.columns // arch.lanes
+    row_words = arch.crossbar.outputs // arch.lanes
     load = max(words * arch.memory.interval, words // row_words * arch.memory.row_cycles) + arch.memory.latency
     cycles = node_cycles(asked, arch, image_firings(network, node, arch, grain), 1)
     return _Layer(node.name, asked.plane_count(arch), words, load if words else 0, cycles)

@@ -255,11 +255,12 @@ def _engine(program: Program, chip: Chip, row: int, layout: Layout, fields: dict
         chip.write(row, A_RUN=fields["run"], A_STEP=fields["step"], A_ROW_BYTES=fields["row_bytes"])
     elif layout is isa.TILES:
         chip.write(row, A_ROW_TILES=fields["row_tiles"], A_LAST_ROWS=fields["last_rows"])
+        chip.write(row, A_READS=crossbar.reads(crossbar.rows), A_LAST_READS=crossbar.reads(fields["last_rows"]))
     elif layout is isa.COLUMNS:
-        groups = (fields["col_tiles"] - 1) * (crossbar.columns // crossbar.adcs) + fields["last_groups"]
+        groups = (fields["col_tiles"] - 1) * (crossbar.outputs // crossbar.adcs) + fields["last_groups"]
         partial = fields["partial_in"] or fields["partial_out"]
         chip.write(
-            row, A_CONVERT_CYCLES=program.arch.dac_steps * groups, A_PARTIAL_IN=fields["partial_in"],
+            row, A_CONVERT_CYCLES=program.arch.dac_steps * crossbar.slices * groups, A_PARTIAL_IN=fields["partial_in"],
             A_DRAIN_COLUMNS=program.arch.lanes // (PARTIAL_BYTES if partial else 1),
             A_COLUMN_BYTES=PARTIAL_BYTES if fields["partial_out"] else 1, A_LOADED=fields["loaded"],
         )  # fmt: skip

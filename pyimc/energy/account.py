@@ -175,7 +175,7 @@ def account(program: Program, costs: Costs, interval_cycles: int, latency_cycles
     )
     crossed = sum(node.weights.size for node in network.values() if isinstance(node, Mvm))
     beside = sum(node.weights.size for node in network.values() if isinstance(node, Depthwise))
-    load_pj = crossed * costs.slices * costs.energy.cell_write.value + 8 * (
+    load_pj = crossed * arch.crossbar.cells * costs.slices(arch) * costs.energy.cell_write.value + 8 * (
         beside * costs.energy.memory_write.value + (crossed + beside) * costs.energy.weight_fetch.value
     )
     return Account(costs.name, clock_ns, operators, units, chip, load_pj)
@@ -186,10 +186,10 @@ def _dynamic(events: Events, arch: Arch, costs: Costs) -> Energies:
     select = each.select.value + each.select_per_plane.value * arch.crossbar.planes
     return {
         "rows": events["row_drives"] * costs.row_drive_pj(arch),
-        "cells": events["cell_reads"] * costs.slices * each.cell.value,
-        "adcs": events["conversions"] * costs.slices * costs.conversion_pj,
-        "accumulation": events["conversions"] * costs.slices * each.shift_add.value,
-        "planes": events["selected"] * costs.slices * select,
+        "cells": events["cell_reads"] * costs.slices(arch) * each.cell.value,
+        "adcs": events["conversions"] * costs.slices(arch) * costs.conversion_pj,
+        "accumulation": events["conversions"] * costs.slices(arch) * each.shift_add.value,
+        "planes": events["selected"] * costs.slices(arch) * select,
         "registers": (8 * events["gathered"] + ACCUMULATOR_BITS * events["drained"]) * each.register_bit.value,
         "digital": (events["multiplications"] + events["products"] * PRODUCT) * each.multiplication.value
         + events["additions"] * each.addition.value,

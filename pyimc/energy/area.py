@@ -13,8 +13,8 @@ ACCUMULATOR_BANKS = 2
 def unit_um2(arch: Arch, costs: Costs, node: int) -> dict[str, float]:
     """Of a processing unit with its router, by component."""
     area, crossbar, crossed = costs.area, arch.crossbar, arch.kinds[node] == "imc"
-    sites = crossbar.rows * crossbar.columns * costs.slices
-    adcs = crossbar.adcs * costs.slices
+    sites = crossbar.rows * crossbar.columns * costs.slices(arch)
+    adcs = crossbar.adcs * costs.slices(arch)
     bits = arch.activation_words * arch.word_bits + arch.instructions * INSTRUCTION_BITS
     bits += arch.parameters * (PARAM_0.bits + PARAM_1.bits)
     if crossed:

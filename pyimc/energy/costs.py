@@ -151,7 +151,8 @@ class Costs(_Strict):
     Attributes:
         name: Of the table.
         about: The technology in one line.
-        cell_bits: Bits of a weight in one cell: a weight of 8 bits takes 8 / cell_bits cells, columns and conversions.
+        cell_bits: Bits of a weight in one cell: a weight of 8 bits takes 8 / cell_bits cells, columns and conversions,
+            unless the architecture says how its weights are sliced.
         adc_bits: Of every conversion.
     """
 
@@ -172,10 +173,9 @@ class Costs(_Strict):
             _at(curve, self.adc_bits, f"{name}.values")
         return self
 
-    @property
-    def slices(self) -> int:
-        """Cells of a weight."""
-        return 8 // self.cell_bits
+    def slices(self, arch: Arch) -> int:
+        """Cells of the technology that a column of the architecture stands for: 1 if it has cells of its own."""
+        return 8 // self.cell_bits if arch.crossbar.cells == 1 else 1
 
     @property
     def conversion_pj(self) -> float:

@@ -4,9 +4,9 @@ A stream does the same for every image, so the events of a run are those of one 
 units of energy yet; `pyimc.energy.account` multiplies them by a table of costs.
 
     row_drives      a row of a crossbar is driven for one bit step
-    cell_reads      a weight adds to its column for one bit step
+    cell_reads      a cell adds to its column for one bit step
     conversions     a column is converted: all ADCs of a group convert, whether the layer uses their columns or not
-    selected        a weight that begins to face its column, because another plane is selected
+    selected        a cell that begins to face its column, because another plane is selected
     gathered        bytes into the input register of the crossbar
     drained         accumulators read
     multiplications of the requantisation
@@ -186,14 +186,15 @@ def _mvm(arch: Arch, tables: _Tables, firing: Fields) -> Events:
     crossbar, steps, pixels = arch.crossbar, arch.dac_steps, firing["pixels"]
     tiles, columns, window, channels = tables.tiles, tables.columns, tables.window, tables.output["columns"]
     rows = (tiles["row_tiles"] - 1) * crossbar.rows + tiles["last_rows"]
-    groups = (columns["col_tiles"] - 1) * (crossbar.columns // crossbar.adcs) + columns["last_groups"]
+    groups = (columns["col_tiles"] - 1) * (crossbar.outputs // crossbar.adcs) + columns["last_groups"]
     planes = tiles["row_tiles"] * columns["col_tiles"]
     partial_words = -(-channels * PARTIAL_BYTES // arch.lanes) if columns["partial_in"] else 0
+    reads = (tiles["row_tiles"] - 1) * crossbar.reads(crossbar.rows) + crossbar.reads(tiles["last_rows"])
     return Events(
         row_drives=pixels * steps * rows * columns["col_tiles"],
-        cell_reads=pixels * steps * rows * channels,
-        conversions=pixels * steps * tiles["row_tiles"] * groups * crossbar.adcs,
-        selected=(pixels if planes > 1 else 1) * rows * channels,
+        cell_reads=pixels * steps * rows * channels * crossbar.cells,
+        conversions=pixels * steps * reads * groups * crossbar.adcs * crossbar.slices,
+        selected=(pixels if planes > 1 else 1) * rows * channels * crossbar.cells,
         gathered=pixels * rows,
         drained=pixels * channels,
         multiplications=0 if columns["partial_out"] else pixels * channels,

@@ -14,7 +14,8 @@ PARTIAL_MEMORY = 8
 """In a kind's digit: the processing unit has a second memory, which the engine reads late."""
 _PARAMETERS = {
     "WORD": "128", "CONTEXTS": "16", "CTX_BITS": "4", "PARAMETERS": "4096", "ROWS": "256", "COLS": "256",
-    "PLANES": "40", "ADCS": "32", "DAC": "1", "ADC": "0", "ACCUMULATORS": "1024", "WEIGHTS": "1024", "STORED": "64",
+    "PLANES": "40", "ADCS": "32", "DAC": "1", "ADC": "0", "CELL": "8", "DIFFERENTIAL": "0",
+    "DRIVEN": "ROWS", "ACCUMULATORS": "1024", "WEIGHTS": "1024", "STORED": "64",
 }  # fmt: skip
 _INSTRUCTION = "`IMC_INSTRUCTION_BITS-1:0"
 _PORT = "`IMC_CHANNEL_ADDRESS_PORT_BITS-1:0"

@@ -119,7 +119,7 @@ class Task(ABC):
     def planes(self, arch: Arch, row: int = 0, column: int = 0) -> NDArray[np.uint8]:
         """Their contents, uint8 [planes, rows, columns]; the last tiles start at a row and a column, others hold 0."""
         del row, column
-        return np.empty((0, arch.crossbar.rows, arch.crossbar.columns), np.uint8)
+        return np.empty((0, arch.crossbar.rows, arch.crossbar.outputs), np.uint8)
 
     def digest(self) -> str:
         """Names the contents of its planes: tasks with equal ones can share them; empty if it has none."""

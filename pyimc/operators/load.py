@@ -17,7 +17,7 @@ class Load(Operator):
     """A source: the contents of a layer's planes, as the crossbars hold them.
 
     Attributes:
-        image: uint8 [rows, columns], offset-binary: the rows of the planes, one plane after the other.
+        image: uint8 [rows, columns], as `pyimc.crossbar.stored`: the rows of the planes, one plane after the other.
         turn: The tensors of weights that are in the same planes one after the other, its own output among them.
         windows: Of planes that their loads go through, one after the other.
         batch: Images that a load serves.

@@ -89,7 +89,7 @@ def packing(model: str, arch: str | None, sizes: str, output: Path | None) -> Pa
     from mapping.packing.tiles import Macros
 
     chip = load_arch(arch or model_arch(model))
-    macros = Macros(chip.crossbar.rows, chip.crossbar.columns, len(chip.imcs), chip.crossbar.planes)
+    macros = Macros(chip.crossbar.rows, chip.crossbar.outputs, len(chip.imcs), chip.crossbar.planes)
     group = chip.crossbar.adcs
     if sizes:
         macros, group = Macros(*_sizes(sizes)), 1

@@ -118,7 +118,7 @@ def levers(program: Program) -> Iterator[Lever]:
     yield Lever("longer packets: fewer heads on the links", f"packet_words: {packet}", {}, {"packet_words": packet})
     depth = min(256, 8 * arch.mesh.fifo_depth)
     yield Lever("deeper router fifos: links that jam less", f"mesh.fifo_depth: {depth}", {}, {"mesh.fifo_depth": depth})
-    adcs = min(arch.crossbar.columns, 2 * arch.crossbar.adcs)
+    adcs = min(arch.crossbar.outputs, 2 * arch.crossbar.adcs)
     if adcs > arch.crossbar.adcs:
         yield Lever("twice the ADCs: conversion", f"crossbar.adcs: {adcs}", {}, {"crossbar.adcs": adcs})
     if arch.word_bits < 256:

@@ -102,7 +102,7 @@ def _arch_text(arch: Arch) -> Iterator[str]:
         yield "  ".join(f"{node:3d} {_kind(arch, node):4s}" for node in nodes).rstrip()
     yield ""
     box = arch.crossbar
-    steps = arch.dac_steps * -(-box.columns // box.adcs)
+    steps = arch.dac_steps * box.slices * box.reads(box.rows) * (box.outputs // box.adcs)
     size = f"{box.planes} planes of {box.rows} x {box.columns}"
     yield f"crossbar   {size}, {box.adcs} columns converted at once, {box.dac_bits} input bits"
     yield f"           a product takes {steps} cycles of conversion if all columns are used"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // imc_array - drop-in replacement of rtl/imc_array.v whose column sums numpy computes through cocotb.
 //
-// On the first step of an MVM it latches input vector and plane and toggles `request`; the bench answers within the
+// On the first step of a read it latches input vector and plane and toggles `request`; the bench answers within the
 // same time step by writing the sums of every bit step into `slices` (sim/run/cosim_array.py). Weights stay in numpy:
 // front-door writes are handed over with `wrote`. Timing: as rtl/imc_array.v.
 `default_nettype none
@@ -11,7 +11,11 @@ module imc_array #(
     parameter ROWS = 256,
     parameter COLS = 256,
     parameter PLANES = 40,
+    parameter ADCS = 32,
     parameter DAC = 1,
+    parameter CELL = 8,
+    parameter DIFFERENTIAL = 0,
+    parameter DRIVEN = ROWS,
     parameter LANE = 16
 ) (
     input  wire                 clk,
@@ -25,27 +29,33 @@ module imc_array #(
     input  wire                 eval,
     input  wire [15:0]          plane,
     input  wire [3:0]           step,
-    output wire [COLS*LANE-1:0] sums
+    input  wire [15:0]          first,
+    output wire [COLS*(8/CELL)*(DIFFERENTIAL+1)*LANE-1:0] sums
 );
     localparam STEPS = 8 / DAC;
+    localparam COLUMNS = COLS * (8 / CELL) * (DIFFERENTIAL + 1);
+    localparam [ROWS*8-1:0] READ = {ROWS*8{1'b1}} >> (ROWS - DRIVEN) * 8;
 
     // verilator public_flat_rw_on
-    reg [STEPS*COLS*LANE-1:0] slices;
-    reg [ROWS*8-1:0]          x_q;
+    reg [STEPS*COLUMNS*LANE-1:0] slices;
+    reg [ROWS*8-1:0]          x_q;                       // of the rows that are driven
     reg [15:0]                plane_q, wplane_q, waddr_q;
     reg [WORD-1:0]            wdata_q;
     reg                       request, wrote;
     // verilator public_off
     reg [3:0]                 step_q;
+    reg [ROWS*8-1:0]          kept_q;
+    wire [ROWS*8-1:0]         vector = load ? x : kept_q;
 
     initial {request, wrote} = 2'b00;
 
-    assign sums = slices[step_q*(COLS*LANE) +: COLS*LANE];
+    assign sums = slices[step_q*(COLUMNS*LANE) +: COLUMNS*LANE];
 
     always @(posedge clk) if (eval) begin
         step_q <= step;
-        if (load) x_q <= x;
+        if (load) kept_q <= x;
         if (step == 0) begin
+            x_q <= DRIVEN == ROWS ? vector : vector & (READ << {16'd0, first} * 8);
             plane_q <= plane;
             request <= !request;
         end

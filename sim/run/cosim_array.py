@@ -9,7 +9,7 @@ import numpy as np
 from cocotb.types import LogicArray
 from numpy.typing import NDArray
 
-from pyimc.crossbar import column_sums, exact_cells
+from pyimc.crossbar import column_sums, columns, exact
 from pyimc.program import Program
 
 
@@ -24,18 +24,17 @@ def attach(dut: Any, program: Program, with_weights: bool) -> None:
 
 
 class NumpyArray:
-    """One PU's planes, uint8 [planes, rows, columns], and the two things that the Verilog asks for."""
+    """One PU's planes, uint8 [planes, rows, weights of a row], and the two things that the Verilog asks for."""
 
     def __init__(self, array: Any, program: Program, node: int, with_weights: bool) -> None:
-        crossbar = program.arch.crossbar
         self.array, self.lanes = array, program.arch.lanes
-        self.dac_bits = crossbar.dac_bits
+        self.crossbar = program.arch.crossbar
         weights = program.pus[node].weights
         self.weights = weights.copy() if with_weights else np.zeros_like(weights)
         self.planes: dict[int, NDArray[np.floating[Any]]] = {}
 
     async def convert(self) -> None:
-        """Answers every MVM with the sums of all its bit steps."""
+        """Answers every read with the sums of all its bit steps."""
         array = self.array
         while True:
             await array.request.value_change
@@ -46,8 +45,8 @@ class NumpyArray:
     def sums(self, vector: NDArray[np.uint8], plane: int) -> NDArray[np.int64]:
         """Column sums, int64 [steps, columns]."""
         if plane not in self.planes:
-            self.planes[plane] = exact_cells(self.weights[plane], self.dac_bits)
-        return column_sums(vector, self.planes[plane], self.dac_bits)
+            self.planes[plane] = exact(columns(self.weights[plane], self.crossbar), self.crossbar.dac_bits)
+        return column_sums(vector, self.planes[plane], self.crossbar.dac_bits)
 
     def pack(self, sums: NDArray[np.int64]) -> LogicArray:
         """All lanes as one vector, step 0 and column 0 lowest."""

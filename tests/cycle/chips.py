@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pyimc.arch import Arch, arch_from_dict, load_arch
@@ -46,7 +48,7 @@ def random_chip(seed: int) -> Arch:
     host, *others = draw.permutation(columns * rows).tolist()
     lanes = one_of(8, 8, 16, 32)
     width = one_of(32, 64, 128)
-    data = {
+    data: dict[str, Any] = {
         "name": f"random{seed}",
         "mesh": {"columns": columns, "rows": rows, "fifo_depth": one_of(2, 2, 3, 4, 8)},
         "host": host,
@@ -66,4 +68,10 @@ def random_chip(seed: int) -> Arch:
         },
         "partial_words": one_of(300, 1000, 4096),
     }  # fmt: skip
-    return arch_from_dict(data, f"seed {seed}")
+    # Drawn last, so that all the rest is what it was before there were cells. Columns are 1024 at most.
+    cell_bits, signs = max(one_of(8, 8, 4, 2, 1), width // 64), one_of(1, 1, 2)
+    cells = {
+        "cell_bits": cell_bits, "weights": ("offset", "differential")[signs - 1],
+        "columns": width * 8 // cell_bits * signs, "rows_per_read": one_of(4, 8, 32, 32),
+    }  # fmt: skip
+    return arch_from_dict(data | {"crossbar": data["crossbar"] | cells}, f"seed {seed}")

@@ -23,7 +23,7 @@ from mapping.placement.strategies import names
 from pyimc import isa
 from pyimc.arch import load_arch
 from pyimc.cycle import Run, simulate
-from pyimc.engines.imc.timing import Layer, convert_cycles, drain_cycles, engine_of, window_chunks
+from pyimc.engines.imc.timing import Layer, convert_cycles, drain_cycles, engine_of, tile_rows, window_chunks
 from pyimc.errors import CapacityError
 from pyimc.network import Mvm, Network
 from pyimc.program import Program
@@ -160,7 +160,7 @@ def test_unit_is_bound_by_what_its_name_says(name: str) -> None:
     cycles = {
         "input": heads * source.channels / arch.lanes,
         "gather": sum(chunks),
-        "convert": len(chunks) * convert_cycles(engine, result.channels),
+        "convert": sum(convert_cycles(engine, result.channels, each) for each in tile_rows(engine, shape)),
         "drain": drain_cycles(engine, shape),
         "output": heads * result.channels / arch.lanes,
     }

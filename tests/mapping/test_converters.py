@@ -1,5 +1,7 @@
 """mapping/converters.py: a layer gets the step that costs least on the images of calibration."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -30,25 +32,36 @@ def test_only_where_the_chip_asks_for_it(arch: Arch) -> None:
     assert with_calibrated_converters(given, arch, images(given, 256)) is given
 
 
-@pytest.mark.parametrize("bits", [2, 5, 8])
-def test_errors_are_those_of_every_column(bits: int) -> None:
+@pytest.mark.parametrize(
+    ("bits", "cells"),
+    [
+        (2, {}), (5, {}), (8, {}), (4, {"cell_bits": 2, "columns": 128, "rows_per_read": 16}),
+        (5, {"cell_bits": 4, "columns": 128, "weights": "differential"}),
+    ],
+)  # fmt: skip
+def test_errors_are_those_of_every_column(bits: int, cells: dict[str, object]) -> None:
     """Against sums of one pixel and column at a time, in plain Python."""
-    given, arch = network(), chip(bits)
+    given = network()
+    arch = small_arch(crossbar={"adc": {"bits": bits, "range": "calibrated"}, **cells})
     node = given.nodes[0]
     assert isinstance(node, Mvm)
     image = images(given, 256)[0]
-    vectors, cells = node.patches(image).reshape(-1, len(node.matrix())), node.matrix().astype(np.int64) + 128
-    rows, dac_bits = arch.crossbar.rows, arch.crossbar.dac_bits
+    vectors, matrix = node.patches(image).reshape(-1, len(node.matrix())), node.matrix().astype(np.int64)
+    crossbar = arch.crossbar
+    rows, dac_bits, cell = crossbar.driven, crossbar.dac_bits, (1 << crossbar.cell_bits) - 1
     found = squared_errors(node, image, arch.crossbar)
-    assert len(found) == (rows * 255 * ((1 << dac_bits) - 1)).bit_length() - bits + 1
+    sign_bit, signs = crossbar.differential, np.sign(matrix) if crossbar.differential else np.ones_like(matrix)
+    held = np.abs(matrix) if crossbar.differential else matrix + 128
+    assert len(found) == (rows * cell * ((1 << dac_bits) - 1)).bit_length() - (bits - sign_bit) + 1
     for shift, error in enumerate(found):
         expected = 0
-        for first in range(0, len(cells), rows):
-            for low in range(0, 8, dac_bits):
+        for first in range(0, len(matrix), rows):
+            for low, place in product(range(0, 8, dac_bits), range(0, 8, crossbar.cell_bits)):
                 driven = (vectors[:, first : first + rows].astype(np.int64) >> low) & ((1 << dac_bits) - 1)
-                for column in (driven @ cells[first : first + rows]).reshape(-1).tolist():
-                    value = int(convert(np.array(column), Converter(bits, shift)))
-                    expected += (value - column) ** 2 * 4**low
+                piece = signs[first : first + rows] * (held[first : first + rows] >> place & cell)
+                for column in (driven @ piece).reshape(-1).tolist():
+                    value = int(convert(np.array(column), Converter(bits, shift, sign_bit)))
+                    expected += (value - column) ** 2 * 4 ** (low + place)
         assert error == pytest.approx(expected, rel=1e-12)
 
 

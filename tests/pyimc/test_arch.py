@@ -57,6 +57,24 @@ def test_derived_figures_of_tiny() -> None:
         ({"crossbar": {"rows": 48}}, "crossbar: rows is 48, must be a power of two"),
         ({"crossbar": {"adcs": 64}}, "crossbar: adcs is 64, columns (32) must be 1 to 255 times as many"),
         ({"crossbar": {"dac_bits": 3}}, "crossbar: dac_bits is 3, must be 1, 2, 4 or 8"),
+        ({"crossbar": {"cell_bits": 3}}, "crossbar: cell_bits is 3, must be 1, 2, 4 or 8"),
+        ({"crossbar": {"cell_bits": 0}}, "crossbar.cell_bits: Input should be greater than or equal to 1, got 0"),
+        ({"crossbar": {"weights": "signed"}}, "crossbar.weights: Input should be 'offset' or 'differential'"),
+        ({"crossbar": {"cell_bits": 1}}, "crossbar: adcs is 8, must be at most 4: 32 columns, 8 a weight"),
+        ({"crossbar": {"rows_per_read": 48}}, "crossbar: rows_per_read is 48, must be a power of two up to rows (64)"),
+        ({"crossbar": {"rows_per_read": 128}}, "crossbar: rows_per_read is 128, must be a power of two up to rows"),
+        (
+            {"crossbar": {"weights": "differential", "adc": {"bits": 1, "range": "max"}}},
+            "crossbar: adc.bits is 1, must be 2 or more with weights differential",
+        ),
+        (
+            {"crossbar": {"cell_bits": 4, "adcs": 4, "columns": 8}},
+            "crossbar: rows and columns must be multiples of the word's 8 bytes, columns of 2 times as many",
+        ),
+        (
+            {"output_columns": 16, "crossbar": {"cell_bits": 2, "columns": 128}},
+            "output_columns is 16, must be at least crossbar.columns / 4 (32)",
+        ),
         (
             {"crossbar": {"adc": {"bits": 0, "range": "max"}}},
             "crossbar.adc.bits: Input should be greater than or equal",

@@ -1,10 +1,12 @@
 """pyimc/crossbar.py: tile by tile and step by step it comes to what golden multiplies at once."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from pyimc.arch import Crossbar
-from pyimc.crossbar import bit_slices, column_sums, multiply, shift_add
+from pyimc.crossbar import bit_slices, cells, column_sums, columns, largest_sum, multiply, reads, shift_add, stored
 from pyimc.network import Mvm
 from tests.mapping.networks import Builder
 
@@ -14,7 +16,8 @@ def test_slices_add_up_to_the_input(dac_bits: int) -> None:
     x = np.arange(256, dtype=np.uint8)
     slices = bit_slices(x, dac_bits)
     assert slices.shape == (8 // dac_bits, 256) and slices.max() == (1 << dac_bits) - 1
-    assert np.array_equal(shift_add(slices.astype(np.int64), dac_bits), x)
+    crossbar = Crossbar(rows=8, columns=8, planes=1, adcs=8, dac_bits=dac_bits)
+    assert np.array_equal(shift_add(slices.astype(np.int64)[:, np.newaxis], crossbar), x)
 
 
 @pytest.mark.parametrize("dac_bits", [1, 8])
@@ -28,14 +31,68 @@ def test_the_largest_sum_is_exact(rows: int, dac_bits: int) -> None:
     assert np.array_equal(sums, np.tile(expected, (8 // dac_bits, 1)))
 
 
-@pytest.mark.parametrize(("rows", "dac_bits"), [(8, 1), (16, 2), (64, 4), (256, 8)])
-def test_tiles_and_steps_come_to_what_golden_multiplies(rows: int, dac_bits: int) -> None:
+def sliced(rows: int, dac_bits: int, cell_bits: int, weights: Any, rows_per_read: int | None = None) -> Crossbar:
+    return Crossbar(
+        rows=rows, columns=128, planes=1, adcs=8, dac_bits=dac_bits, cell_bits=cell_bits, weights=weights,
+        rows_per_read=rows_per_read,
+    )  # fmt: skip
+
+
+CELLS = [(bits, weights) for bits in (1, 2, 4, 8) for weights in ("offset", "differential")]
+
+
+@pytest.mark.parametrize(("cell_bits", "weights"), CELLS)
+def test_cells_add_up_to_the_weight(cell_bits: int, weights: str) -> None:
+    crossbar, values = sliced(8, 1, cell_bits, weights), np.arange(-128, 128, dtype=np.int8)
+    held = cells(stored(values, crossbar), crossbar)
+    assert held.shape == (8 // cell_bits, 1 + (weights == "differential"), 256)
+    assert held.max() == largest_sum(1, crossbar)
+    totals = sum(piece.astype(int) << index * cell_bits for index, piece in enumerate(held))
+    assert np.array_equal(totals[0] - totals[1] if weights == "differential" else totals[0] - 128, values)
+
+
+@pytest.mark.parametrize(("cell_bits", "weights"), CELLS)
+def test_columns_are_in_the_order_of_conversion(cell_bits: int, weights: str) -> None:
+    """Cell by cell: group of ADCs, slice, sign, weight in the group."""
+    crossbar = sliced(8, 1, cell_bits, weights)
+    plane = np.random.default_rng(1).integers(0, 256, (8, crossbar.outputs), np.uint8)
+    held, found = cells(plane, crossbar), columns(plane, crossbar)
+    assert found.shape == (8, 128)
+    at = 0
+    for group in range(0, crossbar.outputs, 8):
+        for index in range(crossbar.slices):
+            for sign in range(held.shape[1]):
+                for weight in range(group, group + 8):
+                    assert np.array_equal(found[:, at], held[index, sign, :, weight])
+                    at += 1
+
+
+@pytest.mark.parametrize(("rows", "driven", "sizes"), [(32, None, 2), (32, 16, 4), (32, 2, 25)])
+def test_reads_are_within_row_tiles(rows: int, driven: int | None, sizes: int) -> None:
+    crossbar = sliced(rows, 2, 4, "offset", driven)
+    found = list(reads(np.ones((3, 50), np.uint8), np.zeros((50, 4), np.int8), crossbar))
+    assert len(found) == sizes
+    assert [int(sums[0, 1, 0, 0]) for _, sums in found] == [
+        8 * min(crossbar.driven, 50 - first) for first in range(0, 50, crossbar.driven)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "dac_bits", "cell_bits", "weights", "rows_per_read"),
+    [
+        (8, 1, 8, "offset", None), (16, 2, 8, "offset", None), (64, 4, 8, "offset", 16),
+        (256, 8, 8, "differential", 64), (16, 1, 1, "offset", None), (32, 2, 2, "differential", 8),
+        (64, 4, 4, "differential", None), (32, 8, 1, "differential", 1),
+    ],
+)  # fmt: skip
+def test_tiles_and_steps_come_to_what_golden_multiplies(
+    rows: int, dac_bits: int, cell_bits: int, weights: str, rows_per_read: int | None
+) -> None:
     net = Builder(1, 1, 50)
     network = net.finish(net.dense("fc", "x", 24))
     (node,) = network.nodes
     assert isinstance(node, Mvm)
     x = np.random.default_rng(rows).integers(0, 256, (1, 1, 50), dtype=np.uint8)
-    weights = node.weights.reshape(node.bias.size, -1).T
-    crossbar = Crossbar(rows=rows, columns=8, planes=1, adcs=8, dac_bits=dac_bits)
-    product = multiply(x.reshape(1, -1), weights, crossbar) + node.bias
+    crossbar = sliced(rows, dac_bits, cell_bits, weights, rows_per_read)
+    product = multiply(x.reshape(1, -1), node.matrix(), crossbar) + node.bias
     assert np.array_equal(product, node.accumulate(x).reshape(1, -1))

@@ -1,5 +1,7 @@
 """pyimc/physical.py: what converters leave of a layer, against sums in plain Python, one product at a time."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,9 +13,13 @@ from pyimc.physical import physical
 from tests.mapping.networks import Builder
 
 
-def crossbar(rows: int, dac_bits: int, bits: int | None) -> Crossbar:
-    adc = Adc(bits=bits, range="max") if bits else None
-    return Crossbar(rows=rows, columns=8, planes=8, adcs=8, dac_bits=dac_bits, adc=adc)
+def crossbar(
+    rows: int, dac_bits: int, bits: int | None, cell_bits: int = 8, weights: Any = "offset", driven: int | None = None
+) -> Crossbar:
+    return Crossbar(
+        rows=rows, columns=128, planes=8, adcs=8, dac_bits=dac_bits, cell_bits=cell_bits, weights=weights,
+        rows_per_read=driven, adc=Adc(bits=bits, range="max") if bits else None,
+    )  # fmt: skip
 
 
 def dense(inputs: int = 50) -> Network:
@@ -21,36 +27,50 @@ def dense(inputs: int = 50) -> Network:
     return net.finish(net.dense("fc", "x", 6))
 
 
-def plain(node: Mvm, x: list[int], rows: int, dac_bits: int, bits: int) -> list[int]:
-    """Accumulators: every row tile, every bit step, every converter by itself."""
-    highest = (1 << dac_bits) - 1
+def plain(node: Mvm, x: list[int], chip: Crossbar) -> list[int]:
+    """Accumulators: every row tile, every read, every bit step, every slice, every converter by itself."""
+    assert chip.adc
+    bits, dac_bits, driven, signed = chip.adc.bits, chip.dac_bits, min(chip.rows, chip.driven), chip.differential
+    highest, cell = (1 << dac_bits) - 1, (1 << chip.cell_bits) - 1
+    top = (1 << (bits - 1 if signed else bits)) - 1
     found = []
     for channel, bias in enumerate(node.bias.tolist()):
         weights = node.weights[channel].reshape(-1).tolist()
-        total = bias - 128 * sum(x)
+        total = bias - (0 if signed else 128 * sum(x))
         step = 1
-        while min(rows, len(x)) * 255 * highest >= step << bits:
+        while min(driven, len(x)) * (min(cell, 128) if signed else cell) * highest > top * step + step - 1:
             step *= 2
-        for first in range(0, len(x), rows):
+        for first in range(0, len(x), driven):
             for low in range(0, 8, dac_bits):
-                cells = zip(x[first : first + rows], weights[first : first + rows], strict=True)
-                column = sum((value >> low & highest) * (weight + 128) for value, weight in cells)
-                code = min((2 * column + step) // (2 * step), (1 << bits) - 1)
-                total += code * step << low
+                for place in range(0, 8, chip.cell_bits):
+                    column = 0
+                    for value, weight in zip(x[first : first + driven], weights[first : first + driven], strict=True):
+                        held = abs(weight) if signed else weight + 128
+                        sign = -1 if signed and weight < 0 else 1
+                        column += (value >> low & highest) * sign * (held >> place & cell)
+                    code = max(min((2 * column + step) // (2 * step), top), -top if signed else 0)
+                    total += code * step << low + place
         found.append(total)
     return found
 
 
 @pytest.mark.parametrize(
-    ("rows", "dac_bits", "bits"), [(16, 1, 4), (16, 2, 7), (64, 1, 1), (32, 4, 9), (16, 8, 16), (1024, 8, 12)]
-)
-def test_a_layer_is_what_plain_python_says(rows: int, dac_bits: int, bits: int) -> None:
-    network = physical(dense(), crossbar(rows, dac_bits, bits))
+    "chip",
+    [
+        crossbar(16, 1, 4), crossbar(16, 2, 7), crossbar(64, 1, 1), crossbar(32, 4, 9), crossbar(16, 8, 16),
+        crossbar(1024, 8, 12), crossbar(32, 1, 3, 2), crossbar(32, 2, 4, 1, driven=8), crossbar(64, 1, 5, 4, driven=32),
+        crossbar(32, 1, 6, 8, "differential"), crossbar(64, 2, 3, 2, "differential"),
+        crossbar(16, 1, 2, 1, "differential", driven=4), crossbar(32, 8, 12, 4, "differential", driven=16),
+    ],
+    ids=lambda chip: f"rows{chip.rows}-dac{chip.dac_bits}-cells{chip.cells}of{chip.cell_bits}-read{chip.driven}",
+)  # fmt: skip
+def test_a_layer_is_what_plain_python_says(chip: Crossbar) -> None:
+    network = physical(dense(), chip)
     (node,) = network.nodes
     assert isinstance(node, Mvm)
     for seed in range(5):
         x = np.random.default_rng(seed).integers(0, 256, (1, 1, 50), dtype=np.uint8)
-        assert node.accumulate(x).reshape(-1).tolist() == plain(node, x.reshape(-1).tolist(), rows, dac_bits, bits)
+        assert node.accumulate(x).reshape(-1).tolist() == plain(node, x.reshape(-1).tolist(), chip)
 
 
 def test_ideal_converters_leave_the_network_as_it_is() -> None:
@@ -71,6 +91,21 @@ def test_enough_bits_are_ideal(dac_bits: int) -> None:
     assert not np.array_equal(
         golden.run(physical(network, crossbar(16, dac_bits, 3)), x)[network.outputs[0]], ideal[network.outputs[0]]
     )
+
+
+@pytest.mark.parametrize("cell_bits", [1, 2, 4, 8])
+def test_slices_need_fewer_bits(cell_bits: int) -> None:
+    """As many bits as the largest sum of a slice has are enough; of a pair, one more for the sign."""
+    network, x = dense(), np.random.default_rng(2).integers(0, 256, (1, 1, 50), dtype=np.uint8)
+    ideal = golden.run(network, x)[network.outputs[0]]
+    for weights in ("offset", "differential"):
+        for driven in (4, 16):
+            cell = min((1 << cell_bits) - 1, 128 if weights == "differential" else 255)
+            enough = (driven * cell).bit_length() + (weights == "differential")
+            chip = crossbar(32, 1, enough, cell_bits, weights, driven)
+            assert np.array_equal(golden.run(physical(network, chip), x)[network.outputs[0]], ideal)
+            fewer = crossbar(32, 1, max(2, enough - 3), cell_bits, weights, driven)
+            assert enough < 5 or not np.array_equal(golden.run(physical(network, fewer), x)[network.outputs[0]], ideal)
 
 
 @pytest.mark.parametrize("bits", [1, 5, 8, 16])

@@ -59,10 +59,13 @@ def architecture(parameters: dict[str, int]) -> Arch:
         "output_columns": parameters["ACCUMULATORS"],
         "crossbar": {
             "rows": parameters["ROWS"],
-            "columns": parameters["COLS"],
+            "columns": parameters["COLS"] * 8 // parameters["CELL"] * (1 + parameters["DIFFERENTIAL"]),
             "planes": parameters["PLANES"],
             "adcs": parameters["ADCS"],
             "dac_bits": parameters["DAC"],
+            "cell_bits": parameters["CELL"],
+            "weights": ("offset", "differential")[parameters["DIFFERENTIAL"]],
+            "rows_per_read": parameters["DRIVEN"],
         },
     }
     return arch_from_dict(data, "test")
@@ -189,10 +192,10 @@ class Actor:
         self.output = run_node(self.network, node, (*inputs, self.partials)[: len(node.inputs)])
         crossbar = arch.crossbar
         rows = spans(weights[0].size, crossbar.rows)[-1][1]
-        columns = spans(outputs, crossbar.columns)[-1][1]
+        columns = spans(outputs, crossbar.outputs)[-1][1]
         groups = -(-columns // crossbar.adcs)
         row = rng.choice((0, crossbar.rows - rows, rng.randint(0, crossbar.rows - rows)))
-        self.corner = Corner(row, rng.randint(0, crossbar.columns // crossbar.adcs - groups) * crossbar.adcs)
+        self.corner = Corner(row, rng.randint(0, crossbar.outputs // crossbar.adcs - groups) * crossbar.adcs)
         corners.hit("group inside a plane", self.corner.column > 0)
         self.layer = Layer(
             kernel[1] * depth, stride[1] * depth, width * depth, kernel[0], outputs, partial_in, partial_out
@@ -209,7 +212,7 @@ class Actor:
             corners.hit("not clamped", bool(((self.output > low) & (self.output < high)).any()))
             corners.hit("negative product", bool((self.output < min(zero_point, high)).any()))
         corners.hit("odd channels", outputs % lanes != 0)
-        corners.hit("several column tiles", outputs > arch.crossbar.columns)
+        corners.hit("several column tiles", outputs > arch.crossbar.outputs)
 
     @property
     def planes(self) -> int:
@@ -221,7 +224,7 @@ class Actor:
         self.partial_head = 0
         node, crossbar, engine = self.node, self.arch.crossbar, isa.SPACES["ENGINE"]
         outputs, size = node.bias.size, node.weights[0].size
-        rows, columns = spans(size, crossbar.rows), spans(outputs, crossbar.columns)
+        rows, columns = spans(size, crossbar.rows), spans(outputs, crossbar.outputs)
         entries = (
             isa.WINDOW.encode(
                 run=self.layer.run_bytes,

@@ -14,12 +14,13 @@ from tests.rtl.bench import Corners, cycles, seeded
 from tests.rtl.runner import assert_refused, simulate
 
 SHAPES = [
-    {"ACCUMULATORS": 64, "ADCS": 4, "WIDTH": 8, "LANE": 17, "DAC": 4, "GROUP_BITS": 4},
-    {"ACCUMULATORS": 32, "ADCS": 16, "WIDTH": 16, "LANE": 16, "DAC": 1, "GROUP_BITS": 1},
-    {"ACCUMULATORS": 16, "ADCS": 16, "WIDTH": 16, "LANE": 20, "DAC": 8, "GROUP_BITS": 1},
-    {"ACCUMULATORS": 48, "ADCS": 2, "WIDTH": 16, "LANE": 16, "DAC": 2, "GROUP_BITS": 5},
+    {"ACCUMULATORS": 64, "ADCS": 4, "WIDTH": 8, "LANE": 17, "SIGNED": 1, "GROUP_BITS": 4},
+    {"ACCUMULATORS": 32, "ADCS": 16, "WIDTH": 16, "LANE": 16, "SIGNED": 0, "GROUP_BITS": 1},
+    {"ACCUMULATORS": 16, "ADCS": 16, "WIDTH": 16, "LANE": 20, "SIGNED": 0, "GROUP_BITS": 1},
+    {"ACCUMULATORS": 48, "ADCS": 2, "WIDTH": 16, "LANE": 18, "SIGNED": 1, "GROUP_BITS": 5},
 ]
 CYCLES = 2000
+HIGHEST = 14  # place, of the last slice in the last step; sums of slices are smaller
 
 
 class Model:
@@ -28,18 +29,18 @@ class Model:
     def __init__(self, dut: Any) -> None:
         self.columns, self.adcs = int(dut.ACCUMULATORS.value), int(dut.ADCS.value)
         self.width, self.lane = int(dut.WIDTH.value), int(dut.LANE.value)
-        self.dac_bits = int(dut.DAC.value)
+        self.signed = bool(int(dut.SIGNED.value))
         self.banks: list[list[int | None]] = [[None] * self.columns for _ in range(2)]
         self.asked: tuple[int, int] | None = None  # the row that was read in the cycle before
         self.added_to = 0  # the bank of the last `add`
 
-    def add(self, clear: bool, bank: int, group: int, step: int, sums: list[int]) -> None:
+    def add(self, clear: bool, bank: int, group: int, place: int, sums: list[int]) -> None:
         self.added_to = bank
         for n, value in enumerate(sums):
             column = group * self.adcs + n
             old = 0 if clear else self.banks[bank][column]
             assert old is not None
-            self.banks[bank][column] = old + (value << step * self.dac_bits)
+            self.banks[bank][column] = old + (value << place)
 
     def place(self, column: int) -> int:
         """Lane of a row in which a column is: in its group, the even columns first."""
@@ -53,21 +54,22 @@ class Model:
             value = self.banks[bank][column]
             if value is not None:
                 low = self.place(column) * 2 * self.lane
-                assert int(data[len(data) - low - 2 * self.lane : len(data) - low], 2) == value, (bank, column)
+                held = int(data[len(data) - low - 2 * self.lane : len(data) - low], 2)
+                assert held == value % (1 << 2 * self.lane), (bank, column)
                 defined += 1
         return defined
 
 
 async def add(
-    dut: Any, model: Model, rng: random.Random, bank: int, group: int, step: int, clear: bool, sums: list[int]
+    dut: Any, model: Model, rng: random.Random, bank: int, group: int, place: int, clear: bool, sums: list[int]
 ) -> None:
     """One cycle of conversion, and mostly a read of the other bank, if its last `add` is two cycles ago."""
     dut.add.value, dut.clear.value, dut.bank.value = 1, clear, bank
-    dut.group.value, dut.step.value = group, step
-    dut.sums.value = sum(value << n * model.lane for n, value in enumerate(sums))
+    dut.group.value, dut.place.value = group, place
+    dut.sums.value = sum(value % (1 << model.lane) << n * model.lane for n, value in enumerate(sums))
     read = bank == model.added_to and rng.random() < 0.8
     await cycle(dut, model, (1 - bank, rng.randrange(model.columns // model.width)) if read else None)
-    model.add(clear, bank, group, step, sums)
+    model.add(clear, bank, group, place, sums)
     dut.add.value = 0
 
 
@@ -110,7 +112,8 @@ async def random_adds(dut: Any) -> None:
         "both banks",
         "last group",
         "idle",
-        *(["late step"] if model.dac_bits < 8 else []),
+        "shifted",
+        *(["negative"] if model.signed else []),
     )
     banks = set()
     group = before = 0
@@ -118,14 +121,17 @@ async def random_adds(dut: Any) -> None:
     for _ in range(CYCLES):
         bank = rng.randrange(2) if rng.random() < 0.3 else model.added_to
         group = group if rng.random() < 0.3 else rng.randrange(model.columns // model.adcs)
-        step = rng.randrange(8 // model.dac_bits)
+        place = rng.randint(0, HIGHEST)
         fresh = model.banks[bank][group * model.adcs] is None
         clear = fresh or rng.random() < 0.1
         again = bank == model.added_to and group == before and not fresh
         corners.hit("same group again", again and not clear and not rested)
         before, rested = group, False
-        sums = [rng.choice((0, (1 << model.lane) - 1, rng.getrandbits(model.lane))) for _ in range(model.adcs)]
-        await add(dut, model, rng, bank, group, step, clear, sums)
+        low = -1 << model.lane - 1 if model.signed else 0
+        high = low + (1 << model.lane) - 1
+        low, high = (limit >> max(0, place - 7) for limit in (low, high))
+        sums = [rng.choice((0, low, high, rng.randint(low, high))) for _ in range(model.adcs)]
+        await add(dut, model, rng, bank, group, place, clear, sums)
         if rng.random() < 0.1:
             dut.sums.value = rng.getrandbits(model.adcs * model.lane)
             await cycle(dut, model, None)
@@ -134,7 +140,8 @@ async def random_adds(dut: Any) -> None:
         banks.add(bank)
         corners.hit("clear", clear and not fresh)
         corners.hit("add", not clear)
-        corners.hit("late step", step > 0)
+        corners.hit("shifted", place > 0)
+        corners.hit("negative", min(sums) < 0)
         corners.hit("last group", (group + 1) * model.adcs == model.columns)
         corners.hit("both banks", len(banks) == 2)
     await check_all(dut, model)
@@ -146,14 +153,14 @@ async def no_carry_into_the_neighbour(dut: Any) -> None:
     """All columns but one grow to the greatest sum that a lane holds; the one between stays zero."""
     rng = seeded("carry")
     model = await begin(dut)
-    step = 8 // model.dac_bits - 1
-    most = (1 << model.lane) - 1
-    times = ((1 << 2 * model.lane) - 1) // (most << step * model.dac_bits)
+    most, limit = (1 << model.lane) - 1, (1 << 2 * model.lane) - 1
+    if model.signed:
+        most, limit = -1 << model.lane - 1, -1 << 2 * model.lane - 1
+    times = limit // (most << HIGHEST)
     quiet = rng.randrange(model.adcs)
     sums = [0 if n == quiet else most for n in range(model.adcs)]
-    for n in range(min(times, 1100)):
-        await add(dut, model, rng, 0, 0, step, n == 0, sums)
-    assert model.dac_bits > 2 or times < 1100, "the lane was not filled"
+    for n in range(times):
+        await add(dut, model, rng, 0, 0, HIGHEST, n == 0, sums)
     await add(dut, model, rng, 1, 0, 0, True, sums)
     await cycle(dut, model, (0, 0))
     assert await cycle(dut, model, None) == model.adcs

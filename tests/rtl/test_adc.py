@@ -19,12 +19,56 @@ SHAPES = [
     {"COLS": 4, "ADCS": 4, "LANE": 26, "GROUP_BITS": 1, "ADC": 1},
     {"COLS": 16, "ADCS": 4, "LANE": 16, "GROUP_BITS": 2, "ADC": 16},
     {"COLS": 32, "ADCS": 8, "LANE": 24, "GROUP_BITS": 2, "ADC": 11},
+    {"COLS": 32, "ADCS": 8, "LANE": 17, "GROUP_BITS": 2, "ADC": 6, "DIFFERENTIAL": 1},
+    {"COLS": 8, "ADCS": 4, "LANE": 20, "GROUP_BITS": 1, "ADC": 0, "DIFFERENTIAL": 1},
 ]
+
+
+@cocotb.test
+async def every_pair(dut: Any) -> None:
+    """Of two groups side by side, what the first has more: signed, clipped at both ends, half a step rounded up."""
+    rng, lane, adcs, bits = seeded("every_pair"), *(int(each.value) for each in (dut.LANE, dut.ADCS, dut.ADC))
+    if not int(dut.DIFFERENTIAL.value):
+        return
+    columns, top = int(dut.COLS.value), (1 << lane - 1) - 1
+    real = ("clipped above", "clipped below", "half a step is rounded up", "minus half a step is rounded up")
+    corners = Corners("negative", "positive", "equal", "the largest", "the smallest", *(real if bits else ()))
+    for _ in range(300):
+        shift = rng.randint(0, lane - bits) if bits else 0
+        half, converter = (1 << shift) >> 1, Converter(bits, shift, signed=True) if bits else None
+        pairs = []
+        for _ in range(columns):
+            plus = rng.choice((0, top, rng.randint(0, top)))
+            minus = rng.choice((0, top, plus, max(0, plus - half), min(top, plus + half), rng.randint(0, top)))
+            pairs.append((plus, minus))
+        lanes = [pair[sign] for at in range(0, columns, adcs) for sign in range(2) for pair in pairs[at : at + adcs]]
+        dut.sums.value = sum(value << lane * at for at, value in enumerate(lanes))
+        dut.shift.value = shift
+        for group in range(columns // adcs):
+            dut.group.value = group
+            await Timer(1, "ns")
+            more = [plus - minus for plus, minus in pairs[group * adcs : (group + 1) * adcs]]
+            values = convert(np.array(more, np.int64), converter).tolist()
+            found = int(dut.values.value)
+            assert found == sum(value % (1 << lane) << lane * at for at, value in enumerate(values)), (more, shift)
+            for given, value in zip(more, values, strict=True):
+                corners.hit("negative", value < 0)
+                corners.hit("positive", value > 0)
+                corners.hit("equal", given == value == 0)
+                corners.hit("the largest", given == top)
+                corners.hit("the smallest", given == -top)
+                corners.hit("clipped above", given > value + max(1, half))
+                corners.hit("clipped below", given < value - max(1, half))
+                corners.hit("half a step is rounded up", half > 0 and given == half and value == 2 * half)
+                corners.hit("minus half a step is rounded up", half > 0 and given == -half and value == 0)
+    corners.check()
 
 
 @cocotb.test
 async def every_group(dut: Any) -> None:
     rng, lane, adcs, bits = seeded("every_group"), *(int(each.value) for each in (dut.LANE, dut.ADCS, dut.ADC))
+    if int(dut.DIFFERENTIAL.value):
+        return
     columns = int(dut.COLS.value)
     top, largest_shift = (1 << lane) - 1, lane - bits if bits else 31
     real = ["the largest code, not clipped"] * bool(bits) + ["clipped"] * (0 < bits < lane)
@@ -55,7 +99,9 @@ async def every_group(dut: Any) -> None:
     corners.check()
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"columns{shape['COLS']}-adc{shape['ADC']}")
+@pytest.mark.parametrize(
+    "shape", SHAPES, ids=lambda shape: f"columns{shape['COLS']}-adc{shape['ADC']}-signed{shape.get('DIFFERENTIAL', 0)}"
+)
 def test_adc(shape: dict[str, int]) -> None:
     simulate("adc", __name__, shape)
     assert_lint_clean("adc", shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import cocotb
@@ -20,10 +21,16 @@ SHAPES = [
     {"CONTEXTS": 3, "CTX_BITS": 2, "COLS": 16, "ADCS": 4, "STEPS": 2, "GROUP_BITS": 4},
     {"CONTEXTS": 5, "CTX_BITS": 3, "COLS": 32, "ADCS": 16, "STEPS": 8, "GROUP_BITS": 3},
     {"CONTEXTS": 16, "CTX_BITS": 4, "COLS": 16, "ADCS": 16, "STEPS": 1, "GROUP_BITS": 1},
+    {"CONTEXTS": 4, "CTX_BITS": 2, "COLS": 8, "ADCS": 4, "STEPS": 1, "GROUP_BITS": 2}
+    | {"ROWS": 16, "DRIVEN": 4, "SLICES": 2, "COLUMN_BITS": 2},
+    {"CONTEXTS": 2, "CTX_BITS": 1, "COLS": 8, "ADCS": 8, "STEPS": 1, "GROUP_BITS": 1}
+    | {"ROWS": 16, "DRIVEN": 2, "SLICES": 1, "COLUMN_BITS": 1},
 ]
+NAME = "cols{COLS}-adcs{ADCS}-steps{STEPS}".format_map
 TILE = ("ctx", "first", "last", "end", "sum")
 PIXELS = 12
 CORNERS = ("back to back", "waits for a bank", "another context", "several row tiles", "idle")
+READS = ("several reads of whole tiles", "fewer reads of the last tile", "reads from inside a plane")
 INSIDE = ("starts inside a plane", "starts inside a plane, behind whole tiles")
 
 
@@ -35,6 +42,8 @@ class Actor:
     col_tiles: int
     last_groups: int
     group_origin: int
+    last_rows: int
+    row_origin: int
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,8 @@ class Bench:
     def __init__(self, dut: Any, rng: random.Random, source: str, sink: str, corners: Corners) -> None:
         self.dut, self.rng, self.corners = dut, rng, corners
         self.groups = int(dut.COLS.value) // int(dut.ADCS.value)
-        self.steps = int(dut.STEPS.value)
+        self.steps, self.slices = int(dut.STEPS.value), int(dut.SLICES.value)
+        self.rows, self.driven = int(dut.ROWS.value), int(dut.DRIVEN.value)
         self.group_bits = int(dut.GROUP_BITS.value)
         self.actors: dict[int, Actor] = {}
         self.source = Source(dut, "tile", TILE, stall=source, rng=rng)
@@ -87,12 +97,21 @@ class Bench:
             last_groups = rng.randint(1, self.groups if ctx else max(1, self.groups - 1))
             origin = rng.randint(0, self.groups - last_groups) if ctx else self.groups - last_groups
             col_tiles = rng.randint(1, most) if ctx else min(2, most)
-            self.actors[ctx] = actor = Actor(rng.getrandbits(15), col_tiles, last_groups, origin)
+            last_rows, first_row = self.rows, 0
+            if self.driven < self.rows:
+                last_rows = rng.randint(1, self.rows)
+                first_row = rng.randint(0, self.rows - last_rows)
+            self.actors[ctx] = actor = Actor(rng.getrandbits(15), col_tiles, last_groups, origin, last_rows, first_row)
             entries = (
-                (TILES, TILES.encode(plane=actor.plane)),
+                (TILES, TILES.encode(plane=actor.plane, last_rows=last_rows)),
                 (
                     COLUMNS,
-                    COLUMNS.encode(col_tiles=actor.col_tiles, last_groups=last_groups, group_origin=actor.group_origin),
+                    COLUMNS.encode(
+                        col_tiles=actor.col_tiles,
+                        last_groups=last_groups,
+                        group_origin=actor.group_origin,
+                        row_origin=first_row,
+                    ),
                 ),
             )
             for layout, entry in entries:
@@ -109,8 +128,12 @@ class Bench:
         return [Tile(ctx, int(n == 0), int(n == count - 1), end, rng.getrandbits(32)) for n in range(count)]
 
     def conversions(self, tile: Tile) -> list[dict[str, int]]:
-        """What each cycle converts: column tiles, in them the bit steps, in them the groups."""
+        """What each cycle converts: column tiles, in them the reads, the bit steps, the groups, the slices."""
         actor = self.actors[tile.ctx]
+        rows, top = (actor.last_rows, actor.row_origin) if tile.last else (self.rows, 0)
+        self.corners.hit("several reads of whole tiles", not tile.last and self.driven < self.rows)
+        self.corners.hit("fewer reads of the last tile", rows <= self.rows - self.driven)
+        self.corners.hit("reads from inside a plane", top > 0 and rows > self.driven)
         found = []
         for column_tile in range(actor.col_tiles):
             last = column_tile == actor.col_tiles - 1
@@ -118,21 +141,23 @@ class Bench:
             origin = actor.group_origin if last else 0
             self.corners.hit("starts inside a plane", origin > 0)
             self.corners.hit("starts inside a plane, behind whole tiles", origin > 0 and column_tile > 0)
-            for step in range(self.steps):
-                for group in range(used):
-                    found.append(
-                        {
-                            "add_clear": int(tile.first and step == 0),
-                            "add_bank": self.bank,
-                            "add_group": column_tile * self.groups + group,
-                            "add_column": origin + group,
-                            "add_step": step,
-                            "plane": self.plane + column_tile,
-                        }
-                    )
+            places = product(range(0, rows, self.driven), range(self.steps), range(used), range(self.slices))
+            found += [
+                {
+                    "add_clear": int(tile.first and read == step == piece == 0),
+                    "add_bank": self.bank,
+                    "add_group": column_tile * self.groups + group,
+                    "add_column": (origin + group) * self.slices + piece,
+                    "add_step": step,
+                    "add_slice": piece,
+                    "plane": self.plane + column_tile,
+                    "row": top + read,
+                }
+                for read, step, group, piece in places
+            ]
         channels = (actor.col_tiles - 1) * self.groups * 4 + actor.last_groups * 4
-        engine = Engine(8, 8, self.groups * 4, 4, self.steps)
-        assert len(found) == convert_cycles(engine, channels) == convert_cycles(engine, channels - 3)
+        engine = Engine(8, self.rows, self.groups * 4, 4, self.steps * self.slices, self.driven)
+        assert len(found) == convert_cycles(engine, channels, rows) == convert_cycles(engine, channels - 3, rows)
         return found
 
     def _expected(self, valid: bool, tile: Tile) -> dict[str, int]:
@@ -145,7 +170,7 @@ class Bench:
         self.corners.hit("back to back", valid and ready and finish)
         self.corners.hit("idle", now is None and not valid)
         expected = {"tile_ready": int(ready), "add": int(now is not None), "busy": int(now is not None)}
-        expected |= {name: value for name, value in (now or {}).items() if name != "plane"}
+        expected |= {name: value for name, value in (now or {}).items() if name not in ("plane", "row")}
         if now is not None and self.tile is not None:
             expected["ctx"] = self.tile.ctx
         take = valid and ready
@@ -153,9 +178,11 @@ class Bench:
         following = self.schedule[1] if len(self.schedule) > 1 else None
         if take:
             plane = self.actors[tile.ctx].plane if tile.first else self.plane + self.actors[tile.ctx].col_tiles
-            expected |= {"array_eval": 1, "array_step": 0, "array_plane": plane}
-        elif now and following and (now["plane"], now["add_step"]) != (following["plane"], following["add_step"]):
+            row = self.actors[tile.ctx].row_origin if tile.last else 0
+            expected |= {"array_eval": 1, "array_step": 0, "array_plane": plane, "array_row": row}
+        elif now and following and any(now[name] != following[name] for name in ("plane", "add_step", "row")):
             expected |= {"array_eval": 1, "array_step": following["add_step"], "array_plane": following["plane"]}
+            expected["array_row"] = following["row"]
         else:
             expected["array_eval"] = 0
         return expected
@@ -225,7 +252,8 @@ async def corners_of_flow(dut: Any) -> None:
     """Fails if a hand-over between tiles, pixels and banks was not met."""
     rng = seeded("corners")
     groups = int(dut.COLS.value) // int(dut.ADCS.value)
-    corners = Corners(*CORNERS, *(INSIDE if groups > 1 else ()))
+    reads = READS if int(dut.DRIVEN.value) < int(dut.ROWS.value) else ()
+    corners = Corners(*CORNERS, *(INSIDE if groups > 1 else ()), *reads)
     await start(dut)
     bench = Bench(dut, rng, "bursts", "90%", corners)
     await bench.configure()
@@ -244,8 +272,11 @@ async def rate_of_one_actor(dut: Any) -> None:
     actor = bench.actors[ctx]
     bench.source.send(Tile(ctx, 1 - n % 2, n % 2, 0, 0).beat() for n in range(20))
     await until(dut, lambda: bench.pixels == 10, 20_000, "conversion")
-    length = bench.steps * ((actor.col_tiles - 1) * bench.groups + actor.last_groups)
-    assert bench.taken_at == list(range(bench.taken_at[0], bench.taken_at[0] + 20 * length, length))
+    groups = (actor.col_tiles - 1) * bench.groups + actor.last_groups
+    whole, last = (
+        bench.steps * bench.slices * groups * -(-rows // bench.driven) for rows in (bench.rows, actor.last_rows)
+    )
+    assert bench.taken_at == [bench.taken_at[0] + n // 2 * (whole + last) + n % 2 * whole for n in range(20)]
 
 
 @cocotb.test
@@ -266,16 +297,16 @@ async def reset_in_mid_stream(dut: Any) -> None:
         await reset(dut, 0)
         assert not int(dut.busy.value) and not int(dut.pixel_full.value) and not int(dut.add.value)
         bench.source.send(tile.beat() for tile in bench.pixel())
-        await until(dut, lambda: bench.pixels == 1, 500, "a pixel after reset")
+        await until(dut, lambda: bench.pixels == 1, 2000, "a pixel after reset")
     corners.check()
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"cols{shape['COLS']}-adcs{shape['ADCS']}")
+@pytest.mark.parametrize("shape", SHAPES, ids=NAME)
 def test_converter(shape: dict[str, int]) -> None:
     simulate("converter", __name__, shape)
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"cols{shape['COLS']}-adcs{shape['ADCS']}")
+@pytest.mark.parametrize("shape", SHAPES, ids=NAME)
 def test_lint(shape: dict[str, int]) -> None:
     assert_lint_clean("converter", shape)
 
@@ -283,3 +314,5 @@ def test_lint(shape: dict[str, int]) -> None:
 def test_illegal_parameters_are_refused() -> None:
     for shape in ({"COLS": 16, "ADCS": 32}, {"COLS": 512, "ADCS": 2}):
         assert_refused("converter", shape, "converter_COLS_must_be_1_to_255_times_ADCS")
+    for driven in (3, 512):
+        assert_refused("converter", {"DRIVEN": driven}, "converter_DRIVEN_must_divide_ROWS")

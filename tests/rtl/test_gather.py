@@ -73,7 +73,7 @@ def make_actors(dut: Any, rng: random.Random, corners: Corners) -> list[Actor]:
             "ROWS": rows,
             "COLS": 32,
         }
-        | {"PLANES": 1, "ADCS": 4, "DAC": 1}
+        | {"PLANES": 1, "ADCS": 4, "DAC": 1, "CELL": 8, "DIFFERENTIAL": 0, "DRIVEN": rows}
     )
     chosen = rng.sample(range(contexts), min(3, contexts))
     return [Actor(ctx, arch, rng, corners, size=8 * rows) for ctx in chosen]
@@ -207,7 +207,7 @@ def test_chunks_are_those_of_a_byte_by_byte_walk(seed: int) -> None:
     """The closed form of `window_chunks` against the definition: where does a chunk have to end?"""
     rng = random.Random(seed)
     for _ in range(400):
-        engine = Engine(rng.choice((8, 16)), rng.choice((16, 32)), 16, 4, 8)
+        engine = Engine(rng.choice((8, 16)), rng.choice((16, 32)), 16, 4, 8, 16)
         layer = Layer(rng.randint(1, 90), 1, rng.randint(1, 80), rng.randint(1, 4), 1)
         top = rng.randint(0, layer.kernel_rows - 1)
         window = {"x": rng.randint(-40, 60), "top": top, "rows": rng.randint(1, layer.kernel_rows - top)}

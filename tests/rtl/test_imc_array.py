@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
-from numpy.typing import NDArray
 
+from pyimc.arch import Crossbar
 from sim.run.cosim_array import NumpyArray
 from tests.rtl.bench import Corners, cycles, seeded
 from tests.rtl.runner import BUILD, ROOT, RTL, assert_refused, simulate
@@ -25,6 +25,11 @@ SHAPES = [
     {"WORD": 64, "ROWS": 40, "COLS": 24, "PLANES": 4, "DAC": 2, "LANE": 16},
     {"WORD": 128, "ROWS": 256, "COLS": 32, "PLANES": 4, "DAC": 1, "LANE": 16},
     {"WORD": 128, "ROWS": 16, "COLS": 16, "PLANES": 4, "DAC": 8, "LANE": 20},
+    {"WORD": 64, "ROWS": 32, "COLS": 16, "PLANES": 4, "DAC": 2, "LANE": 17, "ADCS": 4, "CELL": 2, "DRIVEN": 8},
+    {"WORD": 64, "ROWS": 16, "COLS": 16, "PLANES": 4, "DAC": 4, "LANE": 17, "ADCS": 8, "CELL": 4, "DIFFERENTIAL": 1}
+    | {"DRIVEN": 16},
+    {"WORD": 64, "ROWS": 16, "COLS": 16, "PLANES": 4, "DAC": 1, "LANE": 16, "ADCS": 4, "CELL": 1, "DIFFERENTIAL": 1}
+    | {"DRIVEN": 2},
 ]
 SOURCES = {"verilog": RTL / "imc_array.v", "numpy": ROOT / "sim" / "rtl" / "imc_array_cosim.v"}
 TRACES = BUILD / "test_imc_array"
@@ -36,12 +41,26 @@ CORNERS = (
 IDS = [f"word{shape['WORD']}-rows{shape['ROWS']}-dac{shape['DAC']}" for shape in SHAPES]
 
 
-def exact(weights: NDArray[np.uint8], x: list[int], step: int, dac_bits: int) -> list[int]:
+def exact(array: Array, plane: int, x: list[int], step: int, first: int) -> list[int]:
     """The definition: column sums of one bit step, one lane at a time."""
-    mask = (1 << dac_bits) - 1
+    mask, weights = (1 << array.dac_bits) - 1, array.weights[plane].tolist()
+    driven = [
+        (value >> step * array.dac_bits & mask) * (first <= r < first + array.driven) for r, value in enumerate(x)
+    ]
+    columns = [
+        (group + lane, place, sign)
+        for group in range(0, array.columns, array.adcs)
+        for place in range(0, 8, array.cell)
+        for sign in ((1, -1) if array.differential else (0,))
+        for lane in range(array.adcs)
+    ]
+
+    def held(stored: int, place: int, sign: int) -> int:
+        value = max(0, sign * (stored - 256 * (stored > 127))) if sign else stored
+        return value >> place & (1 << array.cell) - 1
+
     return [
-        sum(int(weights[r, c]) * (value >> step * dac_bits & mask) for r, value in enumerate(x))
-        for c in range(weights.shape[1])
+        sum(held(weights[r][c], place, sign) * value for r, value in enumerate(driven)) for c, place, sign in columns
     ]
 
 
@@ -57,6 +76,8 @@ class Array:
         self.rows, self.columns = len(dut.x) // 8, int(dut.COLS.value)
         self.lanes, self.planes = len(dut.wdata) // 8, int(dut.PLANES.value)
         self.dac_bits, self.lane = int(dut.DAC.value), int(dut.LANE.value)
+        self.adcs, self.cell = min(self.columns, int(dut.ADCS.value)), int(dut.CELL.value)
+        self.differential, self.driven = bool(int(dut.DIFFERENTIAL.value)), int(dut.DRIVEN.value)
         self.weights = np.zeros((self.planes, self.rows, self.columns), np.uint8)
         dut.wen.value = dut.eval.value = dut.load.value = 0
         Clock(dut.clk, 10, unit="ns", impl="gpi").start()
@@ -73,7 +94,12 @@ class Array:
         """Connect numpy, if it is its turn; write random weights everywhere through the front door."""
         await cycles(self.dut, 2)
         if os.environ["IMPLEMENTATION"] == "numpy":
-            crossbar = SimpleNamespace(rows=self.rows, dac_bits=self.dac_bits)
+            cells = 8 // self.cell * (1 + self.differential)
+            crossbar = Crossbar.model_construct(  # rows and columns as they come
+                rows=self.rows, columns=self.columns * cells, planes=self.planes, adcs=self.adcs,
+                dac_bits=self.dac_bits, cell_bits=self.cell,
+                weights="differential" if self.differential else "offset",
+            )  # fmt: skip
             arch = SimpleNamespace(crossbar=crossbar, lanes=self.lanes, dac_steps=8 // self.dac_bits)
             program: Any = SimpleNamespace(arch=arch, pus={1: SimpleNamespace(weights=self.weights)})
             served = NumpyArray(self.dut, program, 1, with_weights=False)
@@ -93,9 +119,10 @@ class Array:
         """Columns up to the last that holds a weight other than zero."""
         return int(np.flatnonzero(self.weights[plane].any(axis=0))[-1]) + 1
 
-    async def evaluate(self, rng: random.Random, plane: int, step: int, x: list[int] | None) -> int:
+    async def evaluate(self, rng: random.Random, plane: int, step: int, first: int, x: list[int] | None) -> int:
         """One `eval`, with a new vector or the one before; returns the sums in the next cycle."""
         dut = self.dut
+        dut.first.value = first
         dut.eval.value, dut.load.value = 1, x is not None
         dut.plane.value, dut.step.value = plane, step
         dut.x.value = rng.getrandbits(8 * self.rows) if x is None else pack(x, 8)
@@ -128,7 +155,8 @@ async def exact_sums(dut: Any) -> None:
             corners.hit("wider by a word", array.used(plane) > used)
         if n == 0:  # the greatest sum that there is, in some column
             for row in range(array.rows):
-                await array.write(plane, row * array.columns // array.lanes, [255] * array.lanes)
+                largest = 128 if array.differential and array.cell == 8 else 127 if array.differential else 255
+                await array.write(plane, row * array.columns // array.lanes, [largest] * array.lanes)
         keep = n > 1 and rng.random() < 0.3
         if not keep:
             kind = rng.randrange(3)
@@ -140,16 +168,18 @@ async def exact_sums(dut: Any) -> None:
             x = [255] * array.rows
         if n == 1:
             x = [0] * array.rows
+        first = rng.randint(0, array.rows - array.driven)
         for step in range(8 // array.dac_bits):
-            sums = await array.evaluate(rng, plane, step, x if step == 0 and not keep else None)
-            expected = exact(array.weights[plane], x, step, array.dac_bits)
+            sums = await array.evaluate(rng, plane, step, first, x if step == 0 and not keep else None)
+            expected = exact(array, plane, x, step, first)
             assert sums == pack(expected, array.lane), (n, plane, step)
             for _ in range(rng.choice((0, 0, 3))):
                 await RisingEdge(dut.clk)
                 assert int(dut.sums.value) == sums, "the sums must hold"
                 corners.hit("idle")
             trace.append(f"{sums:x}")
-            corners.hit("greatest sum", array.rows * 255 * ((1 << array.dac_bits) - 1) in expected)
+            greatest = array.driven * min((1 << array.cell) - 1, 128 if array.differential else 255)
+            corners.hit("greatest sum", greatest * ((1 << array.dac_bits) - 1) in expected)
             corners.hit("late step", step == 8 // array.dac_bits - 1)
         share = array.used(plane) / array.columns
         corners.hit("lower quarter" if share <= 1 / 4 else "lower half" if share <= 1 / 2 else "whole rows")

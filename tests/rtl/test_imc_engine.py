@@ -11,7 +11,7 @@ from typing import Any
 import cocotb
 import pytest
 
-from pyimc.engines.imc.timing import Layer, Pipeline, Run, Timeline, convert_cycles, drain_cycles, engine_of
+from pyimc.engines.imc.timing import Layer, Pipeline, Run, Timeline, convert_cycles, drain_cycles, engine_of, tile_rows
 from pyimc.isa import COLUMNS, OUTPUT, PARAM_0, PARAM_1, SPACES, TILES, WINDOW, engine_entry, fire
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, cycles, reset, seeded, start, until
 from tests.rtl.imc_layer import GEOMETRY_CORNERS, Actor, Firing, FiringBench, architecture
@@ -25,7 +25,7 @@ SHAPES = [
     {"WORD": 128, "CONTEXTS": 16, "CTX_BITS": 4, "PARAMETERS": 256, "ACCUMULATORS": 64}
     | {"ROWS": 32, "COLS": 64, "PLANES": 24, "ADCS": 64, "DAC": 8},
     {"WORD": 128, "CONTEXTS": 2, "CTX_BITS": 1, "PARAMETERS": 256, "ACCUMULATORS": 64}
-    | {"ROWS": 64, "COLS": 16, "PLANES": 48, "ADCS": 16, "DAC": 2},
+    | {"ROWS": 64, "COLS": 16, "PLANES": 48, "ADCS": 16, "DAC": 4, "CELL": 4, "DIFFERENTIAL": 1, "DRIVEN": 32},
 ]
 ACTORS = 3
 MOST_TILES = 4
@@ -94,7 +94,19 @@ def make_actors(
         channels: Most output channels, one of these.
         size: Most bytes of a window.
     """
-    names = ("CONTEXTS", "PARAMETERS", "ACCUMULATORS", "ROWS", "COLS", "PLANES", "ADCS", "DAC")
+    names = (
+        "CONTEXTS",
+        "PARAMETERS",
+        "ACCUMULATORS",
+        "ROWS",
+        "COLS",
+        "PLANES",
+        "ADCS",
+        "DAC",
+        "CELL",
+        "DIFFERENTIAL",
+        "DRIVEN",
+    )
     arch = architecture({name: int(getattr(dut, name).value) for name in names} | {"WORD": len(dut.m_data)})
     actors: list[Actor] = []
     plane, parameter, partial_base = rng.randint(0, 2), 0, rng.randint(0, 9)
@@ -142,7 +154,8 @@ def check_conversions(bench: EngineBench, timing: Pipeline, firings: list[Firing
     """`converting` counts each context's conversions and nothing else, however the sink stalls."""
     expected: Counter[int] = Counter()
     for firing in firings:
-        expected[firing.ctx] += sum(map(len, firing.tiles)) * convert_cycles(timing.engine, firing.layer.channels)
+        for rows in tile_rows(timing.engine, firing.layer):
+            expected[firing.ctx] += firing.run.pixels * convert_cycles(timing.engine, firing.layer.channels, rows)
     assert bench.converted == expected
 
 
@@ -196,9 +209,14 @@ async def corners_of_layers(dut: Any) -> None:
     corners.check()
 
 
+def conversions(dut: Any) -> int:
+    """Of a column of weights for one read."""
+    return 8 // int(dut.DAC.value) * (8 // int(dut.CELL.value))
+
+
 def possible(dut: Any) -> list[str]:
     """Corners that only some parameters have."""
-    columns, most, steps = int(dut.COLS.value), int(dut.ACCUMULATORS.value), 8 // int(dut.DAC.value)
+    columns, most, steps = int(dut.COLS.value), int(dut.ACCUMULATORS.value), conversions(dut)
     found = ["several column tiles"] if most > columns else []
     found += ["gather bound"] if steps < 8 else []
     found += ["conversion bound", "gathered during conversion"] if steps > 1 else []
@@ -209,10 +227,11 @@ def count_flow(
     corners: Corners, timing: Pipeline, actors: dict[int, Actor], firings: list[Firing], timelines: list[Timeline]
 ) -> None:
     for firing, timeline in zip(firings, timelines, strict=True):
-        convert = convert_cycles(timing.engine, firing.layer.channels)
+        rows = tile_rows(timing.engine, firing.layer)
         drain = drain_cycles(timing.engine, firing.layer)
         chunks = [count for pixel in actors[firing.ctx].chunks(firing.run) for count in pixel]
         for n, (before, after) in enumerate(pairwise(timeline.takes), start=1):
+            convert = convert_cycles(timing.engine, firing.layer.channels, rows[(n - 1) % len(rows)])
             assert after - before >= max(chunks[n], convert)
             corners.hit("gather bound", after - before == chunks[n] > convert)
             corners.hit("conversion bound", after - before == convert > chunks[n])
@@ -237,7 +256,10 @@ async def smallest(dut: Any) -> None:
             (SPACES["PARAMETER"], 0, PARAM_0.encode(bias=115, shift=2)),
             (SPACES["PARAMETER"], 1, PARAM_1.encode(multiplier=3)),
             (SPACES["CONTROL"], 1, 1),
-            *((SPACES["WEIGHT"], n, 128 - 3) for n in range(int(dut.COLS.value) // (len(dut.m_data) // 8))),
+            *(
+                (SPACES["WEIGHT"], n, (256 if int(dut.DIFFERENTIAL.value) else 128) - 3)
+                for n in range(int(dut.COLS.value) // (len(dut.m_data) // 8))
+            ),
         ]
     )
     instr = fire([1], [1], produce=1, pixels=1, rows=1)
@@ -245,7 +267,7 @@ async def smallest(dut: Any) -> None:
     await bench.sink.wait_for(1, timeout_cycles=40)
     assert bench.sink.beats() == [(82, 0, 1)]
     assert bench.done_at[0] == bench.accepted_at[0] + 3
-    assert bench.sink.received_at[0] == [bench.accepted_at[0] + 4 + 8 // int(dut.DAC.value) + 2 + 6 + 1]
+    assert bench.sink.received_at[0] == [bench.accepted_at[0] + 4 + conversions(dut) + 2 + 6 + 1]
 
 
 @cocotb.test

@@ -31,9 +31,9 @@ def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     enter(tmp_path, monkeypatch)
 
 
-def compiled(network: Network, bits: int, range_: str) -> Program:
-    """For `tiny` with other converters, calibrated on random images if they are to be."""
-    arch = small_arch(crossbar={"adc": {"bits": bits, "range": range_}})
+def compiled(network: Network, bits: int, range_: str, **cells: object) -> Program:
+    """For `tiny` with other converters and cells, calibrated on random images if they are to be."""
+    arch = small_arch(crossbar={"adc": {"bits": bits, "range": range_}, **cells})
     shape = network.tensors[network.input].shape
     images = np.random.default_rng(3).integers(0, 256, (2, *shape), dtype=np.uint8)
     return compile_network(with_calibrated_converters(network, arch, images), arch)
@@ -54,11 +54,24 @@ def layers(seed: int) -> Network:
     return net.finish(value)
 
 
+def drawn_cells(random: np.random.Generator) -> dict[str, object]:
+    """Cells as small as they get, both ways of having signs, and reads of some of a tile's rows."""
+    cell_bits, signs = int(random.choice([1, 2, 4, 8])), int(random.integers(1, 3))
+    return {
+        "cell_bits": cell_bits,
+        "weights": ("offset", "differential")[signs - 1],
+        "columns": 32 * 8 // cell_bits * signs,
+        "rows_per_read": int(random.choice([8, 16, 64])),
+    }
+
+
 @pytest.mark.parametrize("seed", seeds(2, 3, 24))
 def test_random_layers(seed: int) -> None:
     random = np.random.default_rng(100 + seed)
     bits, range_ = int(random.choice([1, 3, 6, 8, 12])), ("max", "calibrated")[seed % 2]
-    program = compiled(layers(seed), bits, range_)
+    cells = drawn_cells(random) if seed % 3 else {}
+    bits = max(bits, 2)
+    program = compiled(layers(seed), bits, range_, **cells)
     run = run_rtl(program, images_for(program, IMAGES), Path("run"), str(random.choice(["verilog", "numpy"])))
     report = assert_sound(run)
     assert report["physical"].keys() == {"adc_bits", "adc_range", "snr_db"}

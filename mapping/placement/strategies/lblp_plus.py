@@ -54,7 +54,7 @@ def plan(network: Network, arch: Arch, options: Options, seed: int, asked: Optio
     """Cuts, places and sets; raises CapacityError, or ConfigError for a wrong option."""
     read = read_options(options, "lblp_plus", OPTIONS)
     share = network.macs() // max(1, len(arch.imcs))
-    firing = max(share // FIRINGS, TILES * arch.crossbar.rows * arch.crossbar.columns)
+    firing = max(share // FIRINGS, TILES * arch.crossbar.rows * arch.crossbar.outputs)
     wanted = dict.fromkeys(
         read_settings(asked, settings)
         for settings in (

@@ -115,7 +115,9 @@ def take(s: Table, u: int, now: int) -> None:
         return
     ctx = s[u + P_TILE_CTX]
     account(s, u, now + 1)
-    end = now + s[actor_row(s, u, ctx) + A_CONVERT_CYCLES]
+    row = actor_row(s, u, ctx)
+    reads = s[row + A_LAST_READS] if s[u + P_TILE_LAST] else s[row + A_READS]
+    end = now + reads * s[row + A_CONVERT_CYCLES]
     s[u + P_CONVERT] = 1
     s[u + P_CONVERT_CTX] = ctx
     s[u + P_CONVERT_END] = end

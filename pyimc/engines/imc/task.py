@@ -14,7 +14,7 @@ from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.crossbar import converter_of
 from pyimc.engines.imc.tiling import Corner, plane_images, spans, tiles
-from pyimc.engines.imc.timing import Engine, Layer, Pipeline, Run, convert_cycles, engine_of
+from pyimc.engines.imc.timing import Engine, Layer, Pipeline, Run, convert_cycles, engine_of, tile_rows
 from pyimc.engines.task import FiringTime, Room, Step, Task
 from pyimc.layout import Layout
 from pyimc.tensors import PARTIAL_BYTES, Pair
@@ -112,7 +112,7 @@ class CrossbarTask(Task):
                 run=layer.run_bytes, step=layer.step_bytes, row_bytes=layer.row_bytes, row_words=self.row_words
             ),
         )
-        rows, columns = spans(self.size[0], crossbar.rows), spans(self.size[1], crossbar.columns)
+        rows, columns = spans(self.size[0], crossbar.rows), spans(self.size[1], crossbar.outputs)
         yield (
             isa.TILES,
             isa.TILES.encode(
@@ -147,7 +147,7 @@ class CrossbarTask(Task):
 
     def _ring_entries(self, ring: WeightRing, arch: Arch) -> Iterator[tuple[Layout, int]]:
         """LOADS and CHECKSUM."""
-        load = plane_images(self.matrix, arch.crossbar).reshape(-1, arch.crossbar.columns)[: ring.rows]
+        load = plane_images(self.matrix, arch.crossbar).reshape(-1, arch.crossbar.outputs)[: ring.rows]
         yield (
             isa.LOADS,
             isa.LOADS.encode(
@@ -178,9 +178,9 @@ class CrossbarTask(Task):
         return self.ring.windows * self.ring.planes if self.ring else len(tiles(self.size, arch.crossbar))
 
     def planes(self, arch: Arch, row: int = 0, column: int = 0) -> NDArray[np.uint8]:
-        """Offset-binary; cells that no weight covers hold 0."""
+        """As the chip stores weights; bytes that no weight covers hold 0."""
         if self.ring:
-            return np.zeros((self.plane_count(arch), arch.crossbar.rows, arch.crossbar.columns), np.uint8)
+            return np.zeros((self.plane_count(arch), arch.crossbar.rows, arch.crossbar.outputs), np.uint8)
         return plane_images(self.matrix, arch.crossbar, Corner(row, column))
 
     def digest(self) -> str:
@@ -199,7 +199,8 @@ class CrossbarTask(Task):
         """Gather and conversion."""
         engine = engine_of(arch)
         fired = Pipeline(engine).fire(self.layer, _run(step))
-        work = len(fired.takes) * convert_cycles(engine, self.layer.channels)
+        rows = tile_rows(engine, self.layer)
+        work = step.pixels * sum(convert_cycles(engine, self.layer.channels, each) for each in rows)
         return FiringTime(fired.done, fired.words[-1], work)
 
     def image_cycles(self, arch: Arch, steps: Sequence[tuple[Step, int]]) -> int:

@@ -3,7 +3,8 @@
 The matrix has Kh*Kw*Cin rows in the order (ky, kx, c) and one column per output channel. Tile (r, c) is in plane
 `r * column_tiles + c` of the layer. Tiles that fill a plane's rows start at row 0, only those of the last row tile can
 start elsewhere, and likewise with columns: so a corner, one row and one column, places all of a layer's tiles, and
-several layers can share planes. A row is any row; a column is the first of an ADC group.
+several layers can share planes. A row is any row; a column is the first of an ADC group. Columns are
+those of weights, of however many cells each.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.arch import Crossbar
-from pyimc.program import WEIGHT_ZERO
+from pyimc.crossbar import stored
 from pyimc.tensors import Pair
 
 
@@ -57,7 +58,7 @@ def spans(length: int, step: int) -> tuple[Pair, ...]:
 
 def tiles(shape: Pair, crossbar: Crossbar, corner: Corner = FIRST) -> tuple[Tile, ...]:
     """The tiles of a matrix of so many rows and columns, row tiles first to last, column tiles inner."""
-    rows, columns = spans(shape[0], crossbar.rows), spans(shape[1], crossbar.columns)
+    rows, columns = spans(shape[0], crossbar.rows), spans(shape[1], crossbar.outputs)
     windows = [(row, column) for row in rows for column in columns]
     return tuple(
         Tile(
@@ -76,11 +77,11 @@ def tiles(shape: Pair, crossbar: Crossbar, corner: Corner = FIRST) -> tuple[Tile
 def corner_faults(shape: Pair, crossbar: Crossbar, corner: Corner) -> list[str]:
     """Why the last tiles of a matrix cannot start there."""
     faults = []
-    rows, columns = spans(shape[0], crossbar.rows)[-1][1], spans(shape[1], crossbar.columns)[-1][1]
+    rows, columns = spans(shape[0], crossbar.rows)[-1][1], spans(shape[1], crossbar.outputs)[-1][1]
     if not 0 <= corner.row <= crossbar.rows - rows:
         faults.append(f"row is {corner.row}, must be 0 to {crossbar.rows - rows} for a tile of {rows} rows")
     groups = -(-columns // crossbar.adcs)
-    last = crossbar.columns - groups * crossbar.adcs
+    last = crossbar.outputs - groups * crossbar.adcs
     if not 0 <= corner.column <= last or corner.column % crossbar.adcs:
         multiple = f"a multiple of {crossbar.adcs}, the ADCs, from 0 to {last}"
         faults.append(f"column is {corner.column}, must be {multiple} for a tile of {columns} columns")
@@ -88,10 +89,10 @@ def corner_faults(shape: Pair, crossbar: Crossbar, corner: Corner) -> list[str]:
 
 
 def plane_images(matrix: NDArray[np.int8], crossbar: Crossbar, corner: Corner = FIRST) -> NDArray[np.uint8]:
-    """The planes of a matrix, uint8 [planes, rows, columns], offset-binary; cells that no tile covers hold 0."""
-    values = (matrix.astype(np.int16) + WEIGHT_ZERO).astype(np.uint8)
+    """The planes of a matrix, uint8 [planes, rows, outputs] as `stored`; bytes that no tile covers hold 0."""
+    values = stored(matrix, crossbar)
     windows = tiles((matrix.shape[0], matrix.shape[1]), crossbar, corner)
-    image = np.zeros((len(windows), crossbar.rows, crossbar.columns), np.uint8)
+    image = np.zeros((len(windows), crossbar.rows, crossbar.outputs), np.uint8)
     for tile in windows:
         window = values[
             tile.matrix_row : tile.matrix_row + tile.rows, tile.matrix_column : tile.matrix_column + tile.columns

@@ -39,9 +39,10 @@ class Engine:
     Attributes:
         lanes: Bytes of a word.
         rows: Rows of the crossbar.
-        columns: Columns of the crossbar.
+        columns: Of weights, in a plane.
         adcs: Columns converted per cycle.
-        steps: Bit-serial steps of an MVM, 8 / DAC bits.
+        steps: Conversions of a column of weights for a read: bit-serial steps, 8 / DAC bits, times slices of a weight.
+        driven: Rows of a read.
     """
 
     lanes: int
@@ -49,6 +50,7 @@ class Engine:
     columns: int
     adcs: int
     steps: int
+    driven: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,9 @@ class Timeline:
 def engine_of(arch: Arch) -> Engine:
     """The crossbar engine of an architecture."""
     crossbar = arch.crossbar
-    return Engine(arch.lanes, crossbar.rows, crossbar.columns, crossbar.adcs, arch.dac_steps)
+    return Engine(
+        arch.lanes, crossbar.rows, crossbar.outputs, crossbar.adcs, arch.dac_steps * crossbar.slices, crossbar.driven
+    )
 
 
 def window_chunks(engine: Engine, layer: Layer, *, x: int, top: int, rows: int) -> tuple[int, ...]:
@@ -149,10 +153,17 @@ def window_chunks(engine: Engine, layer: Layer, *, x: int, top: int, rows: int) 
     return tuple(chunks)
 
 
-def convert_cycles(engine: Engine, channels: int) -> int:
-    """Cycles to convert one row tile: for every column tile the ADC groups that it uses, times the bit steps."""
+def convert_cycles(engine: Engine, channels: int, rows: int) -> int:
+    """Cycles to convert one row tile of so many rows: reads, times steps, times ADC groups of its columns."""
     whole, rest = divmod(channels, engine.columns)
-    return engine.steps * (whole * (engine.columns // engine.adcs) + _up(rest, engine.adcs))
+    groups = whole * (engine.columns // engine.adcs) + _up(rest, engine.adcs)
+    return _up(rows, engine.driven) * engine.steps * groups
+
+
+def tile_rows(engine: Engine, layer: Layer) -> tuple[int, ...]:
+    """Rows of each row tile of a layer."""
+    size = layer.run_bytes * layer.kernel_rows
+    return tuple(min(engine.rows, size - first) for first in range(0, size, engine.rows))
 
 
 def drain_columns(engine: Engine, layer: Layer) -> int:
@@ -188,7 +199,7 @@ class Pipeline:
         """The next firing, offered from cycle `request` on."""
         issue = max(request, self._accept)
         written = issue + GATHER_LATENCY_CYCLES - 1
-        convert = convert_cycles(self.engine, layer.channels)
+        converts = [convert_cycles(self.engine, layer.channels, rows) for rows in tile_rows(self.engine, layer)]
         takes: list[int] = []
         words: list[int] = []
         bytes_held = 0
@@ -197,7 +208,7 @@ class Pipeline:
             for tile, chunks in enumerate(window_chunks(self.engine, layer, x=x, top=run.top, rows=run.rows)):
                 written = max(written + 1, self._taken) + chunks - 1
                 self._taken = max(written + 1, self._convert, self._bank[0] if tile == 0 else 0)
-                self._convert = self._taken + convert
+                self._convert = self._taken + converts[tile]
                 takes.append(self._taken)
             bytes_held = self._drain(layer, pixel == run.pixels - 1, bytes_held, words)
         self._accept = written + 1

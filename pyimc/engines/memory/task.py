@@ -63,8 +63,8 @@ class StreamTask(Task):
     def planes(self, arch: Arch, row: int = 0, column: int = 0) -> NDArray[np.uint8]:
         """As in the crossbars, where they start at the first row and column."""
         del row, column
-        contents = np.zeros((self.plane_count(arch), arch.crossbar.rows, arch.crossbar.columns), np.uint8)
-        contents.reshape(-1, arch.crossbar.columns)[: len(self.image)] = self.image
+        contents = np.zeros((self.plane_count(arch), arch.crossbar.rows, arch.crossbar.outputs), np.uint8)
+        contents.reshape(-1, arch.crossbar.outputs)[: len(self.image)] = self.image
         return contents
 
     def _words(self, arch: Arch) -> int:
@@ -72,7 +72,7 @@ class StreamTask(Task):
         return self.image.size // arch.lanes
 
     def _plane_words(self, arch: Arch) -> int:
-        return arch.words(arch.crossbar.rows * arch.crossbar.columns)
+        return arch.words(arch.crossbar.rows * arch.crossbar.outputs)
 
     @property
     def reissue_cycles(self) -> int:
