@@ -17,6 +17,7 @@
         if (tile_valid) assume (tile_first == !f_open);
         assume (tiles_table[tile_ctx] != 0 && last_table[tile_ctx] != 0 && last_table[tile_ctx] <= GROUPS);
         assume (origin_table[tile_ctx] + last_table[tile_ctx] <= GROUPS && origin_table[ctx_q] + last_table[ctx_q] <= GROUPS);
+        assume (rows_table[tile_ctx] != 0 && rows_table[tile_ctx] <= ROWS);
         assume (tiles_table[ctx_q] != 0 && last_table[ctx_q] != 0 && last_table[ctx_q] <= GROUPS);
         assume ((pixel_done & ~pixel_full) == 0); // the drain's side: it ends what it was given
     end
@@ -45,9 +46,11 @@
     always @* if (f_past && busy_q) begin
         assert (step_q < STEPS && group_q < groups_q && groups_q <= GROUPS && tile_q < tiles_table[ctx_q]);
         assert (groups_q == (last_tile ? last_table[ctx_q] : GROUPS[7:0]));
-        assert (column_q == group_q + (last_tile ? origin_table[ctx_q] : 8'd0) && column_q < GROUPS);
+        assert (column_q == (group_q + (last_tile ? origin_table[ctx_q] : 8'd0)) * SLICES + slice_q);
+        assert (slice_q < SLICES && column_q < GROUPS * SLICES);
+        assert (rows_q != 0 && rows_q <= ROWS && read_q < rows_q && read_q % DRIVEN == 0);
     end
-    always @* if (f_past && !busy_q) assert (group_q == 0 && step_q == 0);
+    always @* if (f_past && !busy_q) assert (group_q == 0 && step_q == 0 && slice_q == 0 && read_q == 0);
 
     // One pixel for every last tile, with its description: neither lost nor doubled.
     reg                f_end;

@@ -55,6 +55,11 @@ PROOFS = (
     Proof("fifo", {"WIDTH": 2, "DEPTH": 4}),
     Proof("packer", {"WORD": 32, "CTX_BITS": 1}, quick=True),
     Proof("converter", {"COLS": 6, "ADCS": 2, "CONTEXTS": 2, "CTX_BITS": 1, "STEPS": 2, "GROUP_BITS": 3}),
+    Proof(
+        "converter",
+        {"COLS": 4, "ADCS": 2, "CONTEXTS": 2, "CTX_BITS": 1, "STEPS": 2, "GROUP_BITS": 3}
+        | {"ROWS": 8, "DRIVEN": 4, "SLICES": 2, "COLUMN_BITS": 2},
+    ),
     Proof("egress", {"WORD": 64, "CONTEXTS": 2, "CTX_BITS": 1, "DESTINATIONS": 2, "PACKET": 2}, quick=True),
     Proof("egress", {"WORD": 80, "CONTEXTS": 3, "CTX_BITS": 2, "DESTINATIONS": 1, "PACKET": 3}),
     Proof("ingress", {"WORD": 64, "CONTEXTS": 2, "CTX_BITS": 1}),
