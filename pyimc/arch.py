@@ -291,7 +291,7 @@ class Arch(_Strict):
 
 
 def load_arch(name_or_path: str) -> Arch:
-    """Reads an architecture by built-in name (`default`, `detector`, `tiny`) or path of a YAML file.
+    """Reads an architecture by built-in name (`default`, `detector`, `rram`, `tiny` ...) or path of a YAML file.
 
     Raises:
         ConfigError: unknown file, not YAML, unknown keys, wrong types or impossible parameters (all of them at once).

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 from pyimc.arch import Crossbar
-from pyimc.crossbar import bit_slices, cells, column_sums, columns, largest_sum, multiply, reads, shift_add, stored
+from pyimc.crossbar import (
+    Converter,
+    bit_slices,
+    cells,
+    column_sums,
+    columns,
+    convert,
+    largest_sum,
+    multiply,
+    reads,
+    shift_add,
+    stored,
+)
 from pyimc.network import Mvm
 from tests.mapping.networks import Builder
 
@@ -96,3 +108,37 @@ def test_tiles_and_steps_come_to_what_golden_multiplies(
     crossbar = sliced(rows, dac_bits, cell_bits, weights, rows_per_read)
     product = multiply(x.reshape(1, -1), node.matrix(), crossbar) + node.bias
     assert np.array_equal(product, node.accumulate(x).reshape(1, -1))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("bits", range(2, 13))
+@pytest.mark.parametrize("shift", [0, 1, 5, 9])
+def test_values_are_the_nearest_that_codes_stand_for(bits: int, shift: int, signed: bool) -> None:
+    converter = Converter(bits, shift, signed)
+    top = converter.largest << shift
+    sums = np.arange(-2 * top - 9 if signed else 0, 2 * top + 9, max(1, top // 1000))
+    values = convert(sums, converter)
+    assert (values % (1 << shift) == 0).all() and np.unique(values).size <= 1 << bits
+    inside = np.abs(sums) <= top
+    assert (np.abs(values - sums)[inside] * 2 <= 1 << shift).all()
+    assert (np.abs(values)[~inside] == top).all() and (np.sign(values) == np.sign(sums))[~inside].all()
+
+
+def test_a_code_by_hand() -> None:
+    sums = np.array([0, 1, 2, 5, 6, 59, 61, 62, 1000])
+    assert convert(sums, Converter(4, 2)).tolist() == [0, 0, 4, 4, 8, 60, 60, 60, 60]
+    assert convert(-sums, Converter(4, 2, signed=True)).tolist() == [0, 0, 0, -4, -4, -28, -28, -28, -28]
+
+
+@pytest.mark.parametrize("cell_bits", [1, 2, 4, 8])
+def test_the_integers_of_analog_cim_sim(cell_bits: int) -> None:
+    """Those that its test of I_UINT_W_OFFS asserts, whose ADCs of 20 bits lose nothing of 32 rows, nor do ours."""
+    crossbar = sliced(32, 1, cell_bits, "offset")
+    weights = np.array([[100, -32], [1, 0], [-12, 1]], np.int8).T
+    for x, start, expected in (
+        ((120, 55), (1, 1, -1), [10241, 121, -1386]),
+        ((0, 10), (0, 0, 0), [-320, 0, 10]),
+    ):
+        exact_bits = Converter(largest_sum(32, crossbar).bit_length(), 0)
+        product = multiply(np.array([x], np.uint8), weights, crossbar, exact_bits)
+        assert (np.array(start) + product[0]).tolist() == expected

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""IR drop, noise, converters and sliced MVMs against published integers and independent solutions."""
+"""IR drop, noise and sliced MVMs against published integers and independent solutions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyimc.devices.adc import Adc, adc_for, calibrated
 from pyimc.devices.noise import MOST, SIGMA, deviation
 from pyimc.devices.slices import Crossbar, differential_mvm, offset_mvm
 from pyimc.devices.wire import column_conductance, shares
@@ -83,43 +82,6 @@ def test_few_bits_are_not_enough() -> None:
     coarse = Crossbar(32, (1, 3, 4), 5, 30, 4, -0.4, 0.001)
     weights = np.array([[100, -32], [1, 0], [-12, 1]])
     assert tuple(offset_mvm(coarse, weights, np.array((120, 55)), np.zeros(3, np.int64))) != (10240, 120, -1385)
-
-
-@pytest.mark.parametrize("bits", range(1, 13))
-@pytest.mark.parametrize("largest", [1, 7, 255, 32640, 65280, 1 << 20])
-def test_codes_are_nearest(bits: int, largest: int) -> None:
-    adc = adc_for(bits, largest)
-    sums = np.unique(np.linspace(0, 2 * largest, 4001).astype(np.int64))
-    codes, top = adc.codes(sums), (1 << bits) - 1
-    assert np.array_equal(codes[sums >= largest], np.full(np.sum(sums >= largest), top)), "clipped"
-    exact = np.minimum(top, sums * top / largest)
-    assert np.abs(codes - exact).max() <= 0.5 + 1e-4
-    inside = sums[sums <= largest]
-    assert np.abs(adc.values(adc.codes(inside)) - inside).max() <= largest / top / 2 + 1
-
-
-def test_three_lines() -> None:
-    adc = Adc(bits=4, multiplier=3, shift=2)
-    assert adc.codes(np.array([0, 1, 2, 19, 20, 21, 1000])).tolist() == [0, 1, 2, 14, 15, 15, 15]
-
-
-def test_calibration_clips_what_is_rare() -> None:
-    rng = np.random.default_rng(1)
-    sums = np.abs(rng.normal(0, 1000, 100_000)).astype(np.int64)
-    sums[0] = 60_000
-    best, widest = calibrated(5, sums), adc_for(5, 60_000)
-
-    def error(adc: Adc) -> float:
-        return float(np.square(adc.values(adc.codes(sums)) - sums).mean())
-
-    assert error(best) < error(widest) / 3
-    assert calibrated(8, np.zeros(3, np.int64)).codes(np.zeros(1, np.int64)).tolist() == [0]
-
-
-@pytest.mark.parametrize(("bits", "largest", "says"), [(0, 9, "adc.bits is 0"), (8, 0, "adc.range is 0")])
-def test_impossible_adc_is_refused(bits: int, largest: int, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
-        adc_for(bits, largest)
 
 
 def test_noise_is_a_bell_without_memory() -> None:
