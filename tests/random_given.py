@@ -395,17 +395,14 @@ def _resampled(work: Drawing, value: Map) -> Map:
 
 
 def _normed(work: Drawing, value: Map) -> Map:
-    """Normalised by neighbours in channels or by the image; means; functions of what is positive."""
+    """Normalised by neighbours in channels; means; functions of what is positive."""
     if not value.height:
         return _chain(work, value)
     kind = work.integer(0, 5)
     if kind == 0:
         span = max(abs(each) for each in work.range)
         name = work.op("LRN", value.name, size=2 * work.integer(0, 2) + 1, alpha=0.1 / span**2, beta=0.75, bias=1.0)
-    elif kind == 1 and value.height * value.width > 3:
-        factors = [work.constant(work.rng.uniform(0.5, 2, value.channels)) for _ in range(2)]
-        name = work.op("InstanceNormalization", value.name, *factors)
-    elif kind == 2:
+    elif kind in (1, 2):
         name = work.op(("Mean", "Max")[work.integer(0, 1)], value.name, work.op("Tanh", value.name), value.name)
     else:
         positive = work.op("Add", work.op("Sigmoid", value.name), work.constant(0.5))

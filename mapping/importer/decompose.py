@@ -135,27 +135,3 @@ def responses(model: onnx.ModelProto) -> bool:
         parts.replace()
         changed = True
     return changed
-
-
-def instances(model: onnx.ModelProto) -> bool:
-    """InstanceNormalization by means of a map and of its squares."""
-    work = Rewriting(model)
-    changed = False
-    for node in work.inner("InstanceNormalization"):
-        source, shape = node.input[0], work.shapes.get(node.input[0], ())
-        gain, bias = (work.constant(name) for name in node.input[1:3])
-        if len(shape) != 4 or gain is None or bias is None:
-            continue
-        parts = Substitute(work, node)
-        least = parts.constant("least", np.array(attributes(node).get("epsilon", 1e-5), np.float32))
-        power = parts.constant("power", np.array(-0.5, np.float32))
-        centred = parts.op("Sub", source, parts.op("GlobalAveragePool", source))
-        variance = parts.op("GlobalAveragePool", parts.op("Mul", centred, centred))
-        found = parts.op("Mul", centred, parts.op("Pow", parts.op("Add", variance, least), power))
-        zero, one = (
-            parts.constant(key, np.full(gain.size, value, np.float32)) for key, value in (("mean", 0), ("var", 1))
-        )
-        parts.op("BatchNormalization", found, node.input[1], node.input[2], zero, one, epsilon=0.0)
-        parts.replace()
-        changed = True
-    return changed

@@ -65,7 +65,6 @@ FOLDS: tuple[tuple[str, Callable[[onnx.ModelProto], bool]], ...] = (
     ("several as pairs", decompose.several),
     ("norms as sums", decompose.norms),
     ("responses as layers", decompose.responses),
-    ("normalisation of an image by its means", decompose.instances),
     ("resizing as layers", resampling.resizes),
     ("borders as parts", copying.borders),
     ("channels taken by layers", copying.selections),

@@ -45,7 +45,7 @@ _CONSTANT = "only a map to a constant shape of as many dimensions, of one image"
 _REASONS = {
     "Expand": _CONSTANT,
     "Gather": "only constant indices of one dimension along channels, rows or columns of a map",
-    "InstanceNormalization": "only of a map of four dimensions, with constant factors",
+    "InstanceNormalization": "variances of its channels have no scale of 8 bits in common",
     "LRN": "only of a map or a row",
     "Pad": "only around rows and columns, with one value, reflected or with the edge",
     "Tile": _CONSTANT,
