@@ -24,6 +24,7 @@ from pyimc import golden
 from pyimc.network import Column, Crop, Matmul, Network, Softmax, Transpose
 from tests.mapping.networks import small_arch
 from tests.mapping.test_codegen import check
+from tests.sampling import seeds
 
 ROOM = {"activation_words": 16384, "host_words": 512, "instructions": 512, "contexts": 64, "crossbar": {"planes": 128}}
 SMALL = Shape(image=16, patch=4, width=24, heads=3, blocks=1, hidden=40, classes=5)
@@ -66,6 +67,20 @@ def test_a_transformer_becomes_layers_products_and_rows(class_token: bool) -> No
     }  # fmt: skip
     names = {node.name for node in network.nodes}
     assert names >= {"patches", "block0.norm1", "block0.qkv.sum", "block0.scores", "block0.shares", "block1.add2"}
+
+
+@pytest.mark.parametrize("seed", seeds(3, 8, 40))
+def test_random_transformers(seed: int) -> None:
+    """One to three heads of any width, four to sixteen patches, with a class token or without."""
+    random = np.random.default_rng(seed)
+    heads, patch, grid, each, blocks, hidden, classes, token = (
+        int(random.integers(*ends)) for ends in ((1, 4), (2, 5), (2, 5), (2, 9), (1, 3), (1, 40), (1, 9), (0, 2))
+    )
+    shape = Shape(patch * grid, patch, heads * each, heads, blocks, hidden, classes, bool(token))
+    network = imported(transformer("vit", shape, seed), ratio_db=12).network
+    found = kinds(network)
+    assert (found["Softmax"], found["Normalise"], found["Matmul"]) == (blocks, 2 * blocks + 1, 2 * blocks)
+    assert {node.groups for node in network.nodes if isinstance(node, Softmax)} == {heads}
 
 
 def written_out(model: onnx.ModelProto) -> onnx.ModelProto:
