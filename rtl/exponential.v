@@ -70,12 +70,11 @@ module exponential #(
     endfunction
 
     function [LANES*21-1:0] power(input [LANES*P-1:0] lanes);
-        reg [20:0] high;
-        reg [15:0] fall;
+        reg [36:0] line;
         integer i;
         for (i = 0; i < LANES; i = i + 1) begin
-            {high, fall} = segment(lanes[i*P+12 +: 4]);
-            power[i*21 +: 21] = (high - fallen(fall, lanes[i*P +: 12])) >> lanes[i*P+16 +: 12];
+            line = segment(lanes[i*P+12 +: 4]);
+            power[i*21 +: 21] = (line[36:16] - fallen(line[15:0], lanes[i*P +: 12])) >> lanes[i*P+16 +: 12];
         end
     endfunction
 

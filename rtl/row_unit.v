@@ -90,7 +90,9 @@ module row_unit #(
         reg [7:0]       largest, low;
         integer         i;
         begin
-            {total, squared, largest} = {E+LB+16+LB+8{1'b0}};
+            total   = {E+LB{1'b0}};
+            squared = {16+LB{1'b0}};
+            largest = 8'd0;
             for (i = 0; i < LANES; i = i + 1)
                 if (i[LB:0] < used) begin
                     low = lanes[i*32 +: 8];
