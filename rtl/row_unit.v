@@ -32,6 +32,8 @@ module row_unit #(
 );
     localparam LB = $clog2(LANES);
     localparam E  = 21;                          // of a power
+    localparam T  = E + LB;                      // of the sum of a chunk,
+    localparam Q  = 16 + LB;                     // of that of its squares
 
     generate
         if (LANES < 2 || LANES != 1 << LB) begin : gen_illegal
@@ -49,8 +51,8 @@ module row_unit #(
     reg [31:0]        epsilon_q;
     reg [30:0]        multiplier_q;
 
-    reg [E+LB-1:0]    sum4_q;                    // of a chunk,
-    reg [16+LB-1:0]   squares4_q;
+    reg [T-1:0]       sum4_q;                    // of a chunk,
+    reg [Q-1:0]       squares4_q;
     reg [7:0]         most4_q;
     reg               fresh_q;                   // the next chunk is the first of a reading,
     reg [32:0]        sum_q;                     // of which this is the sum so far
@@ -83,25 +85,27 @@ module row_unit #(
             extend[i*32 +: 32] = level ? {{15{levels[i*17+16]}}, levels[i*17 +: 17]} : {11'd0, lanes[i*E +: E]};
     endfunction
 
-    // Of the first `used` lanes: the sum, the sum of the squares of their lowest bytes, the largest of these.
-    function [E+LB+16+LB+8-1:0] reduce(input [LANES*32-1:0] lanes, input [LB:0] used);
-        reg [E+LB-1:0]  total;
-        reg [16+LB-1:0] squared;
-        reg [7:0]       largest, low;
-        integer         i;
+    // Of the first `used` lanes: the sum, the sum of the squares of their lowest bytes, the largest of these; as trees.
+    function [T+Q+8-1:0] reduce(input [LANES*32-1:0] lanes, input [LB:0] used);
+        reg [LANES*T-1:0] totals;
+        reg [LANES*Q-1:0] squares;
+        reg [LANES*8-1:0] most;
+        reg [7:0]         low;
+        integer           i, width;
         begin
-            total   = {E+LB{1'b0}};
-            squared = {16+LB{1'b0}};
-            largest = 8'd0;
-            for (i = 0; i < LANES; i = i + 1)
-                if (i[LB:0] < used) begin
-                    low = lanes[i*32 +: 8];
-                    total = total + {{LB{1'b0}}, lanes[i*32 +: E]};
-                    squared = squared + {{LB{1'b0}}, {8'd0, low} * {8'd0, low}};
-                    if (low > largest)
-                        largest = low;
+            for (i = 0; i < LANES; i = i + 1) begin
+                low = i[LB:0] < used ? lanes[i*32 +: 8] : 8'd0;
+                most[i*8 +: 8] = low;
+                squares[i*Q +: Q] = {{LB{1'b0}}, {8'd0, low} * {8'd0, low}};
+                totals[i*T +: T] = i[LB:0] < used ? {{LB{1'b0}}, lanes[i*32 +: E]} : {T{1'b0}};
+            end
+            for (width = LANES / 2; width > 0; width = width / 2)
+                for (i = 0; i < width; i = i + 1) begin
+                    totals[i*T +: T] = totals[2*i*T +: T] + totals[(2*i+1)*T +: T];
+                    squares[i*Q +: Q] = squares[2*i*Q +: Q] + squares[(2*i+1)*Q +: Q];
+                    most[i*8 +: 8] = most[2*i*8 +: 8] > most[(2*i+1)*8 +: 8] ? most[2*i*8 +: 8] : most[(2*i+1)*8 +: 8];
                 end
-            reduce = {total, squared, largest};
+            reduce = {totals[T-1:0], squares[Q-1:0], most[7:0]};
         end
     endfunction
 
