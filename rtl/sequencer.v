@@ -286,8 +286,8 @@ module sequencer #(
         end
         if (cfg_valid && cfg_space == `IMC_SPACE_DESTINATION) sent[cfg_slot] <= 0;
         if (rst) begin
-            {armed_q, dirty_q, ready_q, room_wait_q, credit_q} <= 0;
-            {issue_valid, late_q, fired} <= 3'b000;
+            {armed_q, dirty_q, ready_q, room_wait_q} <= 0;         // Yosys takes no other mix
+            {credit_q, issue_valid, late_q, fired} <= 0;
         end
     end
     // verilator lint_on BLKSEQ
