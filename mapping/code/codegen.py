@@ -15,7 +15,7 @@ from mapping.placement.windows import packed
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, EncodingError
-from pyimc.operators.load import LoadedMvm
+from pyimc.operators.load import Load, LoadedMvm
 from pyimc.program import HOST, Actor, Channel, Origin, Program, PuImage, TableWrite
 
 FOR_EVER = 0
@@ -28,8 +28,10 @@ def priority(nodes: Sequence[GraphNode], rule: Priority) -> tuple[str, ...]:
     before more is started, which keeps buffers empty and the latency low. "short": those with shorter firings come
     first; as a firing is not interrupted, they wait for no more than one long one. Parts of a layer that share weights
     are in their own order: another unit waits for the sums of the earlier ones, and the rings keep those from running
-    far ahead.
+    far ahead. So are weights that travel: a layer waits for those of the layers before it.
     """
+    if all(isinstance(node.operator, Load) for node in nodes):
+        return tuple(node.name for node in nodes)
     groups = [list(group) for _, group in groupby(nodes, key=lambda node: node.weights or node.name)][::-1]
     if rule == "short":
         groups.sort(key=lambda group: group[0].cycles // len(group[0].firings))

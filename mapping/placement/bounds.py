@@ -52,7 +52,8 @@ def bounds(graph: Graph, arch: Arch) -> Bounds:
     load = max(load_bound(graph, arch, kind)[0] for kind in ENGINES)
     largest = max(graph.nodes, key=lambda name: graph.nodes[name].cycles)
     limits = [(graph.nodes[largest].cycles, largest), *(_engine_bound(graph, arch, kind) for kind in ENGINES)]
-    interval, limit = max([*limits, _link_bound(graph, arch)], key=lambda found: found[0])
+    limits += [_memory_bound(graph, arch), _link_bound(graph, arch)]
+    interval, limit = max(limits, key=lambda found: found[0])
     return Bounds(load, interval, limit, latency_bound(graph, arch))
 
 
@@ -75,7 +76,16 @@ def _spread(cycles: int, arch: Arch, kind: Kind) -> tuple[int, str]:
 def _engine_bound(graph: Graph, arch: Arch, kind: Kind) -> tuple[int, str]:
     """What all nodes of a kind take of the fronts, or of the converters, of their engines, spread evenly."""
     taken = [engine_cycles(node.task, arch, node.firings) for node in graph.nodes.values() if node.kind == kind]
-    return _spread(max((sum(stage) for stage in zip(*taken, strict=True)), default=0), arch, kind)
+    images = graph.batch if kind == "memory" else 1
+    return _spread(max((sum(stage) // images for stage in zip(*taken, strict=True)), default=0), arch, kind)
+
+
+def _memory_bound(graph: Graph, arch: Arch) -> tuple[int, str]:
+    """What the weights of an image take of the links of the memories, spread evenly."""
+    heights = {edge.tensor: graph.network.tensors[edge.tensor].height for edge in graph.edges if edge.weights}
+    flits = sum(packet_flits(edge.row_words * heights[edge.tensor], arch) for edge in graph.edges if edge.weights)
+    cycles, units = _spread(flits // graph.batch, arch, "memory")
+    return cycles, f"links of {units}"
 
 
 def _link_bound(graph: Graph, arch: Arch) -> tuple[int, str]:
@@ -83,7 +93,8 @@ def _link_bound(graph: Graph, arch: Arch) -> tuple[int, str]:
     flits: Counter[tuple[str, str]] = Counter()
     for edge in graph.edges:
         kind = graph.network.tensors[edge.tensor]
-        size = packet_flits(edge.row_words * kind.height, arch) if edge.weights else tensor_flits(kind, arch)
+        words = edge.row_words * kind.height
+        size = packet_flits(words, arch) // graph.batch if edge.weights else tensor_flits(kind, arch)
         flits["from", edge.producer] += size
         flits["to", edge.consumer] += size
     (way, name), most = max(flits.items(), key=lambda item: item[1])

@@ -17,7 +17,8 @@ from pyimc.program import Program
 PRODUCT = 1 / 16
 """Of a multiplication of 32 bits: what a product of two bytes is taken to cost, as it has a sixteenth of the adders."""
 COMPONENTS = (
-    "rows", "cells", "adcs", "accumulation", "planes", "registers", "digital", "memories", "mesh", "host", "leakage",
+    "rows", "cells", "adcs", "accumulation", "planes", "registers", "digital", "memories", "loads", "mesh", "host",
+    "leakage",
 )  # fmt: skip
 Energies = dict[str, float]
 """pJ by component."""
@@ -195,6 +196,8 @@ def _dynamic(events: Events, arch: Arch, costs: Costs) -> Energies:
         + events["additions"] * each.addition.value,
         "memories": (word * events["reads"] + INSTRUCTION_BITS * events["fetches"]) * each.memory_read.value
         + word * events["writes"] * each.memory_write.value,
+        "loads": word * events["loads"] * each.weight_fetch.value
+        + arch.lanes * events["programmed"] * costs.slices * each.cell_write.value,
         "mesh": (word * events["hops"] + CREDIT.bits * events["credit_hops"]) * each.hop.value,
         "host": word * events["host_words"] * each.host.value,
     }

@@ -12,7 +12,9 @@ units of energy yet; `pyimc.energy.account` multiplies them by a table of costs.
     multiplications of the requantisation
     additions       operands that the digital engine adds or compares
     products        of two bytes, which the digital engine multiplies: a pixel by its weight, or two maps
-    reads, writes   words of activation, partial and weight memories, and of weights that travel
+    reads, writes   words of activation, partial and weight memories
+    loads           words of weights that travel, read beside the chip
+    programmed      words of weights that travel, written into cells of a crossbar
     fetches         instructions
     hops            flits x routers of the data mesh
     credit_hops     flits x routers of the credit mesh
@@ -36,7 +38,7 @@ from pyimc.routing import hops
 ACCUMULATOR_BITS = 32
 EVENTS = (
     "row_drives", "cell_reads", "conversions", "selected", "gathered", "drained", "multiplications", "additions",
-    "products", "reads", "writes", "fetches", "hops", "credit_hops", "host_words",
+    "products", "reads", "writes", "loads", "programmed", "fetches", "hops", "credit_hops", "host_words",
 )  # fmt: skip
 TABLES = ("WINDOW", "OUTPUT", "TILES", "COLUMNS", "VECTOR", "MATRIX", "STREAM")
 Events = Counter[str]
@@ -99,20 +101,22 @@ def count(program: Program) -> Counts:
         fired, fetches = _stream(program, actor)
         firings[actor.name] = sum(fired.values())
         events["fetches"] += fetches
+        images = program.batch if actor.kind == "memory" else 1  # that a round of the stream serves
         for word, times in fired.items():
             firing = isa.FIRE.decode(word)
             for name, number in _ENGINES.get(actor.kind, _unknown)(arch, tables, firing).items():
-                events[name] += times * number
+                events[name] += -(-times * number // images)
             for channel in (program.channel(name) for name in actor.destinations):
-                _send(arch, channel, actor.node, firing["produce"], times, operators, events)
-                flits = times * _flits(firing["produce"], arch)
+                words = -(-tables.stream.get("words", firing["produce"]) // images)
+                _send(arch, channel, actor.node, words, times, operators, events)
+                flits = times * _flits(words, arch)
                 flits_out[actor.node] += flits
                 if channel.consumer != HOST:
                     flits_in[channel.node] += flits
-        for name in actor.inputs:
-            producer = program.channel(name).producer
-            source = arch.host if producer == HOST else program.actor(producer).node
-            events["credit_hops"] += firings[actor.name] * _routers(arch, actor.node, source)
+        for channel in (program.channel(name) for name in actor.inputs):
+            source = arch.host if channel.producer == HOST else program.actor(channel.producer).node
+            credits = 1 if channel.memory == "plane" else firings[actor.name]  # weights are given back once
+            events["credit_hops"] += credits * _routers(arch, actor.node, source)
     host, host_flits = Events(), 0
     kind = program.network.tensors[program.network.input]
     words = arch.words(kind.row_bytes)
@@ -134,7 +138,7 @@ def _send(
         packets = -(-words // arch.packet_words)
         events["credit_hops"] += times * packets * _routers(arch, channel.node, node)
     else:
-        operators[channel.consumer]["writes"] += times * words
+        operators[channel.consumer]["programmed" if channel.memory == "plane" else "writes"] += times * words
 
 
 def _flits(words: int, arch: Arch) -> int:
@@ -291,9 +295,9 @@ def _taps(vector: Fields, window: Fields, firing: Fields, pixel: int) -> Iterato
 
 
 def _load(arch: Arch, tables: _Tables, firing: Fields) -> Events:
-    """A firing of the memory: all words of a layer's planes, read once."""
+    """A firing of the memory: all words of a layer's planes, read once; a part of them if they serve a batch."""
     del arch, firing
-    return Events(reads=tables.stream["words"])
+    return Events(loads=tables.stream["words"])
 
 
 def _unknown(arch: Arch, tables: _Tables, firing: Fields) -> Events:

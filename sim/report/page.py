@@ -92,6 +92,11 @@ def _figures(run: Run, report: dict[str, Any]) -> Iterator[Figure]:
             macs = report["macs_per_image"] / report["interval_cycles"]
             yield Figure("throughput", f"{macs:,.0f}", "MACs per cycle", level)
     yield Figure("largest load", f"{report['largest_load_cycles']:,}", "cycles per image, busiest PU", "plan")
+    if travels := report.get("residency"):
+        text = f"words of weights an image, {travels['loads_per_batch']} loads for {travels['batch']}"
+        yield Figure("weights that travel", f"{travels['words_per_image']:,}", text, "plan")
+        text = f"of {travels['planes']}, beside {travels['windows']} windows with {travels['window_planes']}"
+        yield Figure("planes of those that stay", f"{travels['resident_planes']:,}", text, "plan")
     for name, accuracy in report["accuracy"].items():
         if accuracy:
             yield Figure("top-1", f"{accuracy['top1']:.1%}", f"of {report['images']} images", name)

@@ -25,6 +25,7 @@ from pyimc.program import Program
 from pyimc.program_file import program_hash
 from sim.run.answers import OUTPUTS, Answers, accuracy, lines
 from sim.run.chain import Report, doubt
+from sim.run.residency import Residency, residency
 from sim.run.verify import NodeVerdict
 
 if TYPE_CHECKING:  # it would import ONNX
@@ -135,6 +136,8 @@ def result(run: Run) -> dict[str, Any]:
     }
     if (adc := program.arch.crossbar.adc) and run.physical_outputs:
         report["physical"] = {"adc_bits": adc.bits, "adc_range": adc.range, "snr_db": snr(run)}
+    if travels := residency(program):
+        report["residency"] = asdict(travels)
     if run.measured:
         report |= _measured(run, run.measured)
     if found := run.account():
@@ -216,6 +219,8 @@ def _print_bounds(report: dict[str, Any], console: Console) -> None:
     console.print(
         f"bounds: interval {bounds['interval_cycles']} ({report['interval_limit']}), latency {bounds['latency_cycles']}"
     )
+    if "residency" in report:
+        console.print(str(Residency(**report["residency"])))
     if "proven_load_cycles" in bounds:
         proven = bounds["proven_load_cycles"]
         console.print(f"largest load {load}, proven lower bound {proven}: gap {(load - proven) / load:.2%}")

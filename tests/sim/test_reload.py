@@ -11,8 +11,11 @@ import pytest
 
 from mapping.compile import compile_network
 from pyimc import isa
+from pyimc.energy.account import account
+from pyimc.energy.costs import COSTS, load_costs
 from pyimc.errors import DeadlockError
 from pyimc.program import Program
+from sim.run.residency import Residency, residency
 from sim.run.result import result
 from tests.cycle.units import UNITS
 from tests.sim.runs import enter, images_for, run_rtl
@@ -41,6 +44,25 @@ def test_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, fron
         assert found["values_compared"] >= IMAGES // case.batch * size, node.name
         if node.inputs:
             assert found["values_compared"] == IMAGES * size, node.name
+
+
+def test_what_travels_is_said_and_paid() -> None:
+    """Words of three layers for two images at a time: read beside the chip, programmed into cells."""
+    case = UNITS["weights for two images, in two windows, one crossbar PU"]
+    program = compile_network(case.network(), case.arch(), options={"reload": case.reload, "batch": 2})
+    words = [channel.size for channel in program.channels if channel.memory == "plane"]
+    planes, stays = program.actor("stem").planes, program.actor("short").planes
+    found = residency(program)
+    assert found == Residency(
+        ("stem", "first", "second"), sum(words) // 2, 3, 2, 2, planes, stays, program.arch.crossbar.planes
+    )
+    costs = load_costs(COSTS)
+    fetched = program.arch.word_bits * costs.energy.weight_fetch.value
+    cells = program.arch.lanes * costs.slices * costs.energy.cell_write.value
+    paid = account(program, costs, 1000, 1000)
+    assert paid.chip.components["loads"] == pytest.approx(sum(words) // 2 * (fetched + cells))
+    assert paid.operators["first/weights"].components["loads"] == pytest.approx(words[1] // 2 * fetched)
+    assert residency(compile_network(case.network(), case.arch(), options={"reload": ""})) is None
 
 
 def corrupted(program: Program) -> Program:
