@@ -197,7 +197,7 @@ def _dynamic(events: Events, arch: Arch, costs: Costs) -> Energies:
         "memories": (word * events["reads"] + INSTRUCTION_BITS * events["fetches"]) * each.memory_read.value
         + word * events["writes"] * each.memory_write.value,
         "loads": word * events["loads"] * each.weight_fetch.value
-        + arch.lanes * events["programmed"] * costs.slices * each.cell_write.value,
+        + arch.lanes * events["programmed"] * costs.slices(arch) * each.cell_write.value,
         "mesh": (word * events["hops"] + CREDIT.bits * events["credit_hops"]) * each.hop.value,
         "host": word * events["host_words"] * each.host.value,
     }

@@ -95,11 +95,13 @@ def _assert_reads(program: Program, counts: Counts) -> None:
     for node in program.network.nodes:
         events = counts.operators[node.name]
         if isinstance(node, Mvm):
-            assert events["cell_reads"] == program.arch.dac_steps * node.macs(program.network.sources(node))
+            cells = program.arch.crossbar.cells * node.macs(program.network.sources(node))
+            assert events["cell_reads"] == program.arch.dac_steps * cells
             assert events["conversions"] % program.arch.crossbar.adcs == 0
             assert events["reads"] <= _chunks(program, node) + events["additions"]
         else:
-            assert not events["conversions"] and bool(events["reads"]) is bool(node.inputs or isinstance(node, Load))
+            assert not events["conversions"]
+            assert (bool(events["reads"]), bool(events["loads"])) == (bool(node.inputs), isinstance(node, Load))
 
 
 def _chunks(program: Program, node: Mvm) -> int:

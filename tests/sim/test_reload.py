@@ -58,7 +58,7 @@ def test_what_travels_is_said_and_paid() -> None:
     )
     costs = load_costs(COSTS)
     fetched = program.arch.word_bits * costs.energy.weight_fetch.value
-    cells = program.arch.lanes * costs.slices * costs.energy.cell_write.value
+    cells = program.arch.lanes * costs.slices(program.arch) * costs.energy.cell_write.value
     paid = account(program, costs, 1000, 1000)
     assert paid.chip.components["loads"] == pytest.approx(sum(words) // 2 * (fetched + cells))
     assert paid.operators["first/weights"].components["loads"] == pytest.approx(words[1] // 2 * fetched)
