@@ -153,9 +153,10 @@ class Pu:
         most = min(WORDS, int(self.dut.PACKET.value))
         beats: list[Beat] = []
         for at in range(0, len(results), most):
+            end = int((at + most) % WORDS == 0)
             for index, (node, channel, _) in enumerate(ROUTES):
                 slot = self.ctx * int(self.dut.DESTINATIONS.value) + index
-                fields = {"node": node, "channel": channel, "length": most, "source": NODE, "slot": slot}
+                fields = {"node": node, "channel": channel, "length": most, "source": NODE, "slot": slot, "end": end}
                 beats.append((isa_head("DATA", **fields), 0))
                 beats += [(word, int(n == most - 1)) for n, word in enumerate(results[at : at + most])]
         return beats
