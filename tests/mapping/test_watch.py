@@ -18,6 +18,7 @@ def test_every_plan_of_a_search_is_heard_of() -> None:
         program = compile_network(network, arch, "lblp_plus", {"steps": 2})
     assert [done for done, _ in heard] == list(range(1, len(heard) + 1)) and len(heard) > 4
     assert all(done <= most for done, most in heard), "there are never more than was said"
+    assert heard[0][1] >= len(heard), "nor than was said at first"
     heard_before = len(heard)
     again = compile_network(network, arch, "lblp_plus", {"steps": 2})
     assert program_hash(again) == program_hash(program) and len(heard) == heard_before, (
