@@ -89,14 +89,13 @@ module accumulator #(
             end
         end
         if (add_q) begin
-            if (SIGNED != 0) begin
-                old = clear_q ? {PART{1'b0}} : again_q ? total_q : bank_q ? row_1_q[part_q*PART +: PART] : row_0_q[part_q*PART +: PART];
-                for (i = 0; i < ADCS; i = i + 1)
-                    total[i*2*LANE +: 2*LANE] = old[i*2*LANE +: 2*LANE] + shifted_q[i*2*LANE +: 2*LANE];
-            end else if (clear_q) total = shifted_q;
-            else if (again_q) total = total_q + shifted_q;
-            else if (bank_q) total = row_1_q[part_q*PART +: PART] + shifted_q;
-            else total = row_0_q[part_q*PART +: PART] + shifted_q;
+            if (clear_q) old = {PART{1'b0}};
+            else if (again_q) old = total_q;
+            else if (bank_q) old = row_1_q[part_q*PART +: PART];
+            else old = row_0_q[part_q*PART +: PART];
+            if (SIGNED == 0) total = old + shifted_q;
+            else for (i = 0; i < ADCS; i = i + 1)
+                total[i*2*LANE +: 2*LANE] = old[i*2*LANE +: 2*LANE] + shifted_q[i*2*LANE +: 2*LANE];
             total_q <= total;
             if (bank_q) rows_1[row_q][part_q*PART +: PART] <= total;
             else rows_0[row_q][part_q*PART +: PART] <= total;

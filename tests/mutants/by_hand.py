@@ -32,7 +32,7 @@ class Fault:
 
 
 FAULTS = (
-    Fault("rtl/accumulator.v", "if (clear_q) total", "if (1'b0) total",
+    Fault("rtl/accumulator.v", "if (clear_q) old", "if (1'b0) old",
           "the first row tile adds to the last pixel's sums"),
     Fault("rtl/drain.v", "pixel_sum_0[24:0], 7'd0}", "pixel_sum_0[24:0], 7'd0} << 1",
           "256 instead of 128 times the input sum is taken off"),
