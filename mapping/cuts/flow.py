@@ -27,7 +27,7 @@ class Flow:
         self._before = {
             node.name: [producers[tensor] for tensor in node.inputs if tensor in producers] for node in network.nodes
         }
-        self._cycles = {
+        self.cycles = {
             node.name: node_cycles(task(node, network, arch), arch, image_firings(network, node, arch, grain), 1)
             for node in network.nodes
         }
@@ -53,7 +53,7 @@ class Flow:
         for _ in range(ROUNDS):
             started: dict[str, int] = {}
             for name, before in self._before.items():
-                work = self._cycles[name]
+                work = self.cycles[name]
                 start = max((started[other] for other in before), default=0)
                 start = max(start, ended[name])
                 if name in loads:

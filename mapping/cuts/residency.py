@@ -16,12 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mapping.actors.cost import node_cycles
 from mapping.actors.firing import Grain
 from mapping.cuts.flow import Flow
 from mapping.cuts.reload import WORDS_MAX, can_travel, travelling_words
 from mapping.cuts.split import Cut, whole_layers
-from mapping.operators import image_firings, task
+from mapping.operators import task
 from pyimc.arch import Arch
 from pyimc.engines.imc.tiling import tiles
 from pyimc.network import Mvm, Network
@@ -101,8 +100,8 @@ def choices(network: Network, arch: Arch, grain: Grain, batch: int = 1) -> list[
         grain: Of the firings, for their cycles.
         batch: Images that a load serves.
     """
-    layers = [_layer(node, network, arch, grain) for node in network.nodes if isinstance(node, Mvm)]
     flow = Flow(network, arch, grain)
+    layers = [_layer(node, network, arch, flow.cycles[node.name]) for node in network.nodes if isinstance(node, Mvm)]
     sizes = sorted({layer.planes for layer in layers if layer.planes <= arch.crossbar.planes})
     found: dict[str, _Choice] = {}
     for size, turns, windows in product(sizes, range(1, min(MOST_TURNS, len(arch.imcs)) + 1), WINDOWS):
@@ -135,16 +134,14 @@ def _rank(
     return interval, words // batch, len(groups) * windows
 
 
-def _layer(node: Mvm, network: Network, arch: Arch, grain: Grain) -> _Layer:
-    asked = task(node, network, arch)
+def _layer(node: Mvm, network: Network, arch: Arch, cycles: int) -> _Layer:
     rows, columns = node.weights.size // node.bias.size, node.bias.size
     words = (
         travelling_words((rows, columns), arch) if can_travel(node, network) and _travels(rows, columns, arch) else 0
     )
     row_words = arch.crossbar.outputs // arch.lanes
     load = max(words * arch.memory.interval, words // row_words * arch.memory.row_cycles) + arch.memory.latency
-    cycles = node_cycles(asked, arch, image_firings(network, node, arch, grain), 1)
-    return _Layer(node.name, asked.plane_count(arch), words, load if words else 0, cycles)
+    return _Layer(node.name, task(node, network, arch).plane_count(arch), words, load if words else 0, cycles)
 
 
 def _groups(

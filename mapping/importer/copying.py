@@ -11,9 +11,8 @@ import onnx
 from numpy.typing import NDArray
 
 from mapping.importer.onnx_model import attributes
-from mapping.importer.rewriting import Rewriting, Substitute
+from mapping.importer.rewriting import MAPS, Rewriting, Substitute, border_of
 
-_MAPS = (3, 4)  # dimensions of (1, C, W) and (1, C, H, W)
 _OF_TWO = ("Add", "Sub", "Mul", "Div", "Max", "Min")
 
 
@@ -25,9 +24,9 @@ def borders(model: onnx.ModelProto) -> bool:
         shape, mode, sizes = (
             work.shapes.get(node.input[0], ()),
             attributes(node).get("mode", "constant"),
-            _sizes(work, node),
+            border_of(work, node),
         )
-        if len(shape) not in _MAPS or sizes is None or sizes[:, :2].any() or sizes.min() < 0:
+        if len(shape) not in MAPS or sizes is None or sizes[:, :2].any() or sizes.min() < 0:
             continue
         if not sizes.any() and node.output[0] not in work.outputs:
             work.bypass(node)
@@ -62,18 +61,6 @@ def _bordered(parts: Substitute, source: str, axis: int, size: int, mode: str, b
     return parts.op("Concat", *pieces[:before], source, *pieces[before:], axis=axis)
 
 
-def _sizes(work: Rewriting, node: onnx.NodeProto) -> NDArray[np.int64] | None:
-    """What a Pad adds before and behind, int64 [2, rank], or None."""
-    rank = len(work.shapes.get(node.input[0], ()))
-    sizes = work.constant(node.input[1]) if len(node.input) > 1 else np.array(attributes(node).get("pads", []))
-    axes = work.constant(node.input[3]) if len(node.input) > 3 and node.input[3] else np.arange(rank)
-    if sizes is None or axes is None or not rank or len(sizes) != 2 * len(axes):
-        return None
-    whole = np.zeros((2, rank), np.int64)
-    whole[:, axes % rank] = sizes.reshape(2, -1)
-    return whole
-
-
 def _offset(work: Rewriting, node: onnx.NodeProto) -> float:
     """The value of a Pad, 0 if it is not known or no number."""
     value = work.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
@@ -87,7 +74,7 @@ def selections(model: onnx.ModelProto) -> bool:
     changed = False
     for node in work.inner("Gather", "Slice"):
         shape = work.shapes.get(node.input[0], ())
-        if len(shape) not in _MAPS:
+        if len(shape) not in MAPS:
             continue
         axis, places = _places(work, node, shape)
         if places is None or not len(places):
@@ -133,7 +120,7 @@ def copies(model: onnx.ModelProto) -> bool:
     for node in work.inner("Expand", "Tile", *_OF_TWO):
         shapes = [work.shapes.get(name, ()) for name in node.input]
         whole = work.shapes.get(node.output[0], ())
-        if len(whole) not in _MAPS or whole[0] != 1:
+        if len(whole) not in MAPS or whole[0] != 1:
             continue
         parts = Substitute(work, node)
         if node.op_type in ("Expand", "Tile"):

@@ -6,11 +6,11 @@ Passes like those of `mapping.importer.fold`, before those that move values (`ma
 import numpy as np
 import onnx
 
+from mapping.importer.exported import opset
 from mapping.importer.onnx_model import attributes
 from mapping.importer.operators.curve import BINARY, UNARY
-from mapping.importer.rewriting import Rewriting, Substitute
+from mapping.importer.rewriting import MAPS, Rewriting, Substitute, axes_of
 
-_MAPS = (3, 4)  # dimensions of (1, C, W) and (1, C, H, W)
 _OF_SEVERAL = ("Max", "Min", "Mean")
 
 
@@ -73,10 +73,10 @@ def norms(model: onnx.ModelProto) -> bool:
     changed = False
     for node in work.inner("ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare", "GlobalLpPool"):
         source, given, rank = node.input[0], attributes(node), len(work.shapes.get(node.input[0], ()))
-        axes = _axes(work, node)
+        axes = axes_of(work, node)
         if node.op_type == "GlobalLpPool":
             axes = list(range(2, rank)) if given.get("p", 2) == 2 else None
-        if axes is None or rank not in _MAPS:
+        if axes is None or rank not in MAPS:
             continue
         parts = Substitute(work, node)
         keep = {"keepdims": given.get("keepdims", 1)}
@@ -97,20 +97,9 @@ def _reduced(
     parts: Substitute, op_type: str, source: str, axes: list[int], model: onnx.ModelProto, keep: dict[str, int]
 ) -> str:
     since = 13 if op_type == "ReduceSum" else 18
-    version = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    if version >= since:
+    if opset(model) >= since:
         return parts.op(op_type, source, parts.constant("axes", np.array(axes, np.int64)), **keep)
     return parts.op(op_type, source, axes=axes, **keep)
-
-
-def _axes(work: Rewriting, node: onnx.NodeProto) -> list[int] | None:
-    """Of a reduction; all of them if none are named."""
-    rank = len(work.shapes.get(node.input[0], ()))
-    given = attributes(node)
-    if len(node.input) > 1 and node.input[1]:
-        stored = work.constant(node.input[1])
-        return None if stored is None else [int(axis) % rank for axis in stored.reshape(-1)]
-    return [axis % rank for axis in given["axes"]] if "axes" in given else None
 
 
 def responses(model: onnx.ModelProto) -> bool:
@@ -119,7 +108,7 @@ def responses(model: onnx.ModelProto) -> bool:
     changed = False
     for node in work.inner("LRN"):
         source, given, shape = node.input[0], attributes(node), work.shapes.get(node.input[0], ())
-        if len(shape) not in _MAPS:
+        if len(shape) not in MAPS:
             continue
         channels, size = shape[1], given["size"]
         parts = Substitute(work, node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -219,7 +220,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _of_arrays(path: Path, shape: ImageShape, preprocess: Preprocess) -> Source:
     labels: NDArray[Any] | None = None
-    try:
+    with _readable(path):
         if path.suffix == ".npy":
             stored = np.load(path, mmap_mode="r", allow_pickle=False)
         else:
@@ -227,9 +228,6 @@ def _of_arrays(path: Path, shape: ImageShape, preprocess: Preprocess) -> Source:
                 if "x" not in arrays:
                     raise ConfigError(f"{path}: holds {', '.join(arrays) or 'nothing'}, needs x (and y)")
                 stored, labels = arrays["x"], arrays.get("y")
-    except (ValueError, EOFError, OSError, KeyError) as error:
-        wanted = f"a {path.suffix} file"
-        raise ConfigError(f"{path}: not {wanted} ({one_line(error)}); write it with numpy") from error
     batch = _batch(path, stored, shape)
     _require_finite(path, batch)
 
@@ -245,11 +243,8 @@ def _of_several(path: Path, shape: ImageShape, parts: Mapping[str, int]) -> Sour
     wanted = f"the model has the inputs {', '.join(parts)}; write an array of each by its name into one .npz file"
     if path.suffix != ".npz" or not path.is_file():
         raise ConfigError(f"{path}: {wanted}")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            stored = {name: arrays[name] for name in arrays}
-    except (ValueError, EOFError, OSError, KeyError) as error:
-        raise ConfigError(f"{path}: not a .npz file ({one_line(error)}); write it with numpy") from error
+    with _readable(path), np.load(path, allow_pickle=False) as arrays:
+        stored = {name: arrays[name] for name in arrays}
     if missing := [name for name in parts if name not in stored]:
         raise ConfigError(f"{path}: holds {', '.join(stored) or 'nothing'}, not {', '.join(missing)}; {wanted}")
     batches = [_batch(path, stored[name], (channels, *shape[1:])) for name, channels in parts.items()]
@@ -264,6 +259,15 @@ def _of_several(path: Path, shape: ImageShape, parts: Mapping[str, int]) -> Sour
     return Source(
         len(batches[0]), lambda index: np.concatenate([batch[index] for batch in batches]), labels=known, pixels=False
     )
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Says that a file of arrays is none in one line."""
+    try:
+        yield
+    except (ValueError, EOFError, OSError, KeyError) as error:
+        raise ConfigError(f"{path}: not a {path.suffix} file ({one_line(error)}); write it with numpy") from error
 
 
 def _require_finite(path: Path, batch: NDArray[Any]) -> None:

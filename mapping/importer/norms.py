@@ -5,7 +5,7 @@ import onnx
 from onnx import helper
 
 from mapping.importer.onnx_model import attributes
-from mapping.importer.rewriting import Rewriting
+from mapping.importer.rewriting import Rewriting, axes_of
 
 
 def layer_norms(model: onnx.ModelProto) -> bool:
@@ -55,11 +55,5 @@ def _written_out(work: Rewriting, divided: onnx.NodeProto) -> tuple[str, float] 
 
 def _of_last_axis(work: Rewriting, node: onnx.NodeProto) -> bool:
     """A mean over the last axis, which stays."""
-    if node.op_type != "ReduceMean":
-        return False
-    given = attributes(node)
-    stored = work.constant(node.input[1]) if len(node.input) > 1 else np.array(given.get("axes", []), np.int64)
-    rank = len(work.shapes.get(node.input[0], ()))
-    if stored is None or not rank or not given.get("keepdims", 1):
-        return False
-    return [int(axis) % rank for axis in stored.reshape(-1)] == [rank - 1]
+    last = len(work.shapes.get(node.input[0], ())) - 1
+    return node.op_type == "ReduceMean" and bool(attributes(node).get("keepdims", 1)) and axes_of(work, node) == [last]

@@ -15,9 +15,8 @@ from onnx import helper
 
 from mapping.importer.fold import set_attributes
 from mapping.importer.onnx_model import attributes
-from mapping.importer.rewriting import Rewriting
+from mapping.importer.rewriting import MAPS, Rewriting, axes_of, border_of
 
-_MAPS = (3, 4)  # dimensions of (1, C, W) and (1, C, H, W)
 _NOT_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Abs", "Exp", "Softplus")
 
 
@@ -61,18 +60,13 @@ def _takes_border(work: Rewriting, node: onnx.NodeProto, target: onnx.NodeProto)
 
 def _border(work: Rewriting, node: onnx.NodeProto) -> list[int] | None:
     """What a Pad with zeros adds before and behind rows and columns if it leaves batch and channels alone, or None."""
-    given = attributes(node)
-    rank = len(work.shapes.get(node.input[0], ()))
-    sizes = work.constant(node.input[1]) if len(node.input) > 1 else np.array(given.get("pads", []), np.int64)
+    given, whole = attributes(node), border_of(work, node)
     value = work.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else np.array(given.get("value", 0.0))
-    axes = work.constant(node.input[3]) if len(node.input) > 3 and node.input[3] else np.arange(rank)
-    if given.get("mode", "constant") != "constant" or rank not in _MAPS or sizes is None or axes is None:
+    if given.get("mode", "constant") != "constant" or whole is None or whole.shape[1] not in MAPS or whole.min() < 0:
         return None
-    if value is None or value.any() or len(sizes) != 2 * len(axes) or sizes.min(initial=0) < 0:
-        return None
-    whole = np.zeros((2, rank), np.int64)
-    whole[:, axes % rank] = sizes.reshape(2, -1)
-    return None if whole[:, :2].any() else [int(size) for size in whole[:, 2:].reshape(-1)]
+    return (
+        None if value is None or value.any() or whole[:, :2].any() else [int(size) for size in whole[:, 2:].reshape(-1)]
+    )
 
 
 def shuffles(model: onnx.ModelProto) -> bool:
@@ -145,7 +139,7 @@ def _moves(work: Rewriting) -> Iterator[_Move]:
         if apart is None or back is None or (apart.op_type, back.op_type) != ("Reshape", "Reshape"):
             continue
         shape, inner, found = (work.shapes.get(name, ()) for name in (apart.input[0], apart.output[0], back.output[0]))
-        if len(shape) not in _MAPS or not inner or not found or work.only_reader(apart.output[0]) is not turn:
+        if len(shape) not in MAPS or not inner or not found or work.only_reader(apart.output[0]) is not turn:
             continue
         values = np.arange(np.prod(shape)).reshape(shape)
         order = attributes(turn).get("perm", list(reversed(range(len(inner)))))
@@ -187,11 +181,8 @@ def channel_means(model: onnx.ModelProto) -> bool:
     work = Rewriting(model)
     changed = False
     for node in [node for node in model.graph.node if node.op_type in ("ReduceMean", "ReduceSum")]:
-        shape, given = work.shapes.get(node.input[0], ()), attributes(node)
-        stored = work.constant(node.input[1]) if len(node.input) > 1 else np.array(given.get("axes", []), np.int64)
-        if len(shape) not in _MAPS or stored is None or not given.get("keepdims", 1):
-            continue
-        if [int(axis) % len(shape) for axis in stored.reshape(-1)] != [1]:
+        shape = work.shapes.get(node.input[0], ())
+        if len(shape) not in MAPS or not attributes(node).get("keepdims", 1) or axes_of(work, node) != [1]:
             continue
         factor = 1 / shape[1] if node.op_type == "ReduceMean" else 1.0
         weights = np.full((1, shape[1], *[1] * (len(shape) - 2)), factor, np.float32)

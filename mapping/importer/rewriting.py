@@ -10,7 +10,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from mapping.importer.onnx_model import graph_inputs, inferred_shapes
+from mapping.importer.onnx_model import attributes, graph_inputs, inferred_shapes
+
+MAPS = (3, 4)
+"""Dimensions of rows, (1, C, W), and of maps, (1, C, H, W)."""
 
 _LAYERS = (
     "Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "Pad", "ReduceMean", "ReduceSum", "SpaceToDepth",
@@ -158,6 +161,30 @@ class Substitute:
         for number, each in enumerate(self._nodes):
             self._work.graph.node.insert(place + number, each)
         self._work.graph.node.remove(self.node)
+
+
+def axes_of(work: Rewriting, node: onnx.NodeProto) -> list[int] | None:
+    """The axes that a reduction names, by an input or by an attribute, from 0 on; None if they are not known."""
+    rank = len(work.shapes.get(node.input[0], ()))
+    if len(node.input) > 1 and node.input[1]:
+        named = work.constant(node.input[1])
+    else:
+        named = np.array(attributes(node)["axes"]) if "axes" in attributes(node) else None
+    return [int(axis) % rank for axis in named.reshape(-1)] if rank and named is not None else None
+
+
+def border_of(work: Rewriting, node: onnx.NodeProto) -> NDArray[np.int64] | None:
+    """What a Pad adds before and behind every axis, int64 [2, rank]; None if it is not known."""
+    rank = len(work.shapes.get(node.input[0], ()))
+    sizes = (
+        work.constant(node.input[1]) if len(node.input) > 1 else np.array(attributes(node).get("pads", []), np.int64)
+    )
+    axes = work.constant(node.input[3]) if len(node.input) > 3 and node.input[3] else np.arange(rank)
+    if sizes is None or axes is None or not rank or len(sizes) != 2 * len(axes):
+        return None
+    border = np.zeros((2, rank), np.int64)
+    border[:, axes % rank] = sizes.reshape(2, -1)
+    return border
 
 
 def read_names(node: onnx.NodeProto) -> Iterator[str]:

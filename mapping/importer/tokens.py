@@ -21,7 +21,7 @@ import onnx
 
 from mapping.importer.onnx_model import attributes
 from mapping.importer.operators.curve import UNARY
-from mapping.importer.rewriting import Rewriting
+from mapping.importer.rewriting import Rewriting, axes_of
 from mapping.importer.token_maps import (
     SHAPES,
     Foreign,
@@ -103,11 +103,7 @@ class _Tokens(Writer):
         if name in self.views or name not in self.work.producers or len(shape) != 4 or shape[0] != 1:
             return self.views.get(name)
         _, channels, height, width = shape
-
-        def scaled(factor: float) -> str:
-            return name if factor == 1 else self.op("Mul", [name, self.constant(np.array(factor))])
-
-        given = Map((channels, height, width), scaled, given=True)
+        given = Map((channels, height, width), self.times(name), given=True)
         return View(given, np.arange(math.prod(shape), dtype=np.int64).reshape(shape))
 
     def _parts(self, node: onnx.NodeProto, places: Places) -> list[Places] | None:
@@ -257,10 +253,8 @@ class _Tokens(Writer):
         """The mean of all tokens."""
         view = views[0]
         assert view is not None
-        stored = self.work.constant(node.input[1]) if len(node.input) > 1 else attributes(node).get("axes", [])
-        heads, rank = self.heads(view), view.places.ndim
-        axes = [int(axis) % rank for axis in np.asarray(stored).reshape(-1)]
-        if heads.turned or heads.count != 1 or axes != [rank - 2]:
+        heads = self.heads(view)
+        if heads.turned or heads.count != 1 or axes_of(self.work, node) != [view.places.ndim - 2]:
             raise Foreign
         base, gain, bias = heads.map.gain or (heads.map, np.ones(1), np.zeros(1))
         channels = heads.map.shape[0]

@@ -225,6 +225,12 @@ class Call:
             raise Unsupported(f"its input {index} must be a constant")
         return value
 
+    def axes(self) -> list[int]:
+        """Axes as they are named, by input 1, which must be a constant, or by an attribute; none if they are not."""
+        if self.argument(1) is not None:
+            return [int(axis) for axis in self.constant(1).values.reshape(-1)]
+        return list(self.attributes.get("axes", []))
+
     def require(self, **allowed: Any) -> None:
         """Refuse attributes that are given with another value than the allowed one."""
         for name, value in allowed.items():

@@ -1,12 +1,12 @@
 """Concat: y = clamp(zo + round_shift((x - zi) * mi, shift)), i the input that holds x."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from pyimc.operators.operator import Operator, Requantisation, within
+from pyimc.operators.operator import Operator, Requantisation
 from pyimc.tensors import Map, Pair, Shape, TensorType
 
 
@@ -46,10 +46,6 @@ class Concat(Operator):
         return Requantisation(
             self.multipliers, self.shift, self.input_zero_points, self.output_zero_point, self.clamp
         )  # fmt: skip
-
-    def clamped(self, limits: Pair) -> "Concat":
-        """With a narrower clamp."""
-        return replace(self, clamp=within(self.clamp, limits))
 
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """Both inputs, each at the output's scale."""

@@ -6,13 +6,13 @@ That is an Mvm with as many groups as channels, to the bit, without the zeros be
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.numerics import UINT8_MAX
-from pyimc.operators.operator import Operator, Range, Requantisation, within
+from pyimc.operators.operator import Operator, Range, Requantisation
 from pyimc.operators.window import Pads, valid_counts, window_faults, window_shape, windows
 from pyimc.tensors import Map, Pair, Shape, TensorType
 
@@ -84,10 +84,6 @@ class Depthwise(Operator):
         """Every weight at every output pixel."""
         height, width, _ = self.shape(sources)
         return height * width * self.weights.size
-
-    def clamped(self, limits: Pair) -> "Depthwise":
-        """With a narrower clamp."""
-        return replace(self, clamp=within(self.clamp, limits))
 
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """Window by window."""

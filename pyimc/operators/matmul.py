@@ -1,13 +1,13 @@
 """Matmul: y = clamp(zo + round_shift(s * m[1], shift)), s the sum over k of (a[k] - za) * (b[k] - zb)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from pyimc.numerics import UINT8_MAX
-from pyimc.operators.operator import Operator, Requantisation, within
+from pyimc.operators.operator import Operator, Requantisation
 from pyimc.tensors import Map, Pair, Shape, TensorType
 
 INNER_MAX = (2**31 - 1) // UINT8_MAX**2
@@ -78,10 +78,6 @@ class Matmul(Operator):
         """Every channel of every pixel of the first map, times the columns."""
         height, width, channels = sources[0].shape
         return height * width * channels * self.columns(sources)
-
-    def clamped(self, limits: Pair) -> "Matmul":
-        """With a narrower clamp."""
-        return replace(self, clamp=within(self.clamp, limits))
 
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """Group by group; float64 holds the sums exactly, and is what numpy multiplies fast."""

@@ -7,14 +7,14 @@ called partial, and every one but the first adds its predecessor's to its own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.numerics import SHIFT_MIN, UINT8_MAX
-from pyimc.operators.operator import Operator, Range, Requantisation, within
+from pyimc.operators.operator import Operator, Range, Requantisation
 from pyimc.operators.window import Pads, window_faults, window_shape, windows
 from pyimc.tensors import Map, Pair, Shape, TensorType
 
@@ -160,10 +160,6 @@ class Mvm(Operator):
         """Every weight at every output pixel, those between groups left out."""
         height, width, _ = self.shape(sources)
         return height * width * self.weights.size // self.groups
-
-    def clamped(self, limits: Pair) -> "Mvm":
-        """With a narrower clamp."""
-        return replace(self, clamp=within(self.clamp, limits))
 
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """Accumulators, or what they become."""

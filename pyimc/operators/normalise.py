@@ -6,11 +6,11 @@ deviation = floor(sqrt((n * Q - S**2 + epsilon) * 2**40)), that is 2**20 * n tim
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from pyimc.operators.operator import Operator, Requantisation, within
+from pyimc.operators.operator import Operator, Requantisation
 from pyimc.operators.softmax import ONE_BITS, ROW_MAX
 from pyimc.tensors import Map, Pair, Shape, TensorType
 
@@ -51,10 +51,6 @@ class Normalise(Operator):
     def requantisation(self) -> Requantisation:
         """Of bytes less their mean."""
         return Requantisation(self.multipliers, self.shift, (), self.output_zero_point, self.clamp)
-
-    def clamped(self, limits: Pair) -> "Normalise":
-        """With a narrower clamp."""
-        return replace(self, clamp=within(self.clamp, limits))
 
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """Pixel by pixel; a row without any variance has that of one step in one channel."""

@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,10 +58,13 @@ class Operator(ABC):
         """The accumulators that any input can cause, over any prefix of products; None if there are none to bound."""
         return None
 
-    def clamped(self, limits: Pair) -> "Operator | None":
-        """The same node with its output clamped to (lowest, highest), too; None if the kind cannot."""
-        del limits
-        return None
+    def clamped(self, limits: Pair) -> Self | None:
+        """The same node with its output clamped to (lowest, highest), too; None if the kind cannot.
+
+        A kind that requantises has `clamp` among its fields.
+        """
+        step = self.requantisation()
+        return replace(self, **{"clamp": within(step.clamp, limits)}) if step else None  # type: ignore[arg-type]
 
     def macs(self, sources: Sequence[TensorType]) -> int:
         """Multiply-accumulates for one image; padded pixels count."""

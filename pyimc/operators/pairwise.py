@@ -1,10 +1,10 @@
 """What kinds of nodes have in common that compute a map from two, value by value."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
-from pyimc.operators.operator import Operator, Requantisation, within
+from pyimc.operators.operator import Operator, Requantisation
 from pyimc.tensors import Pair, Shape, TensorType
 
 
@@ -35,7 +35,3 @@ class Pairwise(Operator):
         return Requantisation(
             self.multipliers, self.shift, self.input_zero_points, self.output_zero_point, self.clamp
         )  # fmt: skip
-
-    def clamped(self, limits: Pair) -> Self:
-        """With a narrower clamp."""
-        return replace(self, clamp=within(self.clamp, limits))

@@ -5,14 +5,14 @@ and n = 1.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.numerics import UINT8_MAX
-from pyimc.operators.operator import Operator, Requantisation, within
+from pyimc.operators.operator import Operator, Requantisation
 from pyimc.operators.window import Pads, valid_counts, window_faults, window_shape, windows
 from pyimc.tensors import Map, Pair, Shape, TensorType
 
@@ -66,10 +66,6 @@ class Pool(Operator):
         return Requantisation(
             self.multipliers, self.shift, (self.input_zero_point,), self.output_zero_point, self.clamp
         )  # fmt: skip
-
-    def clamped(self, limits: Pair) -> "Pool":
-        """With a narrower clamp."""
-        return replace(self, clamp=within(self.clamp, limits))
 
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """Window by window."""

@@ -4,12 +4,12 @@ e[c] = 2**20 * 2**-((max - x[c]) * exponent / 2**16), see `exponentials`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimc.operators.operator import Operator, Requantisation, within
+from pyimc.operators.operator import Operator, Requantisation
 from pyimc.tensors import Map, Pair, Shape, TensorType
 
 ROW_MAX = 4096
@@ -75,10 +75,6 @@ class Softmax(Operator):
     def requantisation(self) -> Requantisation:
         """Of the powers."""
         return Requantisation(self.multipliers, self.shift, (), self.output_zero_point, self.clamp)
-
-    def clamped(self, limits: Pair) -> "Softmax":
-        """With a narrower clamp."""
-        return replace(self, clamp=within(self.clamp, limits))
 
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """Row by row: distances to the largest, powers, their sum, one factor for all."""

@@ -99,10 +99,10 @@ def packing(model: str, arch: str | None, sizes: str, output: Path | None) -> Pa
     if output:
         _write(windows, output)
     powers = all(size & (size - 1) == 0 for size in (macros.rows, macros.columns))  # what the model of a macro takes
-    factors = edp_factors(packed.tilings, macros) if powers else ()
+    factors = dict(zip(DRAM_PJ, edp_factors(packed.tilings, macros), strict=True)) if powers else {}
     return Packing(
         model, len(layers), sum(layer.weights for layer in layers), sum(layer.macs for layer in layers), macros,
-        tuple(found), tuple(packed.heights), dict(packed.folds), dict(zip(DRAM_PJ, factors, strict=False)),
+        tuple(found), tuple(packed.heights), dict(packed.folds), factors,
     )  # fmt: skip
 
 

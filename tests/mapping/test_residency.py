@@ -60,7 +60,8 @@ def test_one_window_moves_the_fewest_words(planes: int) -> None:
         for window in [max(size for name, size in sizes.items() if name not in stay)]
         if sum(sizes[name] for name in stay) + window <= arch.crossbar.planes
     ]
-    layers = [_layer(node, network, arch, "row") for node in network.nodes if isinstance(node, Mvm)]
+    cycles = Flow(network, arch, "row").cycles
+    layers = [_layer(node, network, arch, cycles[node.name]) for node in network.nodes if isinstance(node, Mvm)]
     found = [_groups(layers, size, 1, 1, 0, arch) for size in set(sizes.values())]
     assert min(sum(words[layer.name] for layer in group) for groups in found for group in groups) == min(possible)
 
@@ -75,7 +76,7 @@ def test_the_flow_is_that_of_loads_and_cycles() -> None:
     """One window: a load and a layer take turns; two: the longer of the two; a batch: a load for as many images."""
     network, arch = two_layers(), chip(64)
     flow = Flow(network, arch, "row")
-    cycles = {node.name: _layer(node, network, arch, "row").cycles for node in network.nodes if isinstance(node, Mvm)}
+    cycles = {node.name: flow.cycles[node.name] for node in network.nodes if isinstance(node, Mvm)}
     loads = dict.fromkeys(cycles, 10000)
     both = sum(cycles.values())
     assert flow.interval([["one", "two"]], loads, 1, 1) == 20_000 + both

@@ -31,10 +31,7 @@ def _lower(call: Call, mode: Literal["max", "average"], *, summed: bool = False)
     source = call.activation(0)
     require_map(source)
     rank = len(source.shape)
-    if call.argument(1) is not None:
-        given = [int(axis) for axis in call.constant(1).values.reshape(-1)]
-    else:
-        given = list(call.attributes.get("axes", []))
+    given = call.axes()
     axes = sorted(axis % rank for axis in given)
     if not axes or axes[0] < 1:
         raise Unsupported(f"axes={given} of shape {source.shape} (only channels, rows and columns of a map)")

@@ -125,11 +125,7 @@ def _source(call: Call) -> Reshaped:
 
 
 def _axes(call: Call, rank: int) -> list[int]:
-    if call.argument(1) is not None:
-        axes = [int(axis) for axis in call.constant(1).values.reshape(-1)]
-    else:
-        axes = list(call.attributes.get("axes", []))
-    return [axis + rank if axis < 0 else axis for axis in axes]
+    return [axis + rank if axis < 0 else axis for axis in call.axes()]
 
 
 def _reshaped(source: Reshaped, shape: Shape) -> Reshaped:
