@@ -7,7 +7,7 @@ MODEL  ?= resnet18
 
 BIN    := .venv/bin
 SETUP   = @$(PYTHON) -I sim/toolchain/bootstrap.py
-PYTEST  = $(BIN)/python -m pytest -n $(JOBS) $(if $(K),-k '$(K)')
+PYTEST  = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(if $(K),-k '$(K)')
 
 # --flag value, only for what make was given (ARCH, say, may be in the environment for another reason).
 flag    = $(if $(filter-out undefined environment,$(origin $(1))),$(2) '$($(1))')
@@ -64,7 +64,7 @@ test: ## all tests and the first seeds of the sweeps, on JOBS=2 cores (K=express
 	$(SETUP) $(SIMULATORS) verilator yosys cells
 	@$(PYTEST) -m 'not sweep'
 
-sweep: ## the further seeds of random networks on random chips, through every level
+sweep: ## what `make test` leaves out: further seeds of random networks on random chips, and the slowest cases
 	$(SETUP) iverilog
 	@$(PYTEST) -m sweep
 

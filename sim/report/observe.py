@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sim.report.page import write_page
 from sim.report.timeline import timeline
 from sim.report.trace import write_trace
 from sim.run.result import Run
@@ -20,6 +19,8 @@ def observe(run: Run, verdict: str) -> Iterator[Path]:
         run: A finished run.
         verdict: Empty if all is well, else what is wrong.
     """
+    from sim.report.page import write_page  # with the plotting library, for which only a run's end should wait
+
     for name in (REPORT, TRACE):
         (run.folder / name).unlink(missing_ok=True)
     line = timeline(run.program, run.measured) if run.measured and len(run.measured.events) else None

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cycle model equals the RTL: every figure of a run, and the cycle of every word that leaves an engine.
 
-A part of the cases of `make equality`: every unit micro-benchmark, digits with every strategy on one chip or another,
-some random networks on random chips. Beyond them, random networks and graphs on chips that differ
-in every parameter, which are compiled once: one with the shortest fifos, two-word packets and the smallest buffers,
-one whose network is slower than its engines, one whose link is wide. A seed decides network, chip, strategy, buffers.
-Chains of layers that pass accumulators on are drawn, and tested by themselves.
+A part of the cases of `make equality`: the unit micro-benchmarks but for their variations, digits with every strategy
+on one chip or another, some random networks on random chips. Beyond them, random networks and graphs on chips that
+differ in every parameter, which are compiled once: one with the shortest fifos, two-word packets and the smallest
+buffers, one whose network is slower than its engines, one whose link is wide. A seed decides network, chip, strategy,
+buffers. Chains of layers that pass accumulators on are drawn, and tested by themselves.
 """
 
 from __future__ import annotations
@@ -85,18 +85,17 @@ def check_drawn(seed: int, network: Network) -> None:
     assert_equal(program, 3)
 
 
-@pytest.mark.parametrize("seed", seeds(6, 10, 30))
+@pytest.mark.parametrize("seed", seeds(3, 5, 30))
 def test_random_cnn(seed: int) -> None:
     check_drawn(seed, from_onnx(seeded_model(seed))[0])
 
 
-@pytest.mark.parametrize("seed", seeds(6, 10, 30))
+@pytest.mark.parametrize("seed", seeds(3, 5, 30))
 def test_random_graph(seed: int) -> None:
     check_drawn(seed, seeded_network(seed))
 
 
-@pytest.mark.parametrize("slack_rows", [0, 2])
-@pytest.mark.parametrize("chip", ["small", "alone", "fat"])
+@pytest.mark.parametrize(("chip", "slack_rows"), [("small", 0), ("alone", 2), ("fat", 2)])
 @pytest.mark.parametrize("kernels", [[(1, 1), (5, 5)], [(5, 5), (1, 1)], [(3, 3), (1, 1), (3, 5)]], ids=str)
 def test_chain(kernels: list[tuple[int, int]], chip: str, slack_rows: int) -> None:
     """Parts that are slower or faster than the one before, on one PU or several, with room for one row or three."""
@@ -112,23 +111,23 @@ def test_chain(kernels: list[tuple[int, int]], chip: str, slack_rows: int) -> No
     assert_equal(program, 3)
 
 
-def in_make_test(case: Case) -> bool:
-    """Whether CI has the time for it."""
-    match case.name.split("/"):
-        case ["unit", _]:
-            return True
-        case ["digits", chip, strategy]:
-            return names().index(strategy) % len(NETWORK_CHIPS) == sorted(NETWORK_CHIPS).index(chip)
-        case ["random", seed]:
-            return int(seed) < 6
-    return False
-
-
 FAST = (
     "unit/row tiles", "unit/skip", "unit/add", "unit/concat of channels",
     "unit/all vector operations, one-word packets",
     "digits/starved/random",
 )  # fmt: skip
+
+
+def in_make_test(case: Case) -> bool:
+    """Whether CI has the time for it: of the micro-benchmarks those that are no variation (", padded") of another."""
+    match case.name.split("/"):
+        case ["unit", name]:
+            return ", " not in name or case.name in FAST
+        case ["digits", chip, strategy]:
+            return names().index(strategy) % len(NETWORK_CHIPS) == sorted(NETWORK_CHIPS).index(chip)
+        case ["random", seed]:
+            return int(seed) < 3
+    return False
 
 
 @pytest.mark.parametrize(

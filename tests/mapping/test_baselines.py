@@ -123,7 +123,10 @@ def few_large(imcs: int, planes: int) -> Arch:
     return arch_from_dict(data | {"mesh": mesh, "dpus": [1], "activation_words": 65535, "crossbar": crossbar}, "few")
 
 
-@pytest.mark.parametrize("strategy", names())
+@pytest.mark.parametrize(
+    "strategy",
+    [pytest.param(name, marks=[pytest.mark.sweep] if name == "lblp_plus" else []) for name in names()],
+)
 def test_resnet18_fits_few_large_units(strategy: str) -> None:
     """205 planes for 201: in the order of most strategies the large layers come too late."""
     arch = few_large(5, 41)

@@ -114,6 +114,7 @@ def columns_exist(network: Network, arch: Arch, largest: int) -> bool:
     return status != cp_model.INFEASIBLE
 
 
+@pytest.mark.sweep
 def test_no_columns_bring_resnet8_on_four_pus_within_two_percent_of_the_bound() -> None:
     """`lblp_plus` is 2.2 % above it there, and at its largest load."""
     network = imported("resnet8")

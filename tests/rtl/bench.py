@@ -102,10 +102,10 @@ class Corners:
         """Count `name` when `reached`."""
         self.counts[name] += bool(reached)
 
-    def check(self) -> None:
-        """Print the counts; fail if a required one is zero."""
+    def check(self, *further: str) -> None:
+        """Print the counts; fail if a required one, or one of `further`, is zero."""
         cocotb.log.info("corners: %s", dict(self.counts))
-        missed = [name for name in self.required if self.counts[name] == 0]
+        missed = [name for name in (*self.required, *further) if self.counts[name] == 0]
         assert not missed, f"corners never reached: {missed}"
 
 

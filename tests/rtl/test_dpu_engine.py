@@ -23,7 +23,8 @@ SHAPES = [
     {"WORD": 128, "CONTEXTS": 16, "CTX_BITS": 4, "PARAMETERS": 1024, "WEIGHTS": 1024},
     {"WORD": 256, "CONTEXTS": 1, "CTX_BITS": 1, "PARAMETERS": 128, "WEIGHTS": 63},
 ]
-ROUNDS = 250
+ROUNDS = 75  # for each pattern of stalls
+SEEN = Corners()  # under all patterns of stalls together: a corner need not come under each
 CORNERS = (
     "ring wraps",
     "row wraps",
@@ -184,8 +185,7 @@ def check_cycles(bench: Bench, firings: list[Firing]) -> None:
 async def random_firings(dut: Any, sink: str) -> None:
     """Random actors in several contexts, back to back: values always, cycles if nothing stalls."""
     rng = seeded("random_firings", sink)
-    contexts = int(dut.CONTEXTS.value)
-    corners = Corners(*CORNERS, *(["another context", "two tables"] if contexts > 1 else []))
+    contexts, corners = int(dut.CONTEXTS.value), SEEN
     await start(dut)
     bench = Bench(dut, rng, sink)
     for _ in range(ROUNDS if contexts > 1 else 2 * ROUNDS):  # an actor in each of up to three
@@ -203,7 +203,8 @@ async def random_firings(dut: Any, sink: str) -> None:
         if sink == "none":
             check_cycles(bench, firings)
         bench.clear()
-    corners.check()
+    if sink == STALLS[-1]:
+        corners.check(*CORNERS, *(["another context", "two tables"] if contexts > 1 else []))
 
 
 @cocotb.test
