@@ -97,15 +97,38 @@ def faithful(given: onnx.ModelProto, images: Images, cut: Sequence[str]) -> Fait
     model, links, answers = _float32(_exposed(given, cut), images)
     reference = _run(model, images)
     for step, fold_graph in FOLDS:
-        candidate = onnx.ModelProto()
-        candidate.CopyFrom(model)
-        if fold_graph(candidate):
-            Rewriting(candidate).without_the_unread()
-            change = deviation(reference, _run(candidate, images))
+        before = _Structure(model)
+        if fold_graph(model):
+            Rewriting(model).without_the_unread(constants=False)
+            change = deviation(reference, _run(model, images))
             links.append(Link(step, change, kept=change <= LIMIT))
-            model = candidate if change <= LIMIT else model
+            if change <= LIMIT:
+                Rewriting(model).without_the_unread()
+                continue
+        before.restore()
     del model.graph.output[len(given.graph.output) :]
     return Faithful(model, tuple(links), answers or reference)
+
+
+class _Structure:
+    """A model but for its constants, which a fold only adds to: those of a large network are not copied for each."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._model = model
+        self._nodes = list(map(_copied, model.graph.node))
+        self._constants = len(model.graph.initializer)
+
+    def restore(self) -> None:
+        """The model is again what it was."""
+        graph = self._model.graph
+        del graph.node[:], graph.initializer[self._constants :]
+        graph.node.extend(self._nodes)
+
+
+def _copied(node: onnx.NodeProto) -> onnx.NodeProto:
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    return copy
 
 
 def _exposed(given: onnx.ModelProto, cut: Sequence[str]) -> onnx.ModelProto:

@@ -1,6 +1,6 @@
 """Exact rewritings of a float ONNX graph towards layers with weights and a bias.
 
-Each pass takes a model of its own, changes it in place and says what it did by returning whether it changed anything.
+Each pass changes a model in place, of its initialisers adding to them only, and returns whether it changed anything.
 `mapping.importer.fidelity` checks on the user's inputs that no pass changed what the model computes.
 """
 
@@ -30,7 +30,7 @@ def constants(model: onnx.ModelProto) -> bool:
     while _fold_shapes(model) | _fold_constants(model):
         changed = True
     nodes = len(model.graph.node)
-    Rewriting(model).without_the_unread()
+    Rewriting(model).without_the_unread(constants=False)
     return changed or len(model.graph.node) != nodes
 
 

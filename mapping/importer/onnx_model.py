@@ -150,15 +150,15 @@ def session(model: onnx.ModelProto, extra_outputs: tuple[str, ...] = ()) -> ort.
     Raises:
         ConfigError: onnxruntime refuses the model.
     """
-    exposed = onnx.ModelProto()
-    exposed.CopyFrom(model)
+    more = onnx.ModelProto()  # behind the model's bytes its outputs are added to the model's: no copy of the weights
     present = {value.name for value in model.graph.output}
-    exposed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in extra_outputs if name not in present)
+    more.graph.output.extend(onnx.ValueInfoProto(name=name) for name in extra_outputs if name not in present)
+    written = model.SerializeToString() + more.SerializeToString()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     try:
-        return ort.InferenceSession(exposed.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(written, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises bare subclasses of Exception
         reason = one_line(error)
         todo = f"export it with opset {OPSET} or lower" if "opset" in reason.lower() else "mend the model"

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,13 @@ class Rewriting:
     Attributes:
         graph: The ONNX graph.
         outputs: Names of the graph's outputs.
-        shapes: Static shapes of its tensors, as known before the rewriting.
+        shapes: Static shapes of its tensors, as known when a rewriting first asks for them.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
+        self._model = model
         self.graph = model.graph
         self.outputs = {value.name for value in model.graph.output}
-        self.shapes = inferred_shapes(model)
         self._inputs = {value.name for value in graph_inputs(model)}
         self._constants = {each.name: each for each in model.graph.initializer if each.name not in self._inputs}
         self.readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
@@ -43,6 +44,11 @@ class Rewriting:
                 self.readers[name].append(node)
             for name in node.output:
                 self.producers[name] = node
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """See above: most rewritings find nothing to do and do not ask."""
+        return inferred_shapes(self._model)
 
     def constant(self, name: str) -> NDArray[Any] | None:
         """The values of an initialiser, or None."""
@@ -113,14 +119,15 @@ class Rewriting:
             self.readers[name] = [reader for reader in self.readers[name] if reader is not node]
         self.graph.node.remove(node)
 
-    def without_the_unread(self) -> None:
-        """Drop nodes and initialisers that no output depends on."""
+    def without_the_unread(self, *, constants: bool = True) -> None:
+        """Drop nodes, and initialisers unless these shall stay, that no output depends on."""
         needed = set(self.outputs)
         for node in reversed(self.graph.node):
             if needed.intersection(node.output):
                 needed.update(read_names(node))
         _keep(self.graph.node, lambda node: not needed.isdisjoint(node.output))
-        _keep(self.graph.initializer, lambda tensor: tensor.name in needed)
+        if constants:
+            _keep(self.graph.initializer, lambda tensor: tensor.name in needed)
 
 
 class Substitute:

@@ -80,7 +80,7 @@ class _Tokens(Writer):
         if self.changed:
             del self.graph.node[:]
             self.graph.node.extend(self.nodes)
-            self.work.without_the_unread()
+            self.work.without_the_unread(constants=False)
             name_apart(self.graph.node)
         return self.changed
 

@@ -32,8 +32,9 @@ def normalised() -> onnx.ModelProto:
 
 def test_a_fold_that_changes_the_model_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(model: onnx.ModelProto) -> bool:
+        known = len(model.graph.initializer)
         changed = fold.affine(model)
-        for tensor in model.graph.initializer:
+        for tensor in model.graph.initializer[known:]:
             tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(1.001), tensor.name))
         return changed
 

@@ -155,4 +155,4 @@ def test_every_builtin_has_default_inputs() -> None:
         inputs = model_inputs(name, shape, 2)
         assert inputs.images.shape == (2, *shape)
         assert not np.array_equal(*inputs.images)
-        assert (inputs.labels is not None) == (name in ("digits", "mnist"))
+        assert (inputs.labels is not None) == (name in ("digits", "mnist", "mnist_depthwise"))

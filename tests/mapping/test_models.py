@@ -47,6 +47,7 @@ def weight_count(name: str) -> int:
         ("digits", (1, 8, 8), 24_464, 0.379),
         ("resnet8", (3, 32, 32), 77_360, 12.5),
         ("ds_cnn", (1, 49, 10), 22_016, 2.6569),
+        ("mnist_depthwise", (1, 28, 28), 8_448, 0.5008),
         ("mobilenet_v1_025", (3, 96, 96), 208_112, 7.49),
         ("deep_autoencoder", (640, 1, 1), 264_192, 0.264192),
         pytest.param("mobilenet_v2", (3, 224, 224), 3_469_760, 300.77, marks=pytest.mark.slow),
@@ -65,7 +66,7 @@ def test_size_and_work_are_those_of_the_paper(
     others: set[type] = {Concat, Lut, Resize} if name == "yolov8n" else set()
     attention: set[type] = {Mvm, Add, Lut, Normalise, Softmax, Matmul, Transpose, Stored, Column, Crop}
     sequence: dict[str, set[type]] = {"ds_cnn": {Mvm, Pool}, "mobilenet_v1_025": {Mvm, Pool}, "deep_autoencoder": {Mvm}}
-    sequence["vit_tiny"] = attention
+    sequence["vit_tiny"], sequence["mnist_depthwise"] = attention, {Mvm, Pool}
     assert {type(node) for node in network.nodes} == sequence.get(name, {Mvm, Add, Pool}) | others
 
 
@@ -79,7 +80,7 @@ def test_layers_keep_their_names_through_folding_and_quantisation() -> None:
 
 def test_models_that_run_elsewhere_name_their_architecture() -> None:
     assert {name: model_arch(name) for name in (*BUILTIN, "some.onnx")} == dict.fromkeys(
-        ("deep_autoencoder", "digits", "mnist", "resnet18", "resnet8", "some.onnx"),
+        ("deep_autoencoder", "digits", "mnist", "mnist_depthwise", "resnet18", "resnet8", "some.onnx"),
         "default",
     ) | dict.fromkeys(("ds_cnn", "mobilenet_v1_025", "mobilenet_v2"), "depthwise") | {
         "vit_tiny": "transformer",
