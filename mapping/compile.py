@@ -95,6 +95,11 @@ def _with_reload(
 ) -> Program:  # fmt: skip
     """The Program of a network whose cuts and engines are decided, and of which some weights travel."""
     settings = read_settings(asked)
+    if reloads and arch.crossbar.real:
+        raise ConfigError(
+            f"architecture {arch.name}: crossbar.device is {arch.crossbar.real.model.name}, whose cells keep the "
+            f"weights that they are programmed with, and {reloads} would travel; take more planes, or sram"
+        )
     network = rewritten(network, reload=lambda network: with_reloads(network, arch, reloads, batch))
     verify(network)
 

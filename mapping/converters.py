@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pyimc import golden
 from pyimc.arch import Arch, Crossbar
-from pyimc.crossbar import Converter, convert, places, reads, widest_shift
+from pyimc.crossbar import Converter, convert, places, reads, signed_cells, widest_shift
 from pyimc.network import Mvm, Network
 from pyimc.tensors import Map
 
@@ -49,7 +49,8 @@ def squared_errors(node: Mvm, image: Map, crossbar: Crossbar) -> NDArray[np.floa
     shifts = range(widest_shift(crossbar.adc.bits, len(matrix), crossbar) + 1)
     errors = np.zeros(len(shifts))
     place = places(crossbar)
-    for _, sums in reads(vectors, matrix, crossbar):
+    for _, _, found in reads(vectors, signed_cells(matrix, crossbar), crossbar):
+        sums = found.astype(np.int64).transpose(0, 2, 1, 3)
         for at in np.ndindex(place.shape):
             lowest = sums[at].min()
             counts = np.bincount((sums[at] - lowest).reshape(-1))

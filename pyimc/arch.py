@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from pyimc.devices.cells import Cells
 from pyimc.errors import ConfigError
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -63,6 +64,7 @@ class Crossbar(_Strict):
         weights: Cells hold w + 128, and 128 times the inputs is taken off (`offset`); or a weight has cells for what is
             positive and others for what is negative, whose difference is converted (`differential`).
         rows_per_read: Rows that are driven at once; None for all.
+        device: What cells are made of, and their state; None if they hold what they are given.
     """
 
     rows: Annotated[int, Field(ge=8, le=1024)]
@@ -74,14 +76,17 @@ class Crossbar(_Strict):
     cell_bits: Positive = 8
     weights: Literal["offset", "differential"] = "offset"
     rows_per_read: Positive | None = None
+    device: Cells | None = None
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Ideal converters, whole weights in a cell and all rows at once are written as before there were others."""
+        """Ideal converters and cells, whole weights in one and all rows at once are written as before others were."""
         data: dict[str, Any] = dump(self)
-        for name in ("adc", "cell_bits", "weights", "rows_per_read"):
+        for name in ("adc", "cell_bits", "weights", "rows_per_read", "device"):
             if getattr(self, name) == type(self).model_fields[name].default:
                 data.pop(name, None)
+        if self.device:
+            data["device"]["model"] = self.device.model.model_dump(mode="json", exclude_defaults=True)
         return data
 
     @model_validator(mode="after")
@@ -105,6 +110,8 @@ class Crossbar(_Strict):
             raise ValueError(f"rows_per_read is {self.driven}, must be a power of two up to rows ({self.rows})")
         if self.adc and self.adc.bits < (least := 1 + self.differential):
             raise ValueError(f"adc.bits is {self.adc.bits}, must be {least} or more with weights {self.weights}")
+        if self.device and self.device.drop == "input" and self.dac_bits != 1:
+            raise ValueError(f"device.drop is input, which needs dac_bits of 1, not {self.dac_bits}")
         return self
 
     @property
@@ -131,6 +138,21 @@ class Crossbar(_Strict):
     def driven(self) -> int:
         """Rows that are driven at once, at most."""
         return self.rows_per_read or self.rows
+
+    @property
+    def real(self) -> Cells | None:
+        """What its cells are made of, if they are not ideal."""
+        return self.device if self.device and self.device.alter else None
+
+    @property
+    def fraction_bits(self) -> int:
+        """Of what a column adds up, in levels."""
+        return self.real.fraction_bits if self.real else 0
+
+    @property
+    def exact(self) -> bool:
+        """It multiplies exactly: ideal cells and converters."""
+        return self.adc is None and self.real is None
 
     def reads(self, rows: int) -> int:
         """How often rows are driven to read so many of a plane."""

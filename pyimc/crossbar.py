@@ -8,7 +8,7 @@ The cells of a weight hold w + 128, `cell_bits` in each; or, if differential, th
 positive or in cells that count negative. A read drives at most `rows_per_read` rows of a tile. Conversion is `convert`
 here and `rtl/adc.v` in hardware. Where it is ideal, `multiply` is the exact product, which is why the golden model may
 multiply whole matrices (`pyimc.operators.mvm`); where it is not, this is what the physical golden model computes
-(`pyimc.physical`).
+(`pyimc.physical`). What real cells hold in the place of these is in `pyimc.devices.layer`.
 """
 
 from __future__ import annotations
@@ -38,13 +38,15 @@ class Converter:
 
     Attributes:
         bits: Of a code.
-        shift: A step is 2**shift.
+        shift: A step is 2**shift levels.
         signed: Codes are of both signs.
+        fraction: Bits of a sum behind the point.
     """
 
     bits: int
     shift: int
     signed: bool = False
+    fraction: int = 0
 
     @property
     def largest(self) -> int:
@@ -69,11 +71,18 @@ def converter_of(crossbar: Crossbar, height: int, calibrated: int | None) -> Con
     Returns:
         None if converters are ideal. Its shift is at most the widest: a value fits what holds a sum.
     """
-    if crossbar.adc is None:
+    if crossbar.exact:
         return None
+    if crossbar.adc is None:
+        return Converter(ample_bits(crossbar), 0, crossbar.differential, crossbar.fraction_bits)
     widest = widest_shift(crossbar.adc.bits, height, crossbar)
     shift = widest if calibrated is None else min(calibrated, widest)
-    return Converter(crossbar.adc.bits, shift, crossbar.differential)
+    return Converter(crossbar.adc.bits, shift, crossbar.differential, crossbar.fraction_bits)
+
+
+def ample_bits(crossbar: Crossbar) -> int:
+    """Of a converter that nobody described, of real cells: a code for every level of twice the largest ideal sum."""
+    return (2 * largest_sum(crossbar.driven, crossbar)).bit_length() + crossbar.differential
 
 
 def stored(weights: NDArray[np.int8], crossbar: Crossbar) -> NDArray[np.uint8]:
@@ -106,8 +115,13 @@ def columns(plane: NDArray[np.uint8], crossbar: Crossbar) -> NDArray[np.uint8]:
         plane: uint8 [rows, outputs], as `stored`.
         crossbar: Its cells and how many columns are converted at once.
     """
-    rows, outputs = plane.shape
-    grouped = cells(plane, crossbar).reshape(crossbar.slices, -1, rows, outputs // crossbar.adcs, crossbar.adcs)
+    return in_columns(cells(plane, crossbar), crossbar)
+
+
+def in_columns(held: NDArray[Any], crossbar: Crossbar) -> NDArray[Any]:
+    """Cells [slices, signs, rows, outputs] of a plane as [rows, columns], in the order of their conversion."""
+    slices, signs, rows, outputs = held.shape
+    grouped = held.reshape(slices, signs, rows, outputs // crossbar.adcs, crossbar.adcs)
     return grouped.transpose(2, 3, 0, 1, 4).reshape(rows, -1)
 
 
@@ -122,7 +136,7 @@ def column_sums(x: NDArray[np.uint8], conductances: NDArray[Any], dac_bits: int)
 
     Args:
         x: uint8 [..., rows].
-        conductances: [rows, columns], -128 to 255, or as `exact` gives them for many calls.
+        conductances: [rows, columns], integers, or as `exact` gives them for many calls.
         dac_bits: Input bits of a step.
 
     Returns:
@@ -136,22 +150,29 @@ def exact(conductances: NDArray[Any], dac_bits: int) -> NDArray[np.floating[Any]
     """In the smallest float that holds every sum: float32 any integer below 2**24, float64 all others here."""
     if conductances.dtype.kind == "f":
         return conductances
-    most = len(conductances) * 255 * ((1 << dac_bits) - 1)
+    most = len(conductances) * int(np.abs(conductances.astype(np.int32)).max(initial=0)) * ((1 << dac_bits) - 1)
     return conductances.astype(np.float32 if most < 1 << 24 else np.float64)
+
+
+def largest_level(crossbar: Crossbar) -> int:
+    """Of a cell."""
+    cell = (1 << crossbar.cell_bits) - 1
+    return min(cell, WEIGHT_ZERO) if crossbar.differential else cell
 
 
 def largest_sum(rows: int, crossbar: Crossbar) -> int:
     """Of a column, or of a differential pair: the largest cells, all driven as high as can be."""
-    cell = (1 << crossbar.cell_bits) - 1
-    return rows * (min(cell, WEIGHT_ZERO) if crossbar.differential else cell) * ((1 << crossbar.dac_bits) - 1)
+    return rows * largest_level(crossbar) * ((1 << crossbar.dac_bits) - 1)
 
 
 def convert(sums: Integers, converter: Converter | None = None) -> Integers:
     """The values that converters give for column sums, int64 of any shape: rtl/adc.v. Ideal ones give the sums."""
     if converter is None:
         return sums
-    half, largest = (1 << converter.shift) >> 1, converter.largest
-    return np.clip((sums + half) >> converter.shift, -largest if converter.signed else 0, largest) << converter.shift
+    below, largest = converter.shift + converter.fraction, converter.largest
+    return (
+        np.clip((sums + ((1 << below) >> 1)) >> below, -largest if converter.signed else 0, largest) << converter.shift
+    )
 
 
 def places(crossbar: Crossbar) -> Integers:
@@ -166,33 +187,38 @@ def shift_add(values: Integers, crossbar: Crossbar) -> Integers:
     return (values << shifts.reshape(*shifts.shape, *[1] * (values.ndim - 2))).sum(axis=(0, 1))
 
 
-def reads(x: NDArray[np.uint8], weights: NDArray[np.int8], crossbar: Crossbar) -> Iterator[tuple[slice, Integers]]:
-    """The column sums of a matrix, of some vectors and a read of a row tile at a time.
+def signed_cells(weights: NDArray[np.int8], crossbar: Crossbar) -> NDArray[np.int16]:
+    """What a converter gets of each cell or pair of ideal ones: int16 [height, slices, width]."""
+    signs = cells(stored(weights, crossbar), crossbar).astype(np.int16)
+    return (signs[:, 0] - signs[:, 1] if crossbar.differential else signs[:, 0]).transpose(1, 0, 2)
+
+
+def reads(x: NDArray[np.uint8], held: NDArray[Any], crossbar: Crossbar) -> Iterator[tuple[int, slice, NDArray[Any]]]:
+    """The column sums of a matrix, of a read of a row tile and some vectors at a time.
 
     Args:
         x: uint8 [vectors, height].
-        weights: int8 [height, width].
+        held: Integers [height, slices, width], as `signed_cells`.
         crossbar: Its rows, cells and DACs.
 
     Yields:
-        Which vectors, and sums int64 [steps, slices, these vectors, width]; of differential columns, differences.
+        The first row that is driven, which vectors, and sums [steps, these vectors, slices, width], floats that are
+        integers; of differential columns, differences.
     """
-    signs = cells(stored(weights, crossbar), crossbar).astype(np.int16)
-    held = (signs[:, 0] - signs[:, 1] if crossbar.differential else signs[:, 0]).transpose(1, 0, 2)
     count = max(1, VECTORS // crossbar.slices)
-    for first in range(0, len(weights), crossbar.driven):  # they divide a tile's rows
+    for first in range(0, len(held), crossbar.driven):  # they divide a tile's rows
         rows = slice(first, first + crossbar.driven)
         conductances = exact(held[rows].reshape(-1, held.shape[1] * held.shape[2]), crossbar.dac_bits)
         for start in range(0, len(x), count):
             some = slice(start, start + count)
-            sums = column_sums(x[some, rows], conductances, crossbar.dac_bits)
-            yield some, sums.reshape(*sums.shape[:2], *held.shape[1:]).transpose(0, 2, 1, 3)
+            sums = bit_slices(x[some, rows], crossbar.dac_bits).astype(conductances.dtype) @ conductances
+            yield first, some, sums.reshape(*sums.shape[:2], *held.shape[1:])
 
 
 def multiply(
     x: NDArray[np.uint8], weights: NDArray[np.int8], crossbar: Crossbar, converter: Converter | None = None
 ) -> Integers:
-    """A matrix on crossbars, read by read, step by step, slice by slice.
+    """A matrix on crossbars of ideal cells, read by read, step by step, slice by slice.
 
     Args:
         x: uint8 [vectors, height].
@@ -204,6 +230,11 @@ def multiply(
         int64 [vectors, width].
     """
     total = np.zeros((len(x), weights.shape[1]), np.int64)
-    for some, sums in reads(x, weights, crossbar):
-        total[some] += shift_add(convert(sums, converter), crossbar)
-    return total if crossbar.differential else total - WEIGHT_ZERO * x.sum(axis=1, dtype=np.int64)[:, None]
+    for _, some, sums in reads(x, signed_cells(weights, crossbar), crossbar):
+        total[some] += shift_add(convert(sums.astype(np.int64), converter).transpose(0, 2, 1, 3), crossbar)
+    return total - offset(x, crossbar)
+
+
+def offset(x: NDArray[np.uint8], crossbar: Crossbar) -> Integers:
+    """What the offset of weights adds to the sums of uint8 [vectors, height]: int64 [vectors, 1]."""
+    return (0 if crossbar.differential else WEIGHT_ZERO) * x.sum(axis=1, dtype=np.int64)[:, np.newaxis]

@@ -6,6 +6,8 @@ catches `ImcError` only, prints the line and exits with `exit_code`.
 
 from collections.abc import Mapping, Sequence
 
+from pydantic import ValidationError
+
 _NAMED = 3
 
 
@@ -23,6 +25,17 @@ def _with_names(reason: str, names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     count = f"{len(names)} times: " if len(names) > 1 else ""
     return f"{reason} ({count}{', '.join(names[:_NAMED])}{more})"
+
+
+def faults(error: ValidationError) -> str:
+    """All that a model of pydantic refuses, each with the path of its key."""
+    said = []
+    for fault in error.errors():
+        key = ".".join(str(part) for part in fault["loc"])
+        message = fault["msg"].removeprefix("Value error, ")
+        got = "" if fault["type"] in ("missing", "value_error") else f", got {fault['input']!r}"
+        said.append(f"{key}: {message}{got}" if key else f"{message}{got}")
+    return "; ".join(said)
 
 
 class ImcError(Exception):

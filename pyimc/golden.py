@@ -50,13 +50,18 @@ def run_all(network: Network, images: Iterable[Map]) -> Iterator[dict[str, Map]]
         network: A verified network.
         images: As for `run`; taken as they are needed, so that they need not fit into memory.
 
-    Yields:
+    Returns:
         What `run` returns, in the order of the images.
     """
+    return run_each((network, image) for image in images)
+
+
+def run_each(work: Iterable[tuple[Network, Map]]) -> Iterator[dict[str, Map]]:
+    """As `run_all`, each image on a network of its own."""
     cores = os.cpu_count() or 1
     with threadpool_limits(1), ThreadPoolExecutor(cores) as pool:
         started: deque[Future[dict[str, Map]]] = deque()
-        for image in images:
+        for network, image in work:
             started.append(pool.submit(run, network, np.asarray(image)))
             if len(started) > cores:
                 yield started.popleft().result()

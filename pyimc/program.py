@@ -126,12 +126,18 @@ class PuImage:
         tables: CONTEXT, CHANNEL, DESTINATION and ENGINE entries, LUT and WEIGHT of a dpu.
         parameters: uint64 [channels, 2], PARAM_0 and PARAM_1.
         weights: uint8 [planes, rows, weights of a row], as `pyimc.crossbar.stored`; no planes on a dpu.
+        cells: uint16 [planes, rows, columns]: what the cells of these weights really hold, in the order of their
+            conversion; None if they are ideal.
+        noise: uint32 [contexts, 3]: of every actor, the seed, its number in the network and the amplitude of its noise;
+            None if there is none.
     """
 
     stream: tuple[int, ...]
     tables: tuple[TableWrite, ...]
     parameters: NDArray[np.uint64]
     weights: NDArray[np.uint8]
+    cells: NDArray[np.uint16] | None = None
+    noise: NDArray[np.uint32] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@
         tables.bin        entries of 16 bytes: space, entry number (4 bytes each), value (8 bytes)
         parameters.bin    PARAM_0, PARAM_1 per channel, 8 bytes each
         weights.bin       planes * rows * columns bytes
+        cells.bin         only of real cells: planes * rows * columns of cells, 2 bytes each
+        noise.bin         only of noisy ones: seed, number of the layer, amplitude of each context, 4 bytes each
 
 All numbers are little-endian. The same Program gives the same bytes.
 """
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyimc import network_file
 from pyimc.arch import Arch, arch_from_dict
@@ -180,6 +183,10 @@ def _write(program: Program, directory: Path) -> None:
         (folder / "tables.bin").write_bytes(_pack(image.tables))
         (folder / "parameters.bin").write_bytes(image.parameters.astype("<u8").tobytes())
         (folder / "weights.bin").write_bytes(image.weights.tobytes())
+        if image.cells is not None:
+            (folder / "cells.bin").write_bytes(image.cells.astype("<u2").tobytes())
+        if image.noise is not None:
+            (folder / "noise.bin").write_bytes(image.noise.astype("<u4").tobytes())
 
 
 def _as_it_differs(channel: dict[str, Any]) -> dict[str, Any]:
@@ -211,7 +218,17 @@ def _image(folder: Path, arch: Arch) -> PuImage:
         tables=_unpack((folder / "tables.bin").read_bytes()),
         parameters=parameters.reshape(-1, 2),
         weights=weights.reshape(-1, arch.crossbar.rows, arch.crossbar.outputs),
+        cells=_numbers(folder / "cells.bin", "<u2", arch.crossbar.rows, arch.crossbar.outputs * arch.crossbar.cells),
+        noise=_numbers(folder / "noise.bin", "<u4", 3),
     )
+
+
+def _numbers(path: Path, kind: str, *shape: int) -> NDArray[Any] | None:
+    """An array of all that is in a file; None if there is none."""
+    if not path.is_file():
+        return None
+    found = np.frombuffer(path.read_bytes(), kind)
+    return found.astype(found.dtype.newbyteorder("=")).reshape(-1, *shape)
 
 
 def _manifest(directory: Path) -> dict[str, Any]:

@@ -31,6 +31,8 @@ module chip #(
     parameter CELL = 8,
     parameter DIFFERENTIAL = 0,
     parameter DRIVEN = ROWS,
+    parameter FRACTION = 0,
+    parameter NOISE = 0,
     parameter ACCUMULATORS = 1024,
     parameter WEIGHTS = 1024,
     parameter STORED = 64,
@@ -123,7 +125,8 @@ module chip #(
                     .KIND(KINDS[4*n +: 4]), .WORD(WORD), .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS),
                     .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARTIALS(PARTIALS), .PARAMETERS(PARAMETERS),
                     .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ADC(ADC),
-                    .CELL(CELL), .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN), .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED)
+                    .CELL(CELL), .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN), .FRACTION(FRACTION), .NOISE(NOISE),
+                    .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED)
                 ) u_pu (
                     .clk(clk), .rst(rst), .node(NODE), .run(run), .now(now),
                     .s_data(down_data[n*WORD +: WORD]), .s_last(down_last[n]), .s_valid(down_valid[n]),

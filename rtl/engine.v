@@ -28,6 +28,8 @@ module engine #(
     parameter CELL = 8,
     parameter DIFFERENTIAL = 0,
     parameter DRIVEN = ROWS,
+    parameter FRACTION = 0,
+    parameter NOISE = 0,
     parameter ACCUMULATORS = 1024,
     parameter WEIGHTS = 1024,
     parameter STORED = 64
@@ -87,6 +89,8 @@ module engine #(
                 .CELL(CELL),
                 .DIFFERENTIAL(DIFFERENTIAL),
                 .DRIVEN(DRIVEN),
+                .FRACTION(FRACTION),
+                .NOISE(NOISE),
                 .ACCUMULATORS(ACCUMULATORS)
             ) u_engine (
                 .clk(clk),

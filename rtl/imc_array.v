@@ -11,6 +11,8 @@
 // plane needs: that is what makes an interpreting simulator fast, and exact because no lane can overflow into the next.
 // Timing: `sums` is valid in the cycle after `eval` and holds. Python: pyimc.golden (exact integers).
 // Plusarg +weights=DIR loads DIR/pu_NN/weights.bin at the first clock edge (the backdoor; WRITE packets are the front door).
+// With FRACTION bits, cells are real: what they hold, in 2^-FRACTION of a level, is in DIR/pu_NN/cells.bin instead, two
+// bytes a column in the order of conversion; what WRITE packets bring is held exactly.
 `default_nettype none
 
 module imc_array #(
@@ -23,6 +25,7 @@ module imc_array #(
     parameter CELL = 8,
     parameter DIFFERENTIAL = 0,
     parameter DRIVEN = ROWS,
+    parameter FRACTION = 0,
     parameter LANE = 16
 ) (
     input  wire                 clk,
@@ -52,7 +55,7 @@ module imc_array #(
     localparam WORDS = COLS / LANES;
 
     generate
-        if (LANE < 8 + $clog2(ROWS) + (DAC == 1 ? 0 : DAC)) begin : gen_illegal
+        if (LANE < 8 + $clog2(ROWS) + (DAC == 1 ? 0 : DAC) + (FRACTION == 0 ? 0 : FRACTION + 1)) begin : gen_illegal
             imc_array_LANE_cannot_hold_a_column_sum u_error ();
         end
     endgenerate
@@ -73,7 +76,8 @@ module imc_array #(
 
     // ------------------------------------------------------------------------------------------- backdoor
     reg [8*512-1:0]   folder, path;
-    reg [COLS*8-1:0]  bytes;                            // $fread: first byte of the file in the highest bits
+    localparam FILE_BITS = FRACTION == 0 ? COLS*8 : COLUMNS*16;
+    reg [FILE_BITS-1:0] bytes;                          // $fread: first byte of the file in the highest bits
     integer           file, count;
     reg               loaded;
     initial begin
@@ -85,14 +89,19 @@ module imc_array #(
         begin
             loaded = 1'b1;
             if ($value$plusargs("weights=%s", folder)) begin
-                $sformat(path, "%0s/pu_%02d/weights.bin", folder, node);
+                if (FRACTION == 0) $sformat(path, "%0s/pu_%02d/weights.bin", folder, node);
+                else $sformat(path, "%0s/pu_%02d/cells.bin", folder, node);
                 file = $fopen(path, "rb");
                 if (file != 0) begin
                     n = 0;
                     count = $fread(bytes, file);
-                    while (count == COLS) begin
-                        for (i = 0; i < COLS; i = i + 1)
-                            place_weight(i, bytes[(COLS-1-i)*8 +: 8]);
+                    while (count == FILE_BITS / 8) begin
+                        if (FRACTION != 0)
+                            for (i = 0; i < COLUMNS; i = i + 1)
+                                row[i*LANE +: LANE] = held(bytes[FILE_BITS-16-i*16 +: 16]);
+                        else
+                            for (i = 0; i < COLS; i = i + 1)
+                                place_weight(i, bytes[FILE_BITS-8-i*8 +: 8]);
                         store;
                         n = n + 1;
                         count = $fread(bytes, file);
@@ -103,19 +112,23 @@ module imc_array #(
         end
     endtask
 
+    function [LANE-1:0] held(input [15:0] swapped);
+        held = {{LANE-16{1'b0}}, swapped[7:0], swapped[15:8]};
+    endfunction
+
     // Cells of weight `at` of `row`.
     integer   slice, cell_at;
     reg [7:0] positive, negative;
     task place_weight(input integer at, input [7:0] weight);
-        if (CELLS == 1) row[at*LANE +: LANE] = {{LANE-8{1'b0}}, weight};
+        if (CELLS == 1) row[at*LANE +: LANE] = {{LANE-8{1'b0}}, weight} << FRACTION;
         else begin
             positive = DIFFERENTIAL != 0 && weight[7] ? 8'd0 : weight;
             negative = weight[7] ? -weight : 8'd0;
             for (slice = 0; slice < SLICES; slice = slice + 1) begin
                 cell_at = (at / ADCS * SLICES + slice) * (DIFFERENTIAL + 1) * ADCS + at % ADCS;
-                row[cell_at*LANE +: LANE] = {{LANE-8{1'b0}}, (positive >> slice * CELL) & LARGEST};
+                row[cell_at*LANE +: LANE] = {{LANE-8{1'b0}}, (positive >> slice * CELL) & LARGEST} << FRACTION;
                 if (DIFFERENTIAL != 0)
-                    row[(cell_at+ADCS)*LANE +: LANE] = {{LANE-8{1'b0}}, (negative >> slice * CELL) & LARGEST};
+                    row[(cell_at+ADCS)*LANE +: LANE] = {{LANE-8{1'b0}}, (negative >> slice * CELL) & LARGEST} << FRACTION;
             end
         end
     endtask

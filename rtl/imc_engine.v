@@ -27,6 +27,8 @@ module imc_engine #(
     parameter CELL = 8,
     parameter DIFFERENTIAL = 0,
     parameter DRIVEN = ROWS,
+    parameter FRACTION = 0,
+    parameter NOISE = 0,
     parameter ACCUMULATORS = 1024
 ) (
     input  wire                clk,
@@ -77,7 +79,7 @@ module imc_engine #(
 );
     localparam LANES = WORD / 8;
     localparam SLICES = 8 / CELL;
-    localparam LANE_MIN = 8 + $clog2(ROWS) + (DAC == 1 ? 0 : DAC) + DIFFERENTIAL;
+    localparam LANE_MIN = 8 + $clog2(ROWS) + (DAC == 1 ? 0 : DAC) + DIFFERENTIAL + (FRACTION == 0 ? 0 : FRACTION + 1);
     localparam LANE = LANE_MIN < 16 ? 16 : LANE_MIN;
     localparam WIDTH = ADCS > LANES ? ADCS : LANES;
     localparam GROUP_BITS = $clog2(ACCUMULATORS / ADCS) > 0 ? $clog2(ACCUMULATORS / ADCS) : 1;
@@ -171,7 +173,7 @@ module imc_engine #(
     always @(posedge clk) if (cfg_plane) wplane_q <= cfg_data[`IMC_CONTROL_PLANE];
     imc_array #(
         .WORD(WORD), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .CELL(CELL),
-        .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN), .LANE(LANE)
+        .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN), .FRACTION(FRACTION), .LANE(LANE)
     ) u_array (
         .clk(clk), .node(node),
         .wen(plane_wen || (cfg_valid && cfg_space == `IMC_SPACE_WEIGHT)),
@@ -181,11 +183,23 @@ module imc_engine #(
     );
 
     wire [ADCS*LANE-1:0] converted;
+    wire [ADCS*20-1:0]   noise;                         // of real cells, in simulation
     adc #(
-        .COLS(COLS * SLICES), .ADCS(ADCS), .LANE(LANE), .GROUP_BITS(COLUMN_BITS), .ADC(ADC), .DIFFERENTIAL(DIFFERENTIAL)
+        .COLS(COLS * SLICES), .ADCS(ADCS), .LANE(LANE), .GROUP_BITS(COLUMN_BITS), .ADC(ADC), .DIFFERENTIAL(DIFFERENTIAL),
+        .FRACTION(FRACTION)
     ) u_adc (
-        .sums(sums), .group(add_column), .shift(adc_shift_table[convert_ctx]), .values(converted)
+        .sums(sums), .group(add_column), .shift(adc_shift_table[convert_ctx]), .noise(noise), .values(converted)
     );
+
+    generate
+        if (NOISE != 0) begin : gen_noise
+            read_noise #(.CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .ADCS(ADCS)) u_noise (
+                .clk(clk), .rst(rst), .node(node), .convert(add), .ctx(convert_ctx), .noise(noise)
+            );
+        end else begin : gen_quiet
+            assign noise = {ADCS*20{1'b0}};
+        end
+    endgenerate
 
     wire [3:0]              place = add_step * DAC[3:0] + add_slice * CELL[3:0];
     wire                    read, read_bank;

@@ -30,6 +30,8 @@ module pu #(
     parameter CELL = 8,
     parameter DIFFERENTIAL = 0,
     parameter DRIVEN = ROWS,
+    parameter FRACTION = 0,
+    parameter NOISE = 0,
     parameter ACCUMULATORS = 1024,
     parameter WEIGHTS = 1024,
     parameter STORED = 64
@@ -138,7 +140,8 @@ module pu #(
     engine #(
         .KIND(KIND), .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ROWS(ROWS),
         .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ADC(ADC),
-        .CELL(CELL), .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN), .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED)
+        .CELL(CELL), .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN), .FRACTION(FRACTION), .NOISE(NOISE),
+        .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED)
     ) u_engine (
         .clk(clk), .rst(rst), .node(node),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),

@@ -127,7 +127,22 @@ def _image(graph: Graph, arch: Arch, actors: dict[str, Actor], channels: tuple[C
     tables += [(isa.SPACES["CONTEXT"], context, 0) for context in range(len(hosted), arch.contexts)]
     order = [isa.SPACES[name] for name in ("ENGINE", "LUT", "WEIGHT", "CHANNEL", "DESTINATION", "CONTEXT")]
     tables.sort(key=lambda entry: (order.index(entry[0]), entry[1]))
-    return PuImage(tuple(stream), tuple(tables), np.concatenate(parameters), planes)
+    image = PuImage(tuple(stream), tuple(tables), np.concatenate(parameters), planes)
+    return _in_real_cells(image, graph, arch, hosted) if arch.crossbar.real and unit in arch.imcs else image
+
+
+def _in_real_cells(image: PuImage, graph: Graph, arch: Arch, hosted: Sequence[Actor]) -> PuImage:
+    """With what cells hold, and the noise of each actor's conversions."""
+    crossbar, device = arch.crossbar, arch.crossbar.real
+    assert device
+    cells = np.zeros((len(image.weights), crossbar.rows, crossbar.outputs * crossbar.cells), np.uint16)
+    noise = np.zeros((arch.contexts, 3), np.uint32)
+    numbers = {node.name: number for number, node in enumerate(graph.network.nodes)}
+    for actor in hosted:
+        real, amplitude = graph.nodes[actor.name].task.real_cells(arch, actor.row, actor.column)
+        cells[actor.plane : actor.plane + actor.planes] |= real
+        noise[actor.context] = device.seed, numbers[actor.name], amplitude
+    return replace(image, cells=cells, noise=noise if device.noisy else None)
 
 
 def _stream(node: GraphNode, start: int) -> Iterator[int]:

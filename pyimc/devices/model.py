@@ -20,8 +20,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pyimc.energy.costs import faults
-from pyimc.errors import ConfigError
+from pyimc.errors import ConfigError, faults
 
 MODELS = Path(__file__).parent / "models"
 

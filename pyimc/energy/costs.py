@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pyimc.arch import Arch
-from pyimc.errors import ConfigError
+from pyimc.errors import ConfigError, faults
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -235,14 +235,3 @@ def load_costs(name_or_path: str) -> Costs:
         return Costs.model_validate(data)
     except ValidationError as error:
         raise ConfigError(f"{path}: {faults(error)}") from None
-
-
-def faults(error: ValidationError) -> str:
-    """All that a model of pydantic refuses, each with the path of its key."""
-    said = []
-    for fault in error.errors():
-        key = ".".join(str(part) for part in fault["loc"])
-        message = fault["msg"].removeprefix("Value error, ")
-        got = "" if fault["type"] in ("missing", "value_error") else f", got {fault['input']!r}"
-        said.append(f"{key}: {message}{got}" if key else f"{message}{got}")
-    return "; ".join(said)

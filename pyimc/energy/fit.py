@@ -14,8 +14,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from pyimc.energy.costs import faults
-from pyimc.errors import ConfigError
+from pyimc.errors import ConfigError, faults
 
 SILICON = Path(__file__).parent / "silicon.yaml"
 

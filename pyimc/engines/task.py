@@ -121,6 +121,14 @@ class Task(ABC):
         del row, column
         return np.empty((0, arch.crossbar.rows, arch.crossbar.outputs), np.uint8)
 
+    def real_cells(self, arch: Arch, row: int = 0, column: int = 0) -> tuple[NDArray[np.uint16], int]:
+        """What the cells of its planes really hold, and the amplitude of the noise of its conversions.
+
+        uint16 [planes, rows, columns of cells] in the order of their conversion; those not used hold 0.
+        """
+        del row, column
+        return np.empty((0, arch.crossbar.rows, arch.crossbar.outputs * arch.crossbar.cells), np.uint16), 0
+
     def digest(self) -> str:
         """Names the contents of its planes: tasks with equal ones can share them; empty if it has none."""
         return ""

@@ -15,7 +15,7 @@ from sim.report.gantt import IMAGE_COLOURS, WAIT_COLOURS, Chart, gantt, library
 from sim.report.timeline import Timeline, link_flits
 from sim.report.waits import Bottleneck, Waited, bottleneck, span, waits
 from sim.run.files import write_bytes
-from sim.run.result import Run, result
+from sim.run.result import Run, result, state_line
 
 SHOWN_WAITS = 15
 MARK = {"pass": "every value and every cycle as it should be", "fail": "see below"}
@@ -102,7 +102,7 @@ def _figures(run: Run, report: dict[str, Any]) -> Iterator[Figure]:
             yield Figure("top-1", f"{accuracy['top1']:.1%}", f"of {report['images']} images", name)
     if physical := report.get("physical"):
         for name, decibel in physical["snr_db"].items():
-            text = f"physical against ideal golden, {name}: ADCs of {physical['adc_bits']} bits"
+            text = f"physical against ideal golden, {name}: {state_line(physical)}"
             yield Figure("signal to noise", "equal" if decibel is None else f"{decibel:.1f} dB", text, "physical")
     energy = report.get("energy")
     if energy:

@@ -16,6 +16,7 @@ module imc_array #(
     parameter CELL = 8,
     parameter DIFFERENTIAL = 0,
     parameter DRIVEN = ROWS,
+    parameter FRACTION = 0,
     parameter LANE = 16
 ) (
     input  wire                 clk,

@@ -26,6 +26,8 @@ module tb #(
     parameter CELL = 8,
     parameter DIFFERENTIAL = 0,
     parameter DRIVEN = ROWS,
+    parameter FRACTION = 0,
+    parameter NOISE = 0,
     parameter ACCUMULATORS = 1024,
     parameter WEIGHTS = 1024,
     parameter STORED = 64,
@@ -54,7 +56,7 @@ module tb #(
         .MESH_X(MESH_X), .MESH_Y(MESH_Y), .HOST(HOST), .KINDS(KINDS), .FIFO_DEPTH(FIFO_DEPTH), .WORD(WORD),
         .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS), .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARTIALS(PARTIALS),
         .PARAMETERS(PARAMETERS), .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ADC(ADC),
-        .CELL(CELL), .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN),
+        .CELL(CELL), .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN), .FRACTION(FRACTION), .NOISE(NOISE),
         .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED), .HOST_WORDS(HOST_WORDS)
     ) u_chip (
         .clk(clk), .rst(rst), .start(start), .stop_words(stop_words), .run(run), .now(now), .quiet(quiet),

@@ -9,7 +9,8 @@ import numpy as np
 from cocotb.types import LogicArray
 from numpy.typing import NDArray
 
-from pyimc.crossbar import column_sums, columns, exact
+from pyimc.crossbar import bit_slices, column_sums, columns, exact, largest_level
+from pyimc.devices.layer import dropped_sums
 from pyimc.program import Program
 
 
@@ -29,8 +30,9 @@ class NumpyArray:
     def __init__(self, array: Any, program: Program, node: int, with_weights: bool) -> None:
         self.array, self.lanes = array, program.arch.lanes
         self.crossbar = program.arch.crossbar
-        weights = program.pus[node].weights
-        self.weights = weights.copy() if with_weights else np.zeros_like(weights)
+        image = program.pus[node]
+        self.weights = image.weights.copy() if with_weights else np.zeros_like(image.weights)
+        self.cells = image.cells if with_weights else None
         self.planes: dict[int, NDArray[np.floating[Any]]] = {}
 
     async def convert(self) -> None:
@@ -44,9 +46,13 @@ class NumpyArray:
 
     def sums(self, vector: NDArray[np.uint8], plane: int) -> NDArray[np.int64]:
         """Column sums, int64 [steps, columns]."""
+        crossbar, device = self.crossbar, self.crossbar.real
+        if device and device.drop == "input" and device.segment_ohm and self.cells is not None:
+            return dropped_sums(bit_slices(vector, 1), self.cells[plane], device, largest_level(crossbar))
         if plane not in self.planes:
-            self.planes[plane] = exact(columns(self.weights[plane], self.crossbar), self.crossbar.dac_bits)
-        return column_sums(vector, self.planes[plane], self.crossbar.dac_bits)
+            held = columns(self.weights[plane], crossbar).astype(np.uint16) << crossbar.fraction_bits
+            self.planes[plane] = exact(held if self.cells is None else self.cells[plane], crossbar.dac_bits)
+        return column_sums(vector, self.planes[plane], crossbar.dac_bits)
 
     def pack(self, sums: NDArray[np.int64]) -> LogicArray:
         """All lanes as one vector, step 0 and column 0 lowest."""

@@ -25,7 +25,7 @@ from pyimc.cycle.model import simulate as predict
 from pyimc.energy.costs import COSTS, costs_for
 from pyimc.errors import ConfigError, DeadlockError, EncodingError, ImcError, InfidelityError, MismatchError
 from pyimc.network import Network
-from pyimc.physical import physical
+from pyimc.physical import run_all
 from pyimc.program import Program
 from sim.report.observe import observe
 from sim.report.timeline import MARGIN_EVENTS, WINDOW_EVENTS
@@ -114,6 +114,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
         with planning(progress):
             program = compile_network(network, arch, request.strategy, request.options, request.seed)
     _check_images(program, len(prepared.images))
+    _check_cells(arch, request.level, request.array, request.front_door)
     with claimed(_identity(request, name, arch), request.folder) as folder:
         (folder / TAIL).write_bytes(prepared.tail.SerializeToString())
         run = Run(
@@ -151,6 +152,7 @@ def rerun(
         raise ConfigError(f"{earlier}: images are {images.shape[1:]}, the Program takes {shape}; run the model again")
     chosen = costs_for(costs, program.arch)
     _check_images(program, len(images))
+    _check_cells(program.arch, level, array, front_door)
     identity = Identity(f"{earlier.resolve().name}-rerun-{level}", (str(earlier.resolve()),))
     with claimed(identity, output) as folder:
         if (earlier / TAIL).is_file():
@@ -176,6 +178,7 @@ def run_program(
     if images < 1:
         raise ConfigError(f"images is {images}, must be 1 or more")
     _check_images(program, images)
+    _check_cells(program.arch, level, array, False)
     chosen = np.resize(np.arange(len(prepared.images)), images)
     labels = None if prepared.labels is None else tuple(prepared.labels[index] for index in chosen.tolist())
     identity = Identity(
@@ -198,6 +201,22 @@ def _check_images(program: Program, images: int) -> None:
         raise ConfigError(
             f"images is {images}, must be a multiple of {program.batch}, such as {whole}: weights that travel come for "
             f"{program.batch} images at a time"
+        )
+
+
+def _check_cells(arch: Arch, level: str, array: str, front_door: bool) -> None:
+    """What real cells hold comes through no port, and not every array computes every effect."""
+    if level != "rtl" or not (device := arch.crossbar.real):
+        return
+    if front_door:
+        raise ConfigError(
+            f"architecture {arch.name}: crossbar.device is {device.model.name}; what its cells hold comes through no "
+            "front door, run without it"
+        )
+    if device.drop == "input" and device.segment_ohm and array != "numpy":
+        raise ConfigError(
+            f"architecture {arch.name}: crossbar.device.drop is input, which the array {array} does not compute; take "
+            "the array numpy, or drop: mean"
         )
 
 
@@ -278,7 +297,7 @@ def _execute(run: Run, front_door: bool, say: Say, progress: Progress) -> Run:
             run.rtl_outputs = outputs(run.program.network, run.program, run.folder, len(run.images))
     with _timed(run.seconds, "host"):
         run.answers["golden"] = answers.complete(run.folder, run.golden_outputs, run.images)
-        if run.program.arch.crossbar.adc:
+        if not run.program.arch.crossbar.exact:
             run.answers["physical"] = answers.complete(run.folder, run.physical_outputs, run.images)
         if run.rtl_outputs:
             run.answers["rtl"] = answers.complete(run.folder, run.rtl_outputs, run.images)
@@ -292,22 +311,24 @@ def _golden(run: Run) -> list[dict[str, golden.Map]]:
     network, crossbar = run.program.network, run.program.arch.crossbar
     goldens: list[dict[str, golden.Map]] = []
     kept = goldens if run.level == "rtl" else None
-    run.physical_outputs = _outputs(physical(network, crossbar), run.images, kept)
-    run.golden_outputs = _outputs(network, run.images) if crossbar.adc else run.physical_outputs
+    run.physical_outputs = _outputs(network, run_all(network, crossbar, run.images), kept)
+    run.golden_outputs = run.physical_outputs
+    if not crossbar.exact:
+        run.golden_outputs = _outputs(network, golden.run_all(network, run.images))
     return goldens
 
 
 def _outputs(
-    network: Network, images: NDArray[np.uint8], kept: list[dict[str, golden.Map]] | None = None
+    network: Network, computed: Iterator[dict[str, golden.Map]], kept: list[dict[str, golden.Map]] | None = None
 ) -> list[NDArray[np.uint8]]:
     """Per output, uint8 [images, height, width, channels]; all values of every image are added to `kept`."""
-    outputs = [np.empty((len(images), *network.tensors[name].shape), np.uint8) for name in network.outputs]
-    for index, values in enumerate(golden.run_all(network, images)):
-        for name, output in zip(network.outputs, outputs, strict=True):
-            output[index] = values[name]
+    outputs: dict[str, list[golden.Map]] = {name: [] for name in network.outputs}
+    for values in computed:
+        for name, output in outputs.items():
+            output.append(values[name])
         if kept is not None:
             kept.append(values)
-    return outputs
+    return [np.stack(output) for output in outputs.values()]
 
 
 def _finish(run: Run, say: Say) -> Run:

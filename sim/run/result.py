@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from pyimc.arch import Crossbar
 from pyimc.energy.account import Account, account
 from pyimc.energy.costs import Costs
 from pyimc.measurement import PU_STATES, Measurement
@@ -88,7 +89,7 @@ class Run:
 
         None without labels or without values.
         """
-        levels = ("golden", "physical", "rtl") if self.program.arch.crossbar.adc else ("golden", "rtl")
+        levels = ("golden", "rtl") if self.program.arch.crossbar.exact else ("golden", "physical", "rtl")
         found = {level: accuracy(self.answers.get(level, {}), self.labels) for level in levels}
         return {"float": self.float_accuracy} | {level: asdict(each) if each else None for level, each in found.items()}
 
@@ -134,8 +135,8 @@ def result(run: Run) -> dict[str, Any]:
         "peak_memory_bytes": peak_memory_bytes(),
         "tools": {name: version(name) for name in TOOLS} | {"python": platform.python_version()},
     }
-    if (adc := program.arch.crossbar.adc) and run.physical_outputs:
-        report["physical"] = {"adc_bits": adc.bits, "adc_range": adc.range, "snr_db": snr(run)}
+    if not program.arch.crossbar.exact and run.physical_outputs:
+        report["physical"] = crossbar_state(program.arch.crossbar) | {"snr_db": snr(run)}
     if travels := residency(program):
         report["residency"] = asdict(travels)
     if run.measured:
@@ -143,6 +144,16 @@ def result(run: Run) -> dict[str, Any]:
     if found := run.account():
         report["energy"] = found.report()
     return report
+
+
+def crossbar_state(crossbar: Crossbar) -> dict[str, Any]:
+    """Of what is not ideal: converters, cells."""
+    adc, device = crossbar.adc, crossbar.real
+    state: dict[str, Any] = {"adc_bits": adc.bits, "adc_range": adc.range} if adc else {}
+    if device:
+        state |= {"device": device.model.name, "seed": device.seed, "seconds": device.seconds,
+                  "compensation": device.compensation}  # fmt: skip
+    return state
 
 
 def snr(run: Run) -> dict[str, float | None]:
@@ -209,8 +220,20 @@ def physical_line(report: dict[str, Any]) -> str:
     if not (said := report.get("physical")):
         return ""
     each = (f"{name} {'equal' if decibel is None else f'{decibel:.1f} dB'}" for name, decibel in said["snr_db"].items())
-    adc = f"ADCs of {said['adc_bits']} bits, range {said['adc_range']}"
-    return f"{adc}: physical against ideal golden {', '.join(each)}"
+    return f"{state_line(said)}: physical against ideal golden {', '.join(each)}"
+
+
+def state_line(physical: dict[str, Any]) -> str:
+    """What is not ideal, in words, of what `crossbar_state` gives."""
+    said = []
+    if "adc_bits" in physical:
+        said.append(f"ADCs of {physical['adc_bits']} bits, range {physical['adc_range']}")
+    if "device" in physical:
+        compensated = "" if physical["compensation"] == "none" else f", compensation {physical['compensation']}"
+        said.append(
+            f"cells of {physical['device']} after {physical['seconds']:g} s, seed {physical['seed']}{compensated}"
+        )
+    return "; ".join(said)
 
 
 def _print_bounds(report: dict[str, Any], console: Console) -> None:

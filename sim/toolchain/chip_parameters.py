@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pyimc.arch import Arch
+from pyimc.crossbar import ample_bits
 from pyimc.engines import ENGINES
 from pyimc.engines.rtl import digit
 
@@ -29,15 +30,24 @@ def chip_parameters(arch: Arch) -> dict[str, int]:
         "PLANES": arch.crossbar.planes,
         "ADCS": arch.crossbar.adcs,
         "DAC": arch.crossbar.dac_bits,
-        "ADC": arch.crossbar.adc.bits if arch.crossbar.adc else 0,
+        "ADC": _converter_bits(arch),
         "CELL": arch.crossbar.cell_bits,
         "DIFFERENTIAL": int(arch.crossbar.differential),
         "DRIVEN": arch.crossbar.driven,
+        "FRACTION": arch.crossbar.fraction_bits,
+        "NOISE": int(bool(arch.crossbar.real and arch.crossbar.real.noisy)),
         "ACCUMULATORS": arch.output_columns,
         "WEIGHTS": arch.weight_words,
         "STORED": arch.memory.planes,
         "HOST_WORDS": arch.host_words,
     }
+
+
+def _converter_bits(arch: Arch) -> int:
+    """0 if converters are ideal."""
+    if arch.crossbar.adc:
+        return arch.crossbar.adc.bits
+    return ample_bits(arch.crossbar) if arch.crossbar.real else 0
 
 
 def literal(name: str, value: int) -> str:

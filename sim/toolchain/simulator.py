@@ -64,7 +64,7 @@ def sources(array: str, table: Path) -> list[Path]:
         table.write_text(verilog(ENGINES.values()), encoding="utf-8")
         files = [*(path for path in files if path.stem != "engine"), *further, table]
     files.append(RTL / "imc_array.v" if array == "verilog" else BENCH_RTL / "imc_array_cosim.v")
-    return [*files, BENCH_RTL / "capture.v", BENCH_RTL / "events.v", BENCH_RTL / "tb.v"]
+    return [*files, *(BENCH_RTL / f"{name}.v" for name in ("capture", "events", "noise", "read_noise", "tb"))]
 
 
 def build(simulator: str, arch: Arch, array: str, cache: Path) -> Path:

@@ -17,6 +17,7 @@ from pyimc.crossbar import (
     multiply,
     reads,
     shift_add,
+    signed_cells,
     stored,
 )
 from pyimc.network import Mvm
@@ -82,9 +83,10 @@ def test_columns_are_in_the_order_of_conversion(cell_bits: int, weights: str) ->
 @pytest.mark.parametrize(("rows", "driven", "sizes"), [(32, None, 2), (32, 16, 4), (32, 2, 25)])
 def test_reads_are_within_row_tiles(rows: int, driven: int | None, sizes: int) -> None:
     crossbar = sliced(rows, 2, 4, "offset", driven)
-    found = list(reads(np.ones((3, 50), np.uint8), np.zeros((50, 4), np.int8), crossbar))
-    assert len(found) == sizes
-    assert [int(sums[0, 1, 0, 0]) for _, sums in found] == [
+    held = signed_cells(np.zeros((50, 4), np.int8), crossbar)
+    found = list(reads(np.ones((3, 50), np.uint8), held, crossbar))
+    assert len(found) == sizes and [row for row, _, _ in found] == list(range(0, 50, crossbar.driven))
+    assert [int(sums[0, 0, 1, 0]) for _, _, sums in found] == [
         8 * min(crossbar.driven, 50 - first) for first in range(0, 50, crossbar.driven)
     ]
 

@@ -21,6 +21,8 @@ SHAPES = [
     {"COLS": 32, "ADCS": 8, "LANE": 24, "GROUP_BITS": 2, "ADC": 11},
     {"COLS": 32, "ADCS": 8, "LANE": 17, "GROUP_BITS": 2, "ADC": 6, "DIFFERENTIAL": 1},
     {"COLS": 8, "ADCS": 4, "LANE": 20, "GROUP_BITS": 1, "ADC": 0, "DIFFERENTIAL": 1},
+    {"COLS": 32, "ADCS": 8, "LANE": 20, "GROUP_BITS": 2, "ADC": 9, "DIFFERENTIAL": 1, "FRACTION": 3},
+    {"COLS": 16, "ADCS": 4, "LANE": 17, "GROUP_BITS": 2, "ADC": 5, "FRACTION": 7},
 ]
 
 
@@ -28,7 +30,7 @@ SHAPES = [
 async def every_pair(dut: Any) -> None:
     """Of two groups side by side, what the first has more: signed, clipped at both ends, half a step rounded up."""
     rng, lane, adcs, bits = seeded("every_pair"), *(int(each.value) for each in (dut.LANE, dut.ADCS, dut.ADC))
-    if not int(dut.DIFFERENTIAL.value):
+    if not int(dut.DIFFERENTIAL.value) or int(dut.FRACTION.value):
         return
     columns, top = int(dut.COLS.value), (1 << lane - 1) - 1
     real = ("clipped above", "clipped below", "half a step is rounded up", "minus half a step is rounded up")
@@ -67,7 +69,7 @@ async def every_pair(dut: Any) -> None:
 @cocotb.test
 async def every_group(dut: Any) -> None:
     rng, lane, adcs, bits = seeded("every_group"), *(int(each.value) for each in (dut.LANE, dut.ADCS, dut.ADC))
-    if int(dut.DIFFERENTIAL.value):
+    if int(dut.DIFFERENTIAL.value) or int(dut.FRACTION.value):
         return
     columns = int(dut.COLS.value)
     top, largest_shift = (1 << lane) - 1, lane - bits if bits else 31
@@ -99,8 +101,44 @@ async def every_group(dut: Any) -> None:
     corners.check()
 
 
+@cocotb.test
+async def real_cells(dut: Any) -> None:
+    """Sums with a fraction, noise on top: rounded to levels, clipped at both ends, and below 0 if offset."""
+    rng, fraction, adcs = seeded("real_cells"), int(dut.FRACTION.value), int(dut.ADCS.value)
+    if not fraction:
+        return
+    lane, bits, signed = int(dut.LANE.value), int(dut.ADC.value), bool(int(dut.DIFFERENTIAL.value))
+    columns, most = int(dut.COLS.value), (1 << 19) - 1
+    corners = Corners("clipped above", "clipped below", "noise decides", "noise does not", "fraction lost")
+    for _ in range(200):
+        converter = Converter(bits, rng.randint(0, lane - bits - fraction), signed, fraction)
+        noise = [rng.choice((0, most, -most, rng.randint(-99, 99))) for _ in range(adcs)]
+        lanes = [
+            rng.choice((0, rng.getrandbits(lane), rng.getrandbits(lane // 2))) for _ in range(columns * (1 + signed))
+        ]
+        dut.sums.value = sum(value << lane * at for at, value in enumerate(lanes))
+        dut.noise.value = sum(value % (1 << 20) << 20 * at for at, value in enumerate(noise))
+        dut.shift.value = converter.shift
+        for group in range(columns // adcs):
+            dut.group.value = group
+            await Timer(1, "ns")
+            at = group * adcs * (1 + signed)
+            sums = np.array(lanes[at : at + adcs], np.int64)
+            sums = sums - lanes[at + adcs : at + 2 * adcs] if signed else sums
+            values = convert(sums + noise, converter)
+            found = int(dut.values.value)
+            assert found == sum(value % (1 << lane) << lane * i for i, value in enumerate(values.tolist()))
+            quiet, top = convert(sums, converter), converter.largest << converter.shift
+            corners.hit("clipped above", bool((values == top).any()))
+            corners.hit("clipped below", bool((values == (-top if signed else 0)).any()))
+            corners.hit("noise decides", bool((values != quiet).any()))
+            corners.hit("noise does not", bool(((values == quiet) & (np.array(noise) != 0)).any()))
+            corners.hit("fraction lost", bool((sums % (1 << fraction) != 0).any()))
+    corners.check()
+
+
 @pytest.mark.parametrize(
-    "shape", SHAPES, ids=lambda shape: f"columns{shape['COLS']}-adc{shape['ADC']}-signed{shape.get('DIFFERENTIAL', 0)}"
+    "shape", SHAPES, ids=lambda shape: f"columns{shape['COLS']}-adc{shape['ADC']}-lane{shape['LANE']}"
 )
 def test_adc(shape: dict[str, int]) -> None:
     simulate("adc", __name__, shape)
@@ -112,3 +150,4 @@ def test_illegal_parameters_are_refused() -> None:
     assert_refused("adc", {"COLS": 30}, error)
     assert_refused("adc", {"COLS": 256, "ADCS": 8, "GROUP_BITS": 4}, error)
     assert_refused("adc", {"LANE": 16, "ADC": 17}, "adc_ADC_must_be_at_most_LANE")
+    assert_refused("adc", {"FRACTION": 1, "ADC": 0}, "adc_ADC_must_not_be_0_with_FRACTION")

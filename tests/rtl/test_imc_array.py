@@ -16,6 +16,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
 from pyimc.arch import Crossbar
+from pyimc.devices.cells import Cells
+from pyimc.devices.model import load_device
 from sim.run.cosim_array import NumpyArray
 from tests.rtl.bench import Corners, cycles, seeded
 from tests.rtl.runner import BUILD, ROOT, RTL, assert_refused, simulate
@@ -30,10 +32,13 @@ SHAPES = [
     | {"DRIVEN": 16},
     {"WORD": 64, "ROWS": 16, "COLS": 16, "PLANES": 4, "DAC": 1, "LANE": 16, "ADCS": 4, "CELL": 1, "DIFFERENTIAL": 1}
     | {"DRIVEN": 2},
+    {"WORD": 64, "ROWS": 32, "COLS": 16, "PLANES": 4, "DAC": 2, "LANE": 20, "ADCS": 4, "CELL": 2, "FRACTION": 4}
+    | {"DRIVEN": 8},
 ]
 SOURCES = {"verilog": RTL / "imc_array.v", "numpy": ROOT / "sim" / "rtl" / "imc_array_cosim.v"}
 TRACES = BUILD / "test_imc_array"
 MVMS = 40
+IDEAL = load_device("ideal")
 CORNERS = (
     "greatest sum", "zero", "kept input", "same plane again", "rewritten", "idle", "late step",
     "whole rows", "lower half", "lower quarter", "wider by a word",
@@ -57,7 +62,7 @@ def exact(array: Array, plane: int, x: list[int], step: int, first: int) -> list
 
     def held(stored: int, place: int, sign: int) -> int:
         value = max(0, sign * (stored - 256 * (stored > 127))) if sign else stored
-        return value >> place & (1 << array.cell) - 1
+        return (value >> place & (1 << array.cell) - 1) << array.fraction
 
     return [
         sum(held(weights[r][c], place, sign) * value for r, value in enumerate(driven)) for c, place, sign in columns
@@ -78,6 +83,7 @@ class Array:
         self.dac_bits, self.lane = int(dut.DAC.value), int(dut.LANE.value)
         self.adcs, self.cell = min(self.columns, int(dut.ADCS.value)), int(dut.CELL.value)
         self.differential, self.driven = bool(int(dut.DIFFERENTIAL.value)), int(dut.DRIVEN.value)
+        self.fraction = int(dut.FRACTION.value)
         self.weights = np.zeros((self.planes, self.rows, self.columns), np.uint8)
         dut.wen.value = dut.eval.value = dut.load.value = 0
         Clock(dut.clk, 10, unit="ns", impl="gpi").start()
@@ -99,9 +105,10 @@ class Array:
                 rows=self.rows, columns=self.columns * cells, planes=self.planes, adcs=self.adcs,
                 dac_bits=self.dac_bits, cell_bits=self.cell,
                 weights="differential" if self.differential else "offset",
+                device=Cells(model=IDEAL, noise=1, fraction_bits=self.fraction) if self.fraction else None,
             )  # fmt: skip
             arch = SimpleNamespace(crossbar=crossbar, lanes=self.lanes, dac_steps=8 // self.dac_bits)
-            program: Any = SimpleNamespace(arch=arch, pus={1: SimpleNamespace(weights=self.weights)})
+            program: Any = SimpleNamespace(arch=arch, pus={1: SimpleNamespace(weights=self.weights, cells=None)})
             served = NumpyArray(self.dut, program, 1, with_weights=False)
             cocotb.start_soon(served.convert())
             cocotb.start_soon(served.program_weights())
@@ -178,7 +185,7 @@ async def exact_sums(dut: Any) -> None:
                 assert int(dut.sums.value) == sums, "the sums must hold"
                 corners.hit("idle")
             trace.append(f"{sums:x}")
-            greatest = array.driven * min((1 << array.cell) - 1, 128 if array.differential else 255)
+            greatest = array.driven * min((1 << array.cell) - 1, 128 if array.differential else 255) << array.fraction
             corners.hit("greatest sum", greatest * ((1 << array.dac_bits) - 1) in expected)
             corners.hit("late step", step == 8 // array.dac_bits - 1)
         share = array.used(plane) / array.columns
@@ -242,7 +249,28 @@ def test_backdoor_reads_rows_in_order(tmp_path: Path) -> None:
     assert sums == [pack([int(value) for value in row], 19) for row in weights.reshape(16, 8)]
 
 
+def test_backdoor_of_real_cells(tmp_path: Path) -> None:
+    """With FRACTION: the numbers of pu_NN/cells.bin, row by row, in the order of conversion."""
+    cells = np.random.default_rng(1).integers(0, 1 << 11, (2, 8, 32), np.uint16)
+    (tmp_path / "pu_03").mkdir()
+    (tmp_path / "pu_03" / "cells.bin").write_bytes(cells.astype("<u2").tobytes())
+    bench = BACKDOOR.replace("8*19", "32*22").replace(".LANE(19)", ".LANE(22), .ADCS(8), .CELL(2), .FRACTION(2)")
+    (tmp_path / "tb.v").write_text(bench)
+    image = tmp_path / "sim.vvp"
+    subprocess.run(
+        ["iverilog", "-g2005", "-o", image, "-s", "backdoor", tmp_path / "tb.v", SOURCES["verilog"]], check=True
+    )
+    run = subprocess.run(["vvp", image, f"+weights={tmp_path}"], capture_output=True, text=True, check=True)
+    sums = [int(line, 16) for line in run.stdout.split()]
+    assert sums == [pack([int(value) for value in row], 22) for row in cells.reshape(16, 32)]
+
+
 def test_illegal_parameters_are_refused() -> None:
     error = "imc_array_LANE_cannot_hold_a_column_sum"
-    for shape in ({"ROWS": 512, "DAC": 1, "LANE": 16}, {"ROWS": 256, "DAC": 2, "LANE": 17}, {"ROWS": 16, "LANE": 11}):
+    for shape in (
+        {"ROWS": 512, "DAC": 1, "LANE": 16},
+        {"ROWS": 256, "DAC": 2, "LANE": 17},
+        {"ROWS": 16, "LANE": 11},
+        {"ROWS": 16, "LANE": 16, "FRACTION": 4},
+    ):
         assert_refused("imc_array", shape, error)

@@ -41,3 +41,4 @@ def test_equals_numpy() -> None:
 
 def test_lint() -> None:
     assert_lint_clean("noise", rtl_dirs=BENCH)
+    assert_lint_clean("read_noise", rtl_dirs=BENCH)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.crossbar import converter_of
-from pyimc.engines.imc.tiling import Corner, plane_images, spans, tiles
+from pyimc.devices.layer import held
+from pyimc.engines.imc.tiling import Corner, cell_images, plane_images, spans, tiles
 from pyimc.engines.imc.timing import Engine, Layer, Pipeline, Run, convert_cycles, engine_of, tile_rows
 from pyimc.engines.task import FiringTime, Room, Step, Task
 from pyimc.layout import Layout
@@ -182,6 +183,11 @@ class CrossbarTask(Task):
         if self.ring:
             return np.zeros((self.plane_count(arch), arch.crossbar.rows, arch.crossbar.outputs), np.uint8)
         return plane_images(self.matrix, arch.crossbar, Corner(row, column))
+
+    def real_cells(self, arch: Arch, row: int = 0, column: int = 0) -> tuple[NDArray[np.uint16], int]:
+        """As `pyimc.devices.layer` says."""
+        real = held(self.matrix, arch.crossbar)
+        return cell_images(real.cells, arch.crossbar, Corner(row, column)), real.amplitude
 
     def digest(self) -> str:
         """Of the weights; of their names if they do not stay."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.arch import Crossbar
-from pyimc.crossbar import stored
+from pyimc.crossbar import in_columns, stored
 from pyimc.tensors import Pair
 
 
@@ -86,6 +86,27 @@ def corner_faults(shape: Pair, crossbar: Crossbar, corner: Corner) -> list[str]:
         multiple = f"a multiple of {crossbar.adcs}, the ADCs, from 0 to {last}"
         faults.append(f"column is {corner.column}, must be {multiple} for a tile of {columns} columns")
     return faults
+
+
+def cell_images(held: NDArray[np.uint16], crossbar: Crossbar, corner: Corner = FIRST) -> NDArray[np.uint16]:
+    """What the cells of the planes of a matrix hold, in the order of their conversion.
+
+    Args:
+        held: uint16 [rows, slices, signs, columns], as `pyimc.devices.layer.Held`.
+        crossbar: What it is on.
+        corner: Of its last tiles.
+
+    Returns:
+        uint16 [planes, rows, columns of cells]; cells that no tile covers hold 0.
+    """
+    windows = tiles((held.shape[0], held.shape[3]), crossbar, corner)
+    image = np.zeros((len(windows), crossbar.rows, *held.shape[1:3], crossbar.outputs), np.uint16)
+    for tile in windows:
+        window = held[
+            tile.matrix_row : tile.matrix_row + tile.rows, ..., tile.matrix_column : tile.matrix_column + tile.columns
+        ]
+        image[tile.plane, tile.row : tile.row + tile.rows, ..., tile.column : tile.column + tile.columns] = window
+    return np.stack([in_columns(plane.transpose(1, 2, 0, 3), crossbar) for plane in image])
 
 
 def plane_images(matrix: NDArray[np.int8], crossbar: Crossbar, corner: Corner = FIRST) -> NDArray[np.uint8]:

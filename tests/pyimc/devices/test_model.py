@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pyimc.devices import disturb
-from pyimc.devices.cells import Conditions, effective
+from pyimc.devices.cells import Cells, dropped, effective
 from pyimc.devices.model import MODELS, Disturb, load_device
 from pyimc.errors import ConfigError
 
@@ -80,33 +81,37 @@ def _levels(seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (128, 32))
 
 
+def held(levels: np.ndarray, **cells: Any) -> np.ndarray:
+    """In levels."""
+    state = Cells.model_validate({"fraction_bits": 7} | cells)
+    rng = np.random.default_rng(state.seed)
+    return effective(levels, 255, 8, state, rng) / (1 << state.fraction_bits)
+
+
 @pytest.mark.parametrize("name", ["ideal", "sram", "rram_jart"])
 def test_devices_without_errors_keep_every_level(name: str) -> None:
-    levels = _levels()
-    held = effective(levels, 255, load_device(name), 4, Conditions(seconds=1e6))
-    assert np.array_equal(held, levels << 4)
+    assert np.array_equal(held(_levels(), model=name, seconds=1e6), _levels())
+    assert not Cells.model_validate({"model": name, "seconds": 1e6}).alter
 
 
 def test_drawn_errors_have_the_deviation_of_the_model() -> None:
-    device, levels = load_device("pcm"), np.full((400, 400), 128)
-    held = effective(levels, 255, device, 8) / 256
+    device = load_device("pcm")
+    found = held(np.full((400, 400), 128), model="pcm")
     sigma = device.sigma_us(np.array([128 / 255]))[0] / device.largest_us * 255
-    assert held.mean() == pytest.approx(128, abs=0.2)
-    assert held.std() == pytest.approx(sigma, rel=0.01)
+    assert found.mean() == pytest.approx(128, abs=0.2)
+    assert found.std() == pytest.approx(sigma, rel=0.01)
 
 
 def test_same_seed_same_cells() -> None:
-    device, levels = load_device("hermes"), _levels()
-    first, again, other = (effective(levels, 255, device, 4, Conditions(seed, DAY)) for seed in (3, 3, 4))
+    first, again, other = (held(_levels(), model="hermes", seed=seed, seconds=DAY) for seed in (3, 3, 4))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
     assert first.min() >= 0
 
 
 def test_compensation_makes_up_for_the_mean_drift() -> None:
-    device, levels = load_device("pcm"), _levels()
-    fresh = effective(levels, 255, device, 8).sum()
+    fresh = held(_levels(), model="pcm").sum()
     shares = {
-        kind: effective(levels, 255, device, 8, Conditions(seconds=DAY, compensation=kind)).sum() / fresh
+        kind: held(_levels(), model="pcm", seconds=DAY, compensation=kind).sum() / fresh
         for kind in ("none", "global", "column")
     }
     assert shares["none"] < 0.7
@@ -114,26 +119,35 @@ def test_compensation_makes_up_for_the_mean_drift() -> None:
 
 
 def test_column_compensation_holds_every_column() -> None:
-    device, levels = load_device("pcm"), _levels()
-    fresh = effective(levels, 255, device, 8).sum(axis=0)
-    held = effective(levels, 255, device, 8, Conditions(seconds=DAY, compensation="column")).sum(axis=0)
-    assert held / fresh == pytest.approx(np.ones(32), abs=1e-3)
+    fresh = held(_levels(), model="pcm").sum(axis=0)
+    later = held(_levels(), model="pcm", seconds=DAY, compensation="column").sum(axis=0)
+    assert later / fresh == pytest.approx(np.ones(32), abs=1e-3)
 
 
 def test_stuck_cells(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("{name: mine, source: here, largest_us: 10, stuck: {smallest: 0.1, largest: 0.2}}")
-    levels = np.full((300, 300), 100)
-    held = effective(levels, 255, load_device(str(path)), 0)
-    assert set(np.unique(held)) == {0, 100, 255}
-    assert np.mean(held == 0) == pytest.approx(0.1, abs=0.01)
-    assert np.mean(held == 255) == pytest.approx(0.2, abs=0.01)
+    found = held(np.full((300, 300), 100), model=str(path))
+    assert set(np.unique(found)) == {0, 100, 255}
+    assert np.mean(found == 0) == pytest.approx(0.1, abs=0.01)
+    assert np.mean(found == 255) == pytest.approx(0.2, abs=0.01)
 
 
 def test_wire_takes_most_from_the_far_rows() -> None:
-    levels = np.full((128, 4), 255)
-    held = effective(levels, 255, load_device("ideal"), 8, Conditions(segment_ohm=2.0))
-    assert (np.diff(held[:, 0]) > 0).all() and held.max() <= 255 << 8
+    """The first row is next to the converters; driven by halves, each has the drop of its own current."""
+    found = held(np.full((128, 4), 255), model="ideal", segment_ohm=2.0)
+    assert (np.diff(found[:, 0]) < 0).all() and found.max() <= 255
+    state = Cells(model=load_device("ideal"), segment_ohm=2.0)
+    halves = dropped(np.ones((128, 4)), state, 64)[:, 0] * 255
+    assert (halves > found[:, 0]).all() and (np.diff(halves[:64]) < 0).all() and halves[64] > found[64, 0] * 1.04
+
+
+def test_reads_wear_off_until_a_refresh() -> None:
+    reads = {"count": 10**8, "volts": 0.4, "read_s": 1e-8}
+    worn = held(_levels(), model="rram_jart", reads=reads).sum() / _levels().sum()
+    assert worn == pytest.approx(disturb.left(_disturb(), 1.0, 0.4), rel=1e-4) and worn < 0.8
+    again = held(_levels(), model="rram_jart", reads=reads | {"refresh": 0.95}).sum() / _levels().sum()
+    assert 0.95 <= again <= 1
 
 
 @pytest.mark.parametrize(
@@ -159,12 +173,10 @@ def test_wrong_device_is_refused(text: str, says: str, tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigError, match="use one of hermes, ideal, pcm, reram_wan, rram_jart, sram"):
         load_device("flash")
-    with pytest.raises(ConfigError, match="seconds is -1"):
-        Conditions(seconds=-1)
     with pytest.raises(ConfigError, match="it was measured at 1, 86400, 172800 s only"):
         load_device("reram_wan").sigma_us(X, 7)
     with pytest.raises(ConfigError, match="levels must be 0 to 15"):
-        effective(np.array([[16]]), 15, load_device("ideal"), 0)
+        effective(np.array([[16]]), 15, 4, Cells(model=load_device("ideal")), np.random.default_rng(0))
     with pytest.raises(ConfigError, match="more than the device lives for"):
         disturb.onset_s(_disturb(), 0.4, 10**7)
     assert sorted(path.stem for path in MODELS.glob("*.yaml")) == [
