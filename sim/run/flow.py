@@ -31,6 +31,7 @@ from sim.report.observe import observe
 from sim.report.timeline import MARGIN_EVENTS, WINDOW_EVENTS
 from sim.run import answers
 from sim.run.answers import TAIL
+from sim.run.cells import check_cells
 from sim.run.chain import doubt, lines
 from sim.run.folder import BUILD, PROGRAM, Identity, claimed, given, reading, write_text
 from sim.run.job import Job, Outcome
@@ -114,7 +115,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
         with planning(progress):
             program = compile_network(network, arch, request.strategy, request.options, request.seed)
     _check_images(program, len(prepared.images))
-    _check_cells(arch, request.level, request.array, request.front_door)
+    check_cells(arch, request.level, request.array, request.front_door)
     with claimed(_identity(request, name, arch), request.folder) as folder:
         (folder / TAIL).write_bytes(prepared.tail.SerializeToString())
         run = Run(
@@ -152,7 +153,7 @@ def rerun(
         raise ConfigError(f"{earlier}: images are {images.shape[1:]}, the Program takes {shape}; run the model again")
     chosen = costs_for(costs, program.arch)
     _check_images(program, len(images))
-    _check_cells(program.arch, level, array, front_door)
+    check_cells(program.arch, level, array, front_door)
     identity = Identity(f"{earlier.resolve().name}-rerun-{level}", (str(earlier.resolve()),))
     with claimed(identity, output) as folder:
         if (earlier / TAIL).is_file():
@@ -178,7 +179,7 @@ def run_program(
     if images < 1:
         raise ConfigError(f"images is {images}, must be 1 or more")
     _check_images(program, images)
-    _check_cells(program.arch, level, array, False)
+    check_cells(program.arch, level, array, False)
     chosen = np.resize(np.arange(len(prepared.images)), images)
     labels = None if prepared.labels is None else tuple(prepared.labels[index] for index in chosen.tolist())
     identity = Identity(
@@ -201,22 +202,6 @@ def _check_images(program: Program, images: int) -> None:
         raise ConfigError(
             f"images is {images}, must be a multiple of {program.batch}, such as {whole}: weights that travel come for "
             f"{program.batch} images at a time"
-        )
-
-
-def _check_cells(arch: Arch, level: str, array: str, front_door: bool) -> None:
-    """What real cells hold comes through no port, and not every array computes every effect."""
-    if level != "rtl" or not (device := arch.crossbar.real):
-        return
-    if front_door:
-        raise ConfigError(
-            f"architecture {arch.name}: crossbar.device is {device.model.name}; what its cells hold comes through no "
-            "front door, run without it"
-        )
-    if device.drop == "input" and device.segment_ohm and array != "numpy":
-        raise ConfigError(
-            f"architecture {arch.name}: crossbar.device.drop is input, which the array {array} does not compute; take "
-            "the array numpy, or drop: mean"
         )
 
 
