@@ -31,7 +31,7 @@ from sim.report.observe import observe
 from sim.report.timeline import MARGIN_EVENTS, WINDOW_EVENTS
 from sim.run import answers
 from sim.run.answers import TAIL
-from sim.run.cells import check_cells
+from sim.run.asked import check_cells, check_images
 from sim.run.chain import doubt, lines
 from sim.run.folder import BUILD, PROGRAM, Identity, claimed, given, reading, write_text
 from sim.run.job import Job, Outcome
@@ -114,7 +114,7 @@ def simulate(request: Request, say: Say, progress: Progress) -> Run:
         network = with_calibrated_converters(prepared.network, arch, prepared.calibration)
         with planning(progress):
             program = compile_network(network, arch, request.strategy, request.options, request.seed)
-    _check_images(program, len(prepared.images))
+    check_images(program, len(prepared.images))
     check_cells(arch, request.level, request.array, request.front_door)
     with claimed(_identity(request, name, arch), request.folder) as folder:
         (folder / TAIL).write_bytes(prepared.tail.SerializeToString())
@@ -152,7 +152,7 @@ def rerun(
     if images.shape[1:] != shape:
         raise ConfigError(f"{earlier}: images are {images.shape[1:]}, the Program takes {shape}; run the model again")
     chosen = costs_for(costs, program.arch)
-    _check_images(program, len(images))
+    check_images(program, len(images))
     check_cells(program.arch, level, array, front_door)
     identity = Identity(f"{earlier.resolve().name}-rerun-{level}", (str(earlier.resolve()),))
     with claimed(identity, output) as folder:
@@ -178,7 +178,7 @@ def run_program(
     _check_means(level, sim, array)
     if images < 1:
         raise ConfigError(f"images is {images}, must be 1 or more")
-    _check_images(program, images)
+    check_images(program, images)
     check_cells(program.arch, level, array, False)
     chosen = np.resize(np.arange(len(prepared.images)), images)
     labels = None if prepared.labels is None else tuple(prepared.labels[index] for index in chosen.tolist())
@@ -193,16 +193,6 @@ def run_program(
             costs=costs_for(COSTS, program.arch), chain=prepared.chain,
         )  # fmt: skip
         return _execute(run, False, lambda line: None, lambda progress: None)
-
-
-def _check_images(program: Program, images: int) -> None:
-    """A part of a batch would wait for the rest of it."""
-    if images % program.batch:
-        whole = -(-images // program.batch) * program.batch
-        raise ConfigError(
-            f"images is {images}, must be a multiple of {program.batch}, such as {whole}: weights that travel come for "
-            f"{program.batch} images at a time"
-        )
 
 
 def _identity(request: Request, name: str, arch: Arch) -> Identity:

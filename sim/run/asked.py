@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run of a chip of real cells cannot do."""
+"""What cannot be asked of a Program or a chip, before anything is written."""
 
 from __future__ import annotations
 
 from pyimc.arch import Arch
 from pyimc.errors import ConfigError
+from pyimc.program import Program
 
 
 def check_cells(arch: Arch, level: str, array: str, front_door: bool) -> None:
@@ -24,4 +25,18 @@ def check_cells(arch: Arch, level: str, array: str, front_door: bool) -> None:
         raise ConfigError(
             f"architecture {arch.name}: crossbar.device.drop is input, which the array {array} does not compute; take "
             "the array numpy, or drop: mean"
+        )
+
+
+def check_images(program: Program, images: int) -> None:
+    """A part of a batch would wait for the rest of it.
+
+    Raises:
+        ConfigError: Such a number of images.
+    """
+    if images % program.batch:
+        whole = -(-images // program.batch) * program.batch
+        raise ConfigError(
+            f"images is {images}, must be a multiple of {program.batch}, such as {whole}: weights that travel come for "
+            f"{program.batch} images at a time"
         )
