@@ -48,9 +48,9 @@ module read_noise #(
                 if (file != 0) begin
                     for (i = 0; i < CONTEXTS; i = i + 1) begin
                         count = $fread(bytes, file);
-                        seeds[i] = swapped(bytes[95:64]);
-                        units[i] = swapped(bytes[63:32]);
-                        amplitudes[i] = swapped(bytes[31:0]);
+                        if (count == 12)
+                            {seeds[i], units[i], amplitudes[i]} =
+                                {swapped(bytes[95:64]), swapped(bytes[63:32]), swapped(bytes[31:0])};
                     end
                     $fclose(file);
                 end
