@@ -80,7 +80,8 @@ def build(simulator: str, arch: Arch, array: str, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".build.", dir=cache.resolve()))
     files = sources(array, scratch / "engine.v")
-    for path in [*files, RTL / "imc_isa.vh", Path(__file__).with_name(f"{simulator}.py")]:
+    ours = [Path(__file__).with_name(name) for name in (f"{simulator}.py", "equal_functions.py")]
+    for path in [*files, RTL / "imc_isa.vh", *ours]:
         digest.update(path.read_bytes())
     directory = cache / f"{arch.name}-{array}-{simulator}-{digest.hexdigest()[:16]}"
     if directory.is_dir():

