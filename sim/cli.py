@@ -29,7 +29,7 @@ from sim.lab.benchmark import benchmark
 from sim.lab.energy import add_energy
 from sim.lab.growth import growth
 from sim.lab.packing import add_pack
-from sim.lab.sweep import add_sweep, print_points, read_keys, records, sweep, write_points
+from sim.lab.sweep import accuracy_sweep, add_sweep, print_points, read_keys, records, sweep, write_points
 from sim.lab.workers import add_workers, chosen_workers
 from sim.manual import write_manual
 from sim.report.command import add_report_commands
@@ -316,8 +316,17 @@ def _sweep(parsed: argparse.Namespace) -> None:
     if parsed.shape or parsed.outputs:
         raise ConfigError("--shape, --outputs: not for a sweep; give a model that needs neither")
     console = terminal(aside=parsed.json)
+    if parsed.level == "golden":
+        rows = accuracy_sweep(
+            parsed.model, parsed.arch, arguments.options(parsed.option), read_keys(parsed.keys), parsed.images,
+            parsed.seeds, parsed.output, console,
+        )  # fmt: skip
+        if parsed.json:
+            print(json.dumps(rows, indent=1))
+        return
     points = sweep(
-        parsed.model, parsed.arch, parsed.strategy, arguments.options(parsed.option), parsed.seed, parsed.images,
+        parsed.model, parsed.arch, parsed.strategy, arguments.options(parsed.option), parsed.seed,
+        MANY_IMAGES if parsed.images is None else parsed.images,
         read_keys(parsed.keys), chosen_workers(parsed), console,
     )  # fmt: skip
     paths = write_points(points, parsed.output)

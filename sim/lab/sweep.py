@@ -1,4 +1,7 @@
-"""`pyimc sweep`: a model on chips that differ in some keys of their architecture, every combination, at cycle level."""
+"""`pyimc sweep`: a model on chips that differ in some keys of their architecture, every combination.
+
+At cycle level for time and energy; at golden level for the accuracy that converters and cells leave.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -19,12 +23,16 @@ from mapping.placement.ledger import Options
 from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.errors import ConfigError
 from pyimc.steady import MANY_IMAGES
+from sim.lab.accuracy import SEEDS, accuracies, accuracy_records, plot_accuracies, print_accuracies
 from sim.lab.workers import Workers, add_workers
 from sim.run.folder import BUILD
 
 SHOWN = ("interval", "latency", "busy", "bound", "planes", "picojoules", "tops_per_w")
-Keys = dict[str, tuple[int, ...]]
-Settings = dict[str, int]
+UNWRITTEN = ("cell_bits", "rows_per_read")
+"""Numbers of a crossbar that an architecture leaves out where they are the usual ones."""
+
+Keys = dict[str, tuple[float, ...]]
+Settings = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,14 @@ def add_sweep(commands: Any) -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY=N,N", dest="keys", required=True,
         help="a number of the architecture, such as crossbar.adcs or mesh.columns, and its values; several times",
     )  # fmt: skip
-    parser.add_argument("--images", type=int, default=MANY_IMAGES, help=f"for every chip ({MANY_IMAGES})")
+    parser.add_argument(
+        "--level", choices=("cycle", "golden"), default="cycle",
+        help="cycle for time and energy; golden for the accuracy of physical golden",
+    )  # fmt: skip
+    parser.add_argument(
+        "--images", type=int, help=f"for every chip ({MANY_IMAGES}; at level golden all that there are)"
+    )
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"of cells that are drawn, at level golden ({SEEDS})")
     parser.add_argument("--output", type=Path, default=BUILD / "sweep", help="folder of table and plot (build/sweep)")
     add_workers(parser)
     return parser
@@ -58,12 +73,20 @@ def read_keys(pairs: Sequence[str]) -> Keys:
     keys: Keys = {}
     for pair in pairs:
         key, _, values = pair.partition("=")
-        if not key or not values or not all(value.isdecimal() for value in values.split(",")):
+        numbers = [_number(value) for value in values.split(",")]
+        if not key or None in numbers:
             raise ConfigError(f"--set {pair}: write it as KEY=N,N,..., such as crossbar.adcs=8,16,32")
         if key in keys:
             raise ConfigError(f"--set {key}: twice; give all its values at once, {key}=N,N,...")
-        keys[key] = tuple(dict.fromkeys(map(int, values.split(","))))
+        keys[key] = tuple(dict.fromkeys(number for number in numbers if number is not None))
     return keys
+
+
+def _number(text: str) -> float | None:
+    """An integer if it is written as one."""
+    if text.isdecimal():
+        return int(text)
+    return float(text) if re.fullmatch(r"\d+(\.\d+)?(e\d+)?", text) else None
 
 
 def chips(base: Arch, keys: Keys) -> list[tuple[Settings, Arch | str]]:
@@ -73,6 +96,9 @@ def chips(base: Arch, keys: Keys) -> list[tuple[Settings, Arch | str]]:
         ConfigError: No such key, or it is not a number.
     """
     data = base.model_dump(mode="json")
+    for key in UNWRITTEN:
+        if f"crossbar.{key}" in keys:
+            data["crossbar"].setdefault(key, 0)
     numbers = _numbers(data)
     for key in keys:
         if key not in numbers:
@@ -100,7 +126,7 @@ def _numbers(data: dict[str, Any], before: str = "") -> list[str]:
     for name, value in data.items():
         if isinstance(value, dict):
             names += _numbers(value, f"{before}{name}.")
-        elif isinstance(value, int):
+        elif isinstance(value, int | float):
             names.append(f"{before}{name}")
     return names
 
@@ -122,10 +148,8 @@ def sweep(
     from sim.run.progress import rows_progress
 
     strategies.find(strategy)
-    combined = chips(load_arch(arch or model_arch(model)), keys)
+    combined = _possible(load_arch(arch or model_arch(model)), keys)
     built = [chip for _, chip in combined if isinstance(chip, Arch)]
-    if not built:
-        raise ConfigError(f"no combination can be a chip: {combined[0][1]}")
     with rows_progress(console, "preparing the model") as begin:
         network = prepared(model, KEPT / "models")
         cases = [Case(model, network, chip, strategy, seed, options, images) for chip in built]
@@ -168,18 +192,53 @@ def records(points: Sequence[Point]) -> list[dict[str, Any]]:
     return [point.settings | {"reason": point.reason} | point.figures for point in points]
 
 
+def accuracy_sweep(
+    model: str, arch: str | None, options: Options, keys: Keys, images: int | None, seeds: int, folder: Path,
+    console: Console,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Runs every combination on physical golden; prints them, writes `accuracy.csv` and `accuracy.svg`; gives the rows.
+
+    Raises:
+        ConfigError: A key that is not known, no combination that can be a chip, or a model whose images have no labels.
+    """
+    from mapping.cuts.depthwise import AUTO, OPTION
+    from mapping.models import model_arch
+
+    if others := sorted(options.keys() - {OPTION}):
+        raise ConfigError(f"option {others[0]}: changes no value; at level golden there is {OPTION} only")
+    possible = _possible(load_arch(arch or model_arch(model)), keys)
+    points = accuracies(model, possible, str(options.get(OPTION, AUTO)), images, seeds, console)
+    print_accuracies(points, console)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_csv(accuracy_records(points), folder / "accuracy.csv")
+    plot_accuracies(points, folder / "accuracy.svg")
+    console.print(f"{folder / 'accuracy.csv'} {folder / 'accuracy.svg'}")
+    return accuracy_records(points)
+
+
+def _possible(base: Arch, keys: Keys) -> list[tuple[Settings, Arch | str]]:
+    combined = chips(base, keys)
+    if all(isinstance(chip, str) for _, chip in combined):
+        raise ConfigError(f"no combination can be a chip: {combined[0][1]}")
+    return combined
+
+
+def _write_csv(flat: Sequence[dict[str, Any]], path: Path) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for each in flat for name in each)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    scratch = path.with_name(f".{path.name}")
+    scratch.write_text(text.getvalue())
+    scratch.replace(path)
+
+
 def write_points(points: Sequence[Point], folder: Path) -> list[Path]:
     """Writes `sweep.csv` and `sweep.svg`: interval and energy over the first key, a line per setting of the others."""
     from sim.lab.studies.page import plot
 
     folder.mkdir(parents=True, exist_ok=True)
-    flat, text = records(points), io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for each in flat for name in each)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    scratch = folder / ".sweep.csv"
-    scratch.write_text(text.getvalue())
-    scratch.replace(folder / "sweep.csv")
+    _write_csv(records(points), folder / "sweep.csv")
     if not any(point.figures for point in points):
         return [folder / "sweep.csv"]
     lines: dict[str, list[Point]] = {}

@@ -65,6 +65,7 @@ def test_a_row_is_what_a_run_of_that_chip_gives(workspace: Path) -> None:
         (("name=8",), "no number of an architecture"),
         (("crossbar.adcs",), "write it as KEY=N,N"),
         (("crossbar.adcs=8,x",), "write it as KEY=N,N"),
+        (("crossbar.adcs=8,1.",), "write it as KEY=N,N"),
         (("crossbar.adcs=8", "crossbar.adcs=16"), "twice"),
         (("crossbar.adcs=7",), "no combination can be a chip"),
     ],
@@ -84,3 +85,52 @@ def test_what_does_not_fit_is_a_row(workspace: Path) -> None:
 def test_keys_are_numbers_only() -> None:
     with pytest.raises(ConfigError, match="dpus"):
         chips(load_arch("tiny"), {"dpus": (4,)})
+
+
+def accuracy_of(*arguments: object) -> Said:
+    return pyimc("sweep", "--model", "digits", "--level", "golden", "--images", 24, *arguments, "--json")
+
+
+def test_accuracy_over_bits_is_what_runs_of_these_chips_say(workspace: Path) -> None:
+    data = load_arch("tiny").model_dump(mode="json")
+    data["crossbar"]["adc"] = {"bits": 3, "range": "max"}
+    Path("chip.yaml").write_text(yaml.safe_dump(data))
+    keys = ("--set", "crossbar.adc.bits=3,14", "--set", "crossbar.rows_per_read=16,64")
+    said = accuracy_of("--arch", "chip.yaml", *keys)
+    assert said.code == 0, said.err
+    rows = json.loads(said.out)
+    assert [row["crossbar.rows_per_read"] for row in rows] == [16, 64, 16, 64]
+    assert all(row["seeds"] == 1 and row["confidence"] == 0 and row["images"] == 24 for row in rows)
+    chip = ("--model", "digits", "--arch", "chip.yaml", "--level", "golden", "--images", 24)
+    run = json.loads(pyimc("sim", *chip, "--json").out)["accuracy"]
+    assert rows[1]["mean"] == run["physical"]["top1"] < rows[1]["ideal"] == run["golden"]["top1"]
+    assert rows[2]["mean"] == rows[2]["ideal"], "14 bits hold all that 16 rows add up to"
+    table = list(csv.DictReader(Path("build/sweep/accuracy.csv").read_text().splitlines()))
+    assert [float(row["mean"]) for row in table] == [row["mean"] for row in rows]
+    assert Path("build/sweep/accuracy.svg").read_text().startswith("<?xml")
+
+
+def test_accuracy_of_drawn_cells_has_a_confidence(workspace: Path) -> None:
+    data = load_arch("tiny").model_dump(mode="json")
+    data["crossbar"]["device"] = {"model": "pcm", "seconds": 0, "seed": 4}
+    Path("chip.yaml").write_text(yaml.safe_dump(data))
+    said = accuracy_of("--arch", "chip.yaml", "--set", "crossbar.device.seconds=0,1e7", "--seeds", 3)
+    assert said.code == 0, said.err
+    fresh, old = json.loads(said.out)
+    assert fresh["seeds"] == old["seeds"] == 3 and old["mean"] < fresh["mean"] and fresh["confidence"] > 0
+    assert old["crossbar.device.seconds"] == 1e7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--set", "crossbar.device.seconds=1"), "no number of an architecture"),
+        (("--set", "crossbar.cell_bits=3"), "no combination can be a chip"),
+        (("--set", "crossbar.cell_bits=8", "--seeds", "0"), "--seeds: got 0, needs at least 1"),
+        (("--set", "crossbar.cell_bits=8", "--option", "grain=8"), "option grain: changes no value"),
+    ],
+)
+def test_mistakes_about_accuracy_are_one_line(workspace: Path, arguments: tuple[str, ...], says: str) -> None:
+    said = accuracy_of("--arch", "tiny", *arguments)
+    assert said.code == 2 and said.err.count("\n") == 1 and says in said.err
+    assert not Path("build/sweep").exists()

@@ -47,6 +47,26 @@ def test_column_is_the_ladder(cells: list[float], ohm: float) -> None:
     assert shares(np.array(cells), ohm) == pytest.approx(1 - potential, rel=1e-6, abs=1e-9)
 
 
+BADCROSSBAR = {
+    "all driven": [[672.84332075, 407.04617647, 564.7959415]],
+    "some driven": [[395.3115638, 207.14876414, 312.99051052], [265.71875594, 120.35182447, 262.9536427]],
+}
+"""Of badcrossbar 1.1.0 (Joksas and Mehonic), nodal analysis of a whole array, in uA at 1 V: compute(x, 1e6 / cells,
+r_i_word_line=0, r_i_bit_line=2). No dependency: it needs pycairo, which is built from the headers of cairo."""
+
+
+def test_column_is_that_of_badcrossbar() -> None:
+    """Its rows that are not driven are at 0 V and take current; ours let none through: a little more is left."""
+    random = np.random.default_rng(7)
+    cells = random.integers(5, 60, (16, 3)).astype(np.float64)
+    driven = random.integers(0, 2, (16, 2)).astype(np.float64)
+    (whole,) = np.array(BADCROSSBAR["all driven"])
+    assert column_conductance(cells, 2.0) == pytest.approx(whole, rel=1e-9)
+    for vector, theirs in zip(driven.T, np.array(BADCROSSBAR["some driven"]), strict=True):
+        ours = column_conductance(cells * vector[:, np.newaxis], 2.0)
+        assert (ours > theirs).all() and ours == pytest.approx(theirs, rel=0.005)
+
+
 def test_no_resistance_no_drop() -> None:
     cells = np.array([[3.0, 0.0], [4.0, 5.0]])
     assert column_conductance(cells, 0).tolist() == [7, 5]
