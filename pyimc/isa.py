@@ -24,8 +24,8 @@ NODE_BITS = 8
 
 # --------------------------------------------------------------------------------------------------- instructions
 
-PORTS = 2
-"""Input channels of an actor, at most: a FIRE has room for three."""
+PORTS = 3
+"""Input channels of an actor, at most: a FIRE has room for as many."""
 INSTRUCTION_BITS = 192
 INSTRUCTION_ENTRIES = INSTRUCTION_BITS // ENTRY_BITS
 OPCODE = Field("opcode", 4, "", "which instruction this is")
@@ -268,7 +268,7 @@ COLUMNS = Layout(
         Field("partial_out", 1, "", "the accumulators leave as they are, int32, without requantisation"),
         Field("row_origin", 16, "rows", "first row of the last row tile; all others start at row 0"),
         Field("group_origin", 8, "groups", "first ADC group of the last column tile; all others start at group 0"),
-        Field("loaded", 1, "", "channel 1 brings the weights; a firing that frees them is done once they are not used any more"),
+        Field("loaded", 2, "channel", "brings the weights, 0: they stay; a firing that frees them is done once they are not used any more"),
         Field("adc_shift", 5, "bits", "a step of the ADCs is 2**adc_shift; ideal ADCs have none"),
     ),
 )

@@ -79,7 +79,7 @@ def _partial_faults(network: Network, node: Node) -> list[str]:
     target = network.target(node)
     faults = []
     for port, (name, kind) in enumerate(zip(node.inputs, network.sources(node), strict=True)):
-        partial = port == node.takes_partial
+        partial = node.takes(port) == "partial"
         if kind.partial != partial:
             faults.append(f"input {name} is {'not ' if partial else ''}a partial map")
         elif partial and kind.shape != target.shape:

@@ -99,12 +99,13 @@ module imc_engine #(
 
     // ------------------------------------------------------------------------------- weights that are given back
     localparam [`IMC_PORTS*8-1:0] FREE = `IMC_FIRE_FREE_PLACES;
-    reg  [CONTEXTS-1:0] loaded_q;                       // channel 1 brings the weights
+    reg  [`IMC_COLUMNS_LOADED_BITS-1:0] loaded [0:CONTEXTS-1];  // the channel that brings the weights, or 0
     reg                 gives_q;                        // the firing in the gather gives them back
     reg                 held_q;                         // they are still in use
     reg  [4:0]          adc_shift_table [0:CONTEXTS-1]; // the step of the converters
     wire                gather_ready, gathered;
-    wire [15:0]         weights_free = issue_instr[FREE[8 +: 8] +: 16];
+    wire [`IMC_COLUMNS_LOADED_BITS-1:0] weights_port = loaded[issue_ctx];
+    wire [15:0]         weights_free = issue_instr[FREE[weights_port*8 +: 8] +: 16];
     wire                unused_from_now = held_q && !tile_valid && !convert_busy;
     wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
     assign done = (gathered && !gives_q) || unused_from_now;
@@ -114,10 +115,10 @@ module imc_engine #(
     wire                awake = cfg_columns || issue_valid || gathered || held_q || rst;
     always @(posedge clk) if (awake) begin
         if (cfg_columns) begin
-            loaded_q[cfg_ctx] <= cfg_data[`IMC_COLUMNS_LOADED];
+            loaded[cfg_ctx] <= cfg_data[`IMC_COLUMNS_LOADED];
             adc_shift_table[cfg_ctx] <= cfg_data[`IMC_COLUMNS_ADC_SHIFT];
         end
-        if (issue_valid && issue_ready) gives_q <= loaded_q[issue_ctx] && weights_free != 0;
+        if (issue_valid && issue_ready) gives_q <= weights_port != 0 && weights_free != 0;
         if (rst || unused_from_now) held_q <= 1'b0;
         else if (gathered) held_q <= gives_q;
     end

@@ -92,7 +92,7 @@ module weight_port #(
         end
         if (given) read_window[given_ctx] <= next_window(read_window[given_ctx], loads[given_ctx]);
         if (cfg_engine && cfg_entry == `IMC_ENTRY_TILES) first_plane[cfg_ctx] <= cfg_data[`IMC_TILES_PLANE];
-        if (cfg_engine && cfg_entry == `IMC_ENTRY_COLUMNS) loaded_q[cfg_ctx] <= cfg_data[`IMC_COLUMNS_LOADED];
+        if (cfg_engine && cfg_entry == `IMC_ENTRY_COLUMNS) loaded_q[cfg_ctx] <= cfg_data[`IMC_COLUMNS_LOADED] != 0;
         if (cfg_engine && cfg_entry == `IMC_ENTRY_CHECKSUM) crc_due[cfg_ctx] <= cfg_data[`IMC_CHECKSUM_CRC];
         if (cfg_engine && cfg_entry == `IMC_ENTRY_LOADS) begin
             loads[cfg_ctx] <= cfg_data;

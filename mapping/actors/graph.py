@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import networkx as nx
 
@@ -90,6 +90,9 @@ class Edge:
         return f"{self.tensor}->{self.consumer}.{self.port}"
 
 
+Packing = Literal["one_per_plane", "windows"]
+
+
 class Turn(NamedTuple):
     """Edges that bring weights into the same planes, in their order, and how many windows their loads go through."""
 
@@ -99,11 +102,16 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Nodes in topological order and edges in the order of their tensors, then their consumers (the host last)."""
+    """Nodes in topological order and edges in the order of their tensors, then their consumers (the host last).
+
+    Attributes:
+        packing: Whether layers of a unit have crossbar planes of their own or share them.
+    """
 
     network: Network
     nodes: dict[str, GraphNode]
     edges: tuple[Edge, ...]
+    packing: Packing = "one_per_plane"
 
     def cycles(self) -> dict[str, int]:
         """Engine time per image of every node, in cycles."""
@@ -204,7 +212,7 @@ def build_graph(network: Network, arch: Arch, grain: Grain = "row") -> Graph:
     for name, asked in tasks.items():
         for fault in asked.faults(arch):
             faults.setdefault(fault, []).append(name)
-    takers = {(node.name, node.takes_weights) for node in live}
+    takers = {(node.name, port) for node in live for port in range(len(node.inputs)) if node.takes(port) == "weights"}
     consumers: dict[str, list[tuple[str, int]]] = {network.input: [], **{node.output: [] for node in live}}
     for node in live:
         for port, tensor in enumerate(node.inputs):

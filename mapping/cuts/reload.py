@@ -21,11 +21,6 @@ WORDS_MAX = 2**16 - 1
 """What a channel can address of a unit's planes, and count."""
 
 
-def can_travel(node: Node, network: Network) -> bool:
-    """It is a whole layer, or a part that no other adds to and that adds to none: weights can be its second input."""
-    return type(node) is Mvm and len(node.inputs) == 1 and not network.target(node).partial
-
-
 def travelling_words(shape: Pair, arch: Arch) -> int:
     """Words of a matrix of so many rows and columns as it travels: its planes, without the spare rows of the last."""
     windows = tiles(shape, arch.crossbar)
@@ -62,7 +57,7 @@ def with_reloads(network: Network, arch: Arch, asked: str, batch: int = 1) -> Ne
     names = [name for group, _ in groups for name in group]
     if not names:
         return network
-    layers = [node.name for node in network.nodes if can_travel(node, network)]
+    layers = [node.name for node in network.nodes if type(node) is Mvm]
     for name in names:
         if name not in layers:
             raise ConfigError(f"option {OPTION}: {name} is not a layer on crossbars; those are {', '.join(layers)}")

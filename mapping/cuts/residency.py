@@ -17,13 +17,14 @@ from typing import NamedTuple
 import numpy as np
 
 from mapping.actors.firing import Grain
+from mapping.cuts.fitting import MOST_PARTS
 from mapping.cuts.flow import Flow
-from mapping.cuts.reload import WORDS_MAX, can_travel, travelling_words
-from mapping.cuts.split import Cut, whole_layers
+from mapping.cuts.reload import WORDS_MAX, travelling_words
+from mapping.cuts.split import Cut, divides, whole_layers
 from mapping.operators import task
 from pyimc.arch import Arch
 from pyimc.engines.imc.tiling import tiles
-from pyimc.network import Mvm, Network
+from pyimc.network import PARTIAL_BYTES, Mvm, Network
 
 MOST_TURNS = 6
 WINDOWS = (1, 2, 3)
@@ -73,16 +74,26 @@ def lacks_planes(network: Network, arch: Arch) -> bool:
 
 
 def travelling_cuts(network: Network, arch: Arch) -> dict[str, Cut]:
-    """Layers that are too large to travel, in the fewest parts of equal output channels that are not."""
+    """Layers that are too large to travel, in the fewest parts that are not: of equal output channels, if they can be.
+
+    A chain of parts that hand on sums costs rings for these; a layer whose columns alone are too long has no choice.
+    """
     found = {}
     for name, node in whole_layers(network).items():
-        channels = node.bias.size
-        rows = node.weights.size // channels
-        counts = [count for count in range(1, channels + 1) if channels % count == 0] if arch.dpus else [1]
-        fitting = (count for count in counts if _travels(rows, channels // count, arch))
-        count = next(fitting, 1)
-        if count > 1:
-            found[name] = Cut(horizontal=count)
+        whole, channels = node.extent(network.sources(node)[0]), node.bias.size
+        kernel_rows, run = whole.rows[1], whole.run[1]
+        across = [count for count in range(1, channels + 1) if channels % count == 0] if arch.dpus else [1]
+        down = [count for count in range(1, MOST_PARTS + 1) if divides(count, kernel_rows, run)]
+        fitting = (
+            Cut(vertical=vertical, horizontal=horizontal)
+            for vertical in down
+            for horizontal in across
+            if vertical == 1 or not channels // horizontal * PARTIAL_BYTES % arch.lanes
+            if _travels(kernel_rows * run // vertical, channels // horizontal, arch)
+        )
+        cut = min(fitting, key=lambda cut: (cut.vertical > 1, cut.horizontal * cut.vertical), default=Cut())
+        if cut != Cut():
+            found[name] = cut
     return found
 
 
@@ -136,9 +147,8 @@ def _rank(
 
 def _layer(node: Mvm, network: Network, arch: Arch, cycles: int) -> _Layer:
     rows, columns = node.weights.size // node.bias.size, node.bias.size
-    words = (
-        travelling_words((rows, columns), arch) if can_travel(node, network) and _travels(rows, columns, arch) else 0
-    )
+    can = type(node) is Mvm and _travels(rows, columns, arch)
+    words = travelling_words((rows, columns), arch) if can else 0
     row_words = arch.crossbar.outputs // arch.lanes
     load = max(words * arch.memory.interval, words // row_words * arch.memory.row_cycles) + arch.memory.latency
     return _Layer(node.name, task(node, network, arch).plane_count(arch), words, load if words else 0, cycles)

@@ -39,7 +39,7 @@ def _(node: Load, network: Network) -> int:
 
 @firings.register
 def _(node: LoadedMvm, network: Network, arch: Arch, grain: Pixels) -> tuple[Firing, ...]:
-    words = _words(network, node.inputs[1], arch)
+    words = _words(network, node.inputs[-1], arch)
     found = firings(node.resident(), network, arch, grain)
     if grain == "map":
         found = waiting(found, network.sources(node)[0], arch)
@@ -53,10 +53,10 @@ def _(node: LoadedMvm, network: Network, arch: Arch) -> CrossbarTask:
     heights = [network.tensors[tensor].height for tensor in node.turn]
     ring = WeightRing(
         turn=node.turn,
-        place=node.turn.index(node.inputs[1]),
+        place=node.turn.index(node.inputs[-1]),
         planes=-(-max(heights) // arch.crossbar.rows),
         windows=node.windows,
-        rows=network.tensors[node.inputs[1]].height,
+        rows=network.tensors[node.inputs[-1]].height,
     )
     return replace(resident, ring=ring)
 

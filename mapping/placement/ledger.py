@@ -41,12 +41,14 @@ class NoRoom(CapacityError):
     Attributes:
         name: Of the node.
         lacking: Keys of an architecture that would give more of what the nearest unit has too little of.
+        hopeless: All units together have too little of it, in whatever order nodes are placed.
     """
 
-    def __init__(self, name: str, message: str, lacking: tuple[str, ...] = ()) -> None:
+    def __init__(self, name: str, message: str, lacking: tuple[str, ...] = (), *, hopeless: bool = False) -> None:
         super().__init__(message)
         self.name = name
         self.lacking = lacking
+        self.hopeless = hopeless
 
 
 def loads(graph: Graph, arch: Arch, placement: Placement) -> dict[int, int]:
@@ -69,7 +71,9 @@ class Ledger:
         self.graph = graph
         self.arch = arch
         self.load: dict[int, int] = dict.fromkeys(arch.kinds, 0)
-        self.rooms: dict[int, Room] = {node: Room(arch, kind) for node, kind in arch.kinds.items()}
+        self.rooms: dict[int, Room] = {
+            node: Room(arch, kind, share=graph.packing == "windows") for node, kind in arch.kinds.items()
+        }
         self.hosted: dict[int, list[str]] = {node: [] for node in self.load}
         self._demand = {name: demand(graph, name) for name in graph.nodes}
 
@@ -120,6 +124,10 @@ class Ledger:
             f"node {node.name} fits no {node.kind} PU of architecture {self.arch.name}; on the nearest, node {best}, "
             f"{refusals[best]}{total}; use more PUs or more {levers}",
             tuple(shortage.lever for shortage in shortages),
+            hopeless=any(
+                shortage.resource != "planes" and self._total(node, shortage.resource, len(refusals))
+                for shortage in shortages
+            ),
         )
 
     def _total(self, node: GraphNode, resource: str, units: int) -> str:
@@ -144,8 +152,8 @@ def retry(order: Sequence[str], attempt: Callable[[Sequence[str]], Placement]) -
         The first placement that succeeds, with the nodes that were moved.
 
     Raises:
-        NoRoom: A node finds no room though it is the first, or none has succeeded in as many attempts as there are
-            nodes; the error is that of the first attempt.
+        NoRoom: A node finds no room though it is the first, or whatever comes first, or none has succeeded in as many
+            attempts as there are nodes; the error is that of the first attempt.
     """
     moved: list[str] = []
     first: NoRoom | None = None
@@ -154,8 +162,8 @@ def retry(order: Sequence[str], attempt: Callable[[Sequence[str]], Placement]) -
             placement = attempt([*moved, *(name for name in order if name not in moved)])
         except NoRoom as refusal:
             first = first or refusal
-            if moved[:1] == [refusal.name]:
-                break  # it was the first to be placed: no order helps
+            if refusal.hopeless or moved[:1] == [refusal.name]:
+                break  # it was the first to be placed, or all are too much: no order helps
             moved = [refusal.name, *(name for name in moved if name != refusal.name)]
         else:
             return replace(placement, moved=tuple(moved))

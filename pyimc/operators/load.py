@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.operators.mvm import Mvm
-from pyimc.operators.operator import Operator
+from pyimc.operators.operator import Content, Operator
 from pyimc.tensors import Map, Shape, TensorType
 
 
@@ -49,7 +49,7 @@ class Load(Operator):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedMvm(Mvm):
-    """A whole layer whose weights come through its second input.
+    """A layer, or a part of one, whose weights come through its last input.
 
     What it computes is said by its own `weights`, not by what comes in: a stream that differs from them shows as a
     mismatch of values.
@@ -60,20 +60,21 @@ class LoadedMvm(Mvm):
         batch: Likewise.
     """
 
-    ports: ClassVar[tuple[int, ...]] = (2,)
-    takes_partial: ClassVar[int | None] = None
-    takes_weights: ClassVar[int | None] = 1
-    gives_partial: ClassVar[bool] = False
+    ports: ClassVar[tuple[int, ...]] = (2, 3)
 
     turn: tuple[str, ...] = ()
     windows: int = 1
     batch: int = 1
 
+    def takes(self, port: int) -> Content:
+        """Weights through the last one."""
+        return "weights" if port == len(self.inputs) - 1 else Mvm.takes(self, port)
+
     def run(self, inputs: Sequence[Map], target: TensorType) -> Map:
         """As that of the layer with weights that stay."""
-        return Mvm.run(self, inputs[:1], target)
+        return Mvm.run(self, inputs[:-1], target)
 
     def resident(self) -> Mvm:
         """The same layer with weights that stay."""
         values = {field.name: getattr(self, field.name) for field in fields(Mvm)}
-        return Mvm(**{**values, "inputs": self.inputs[:1]})
+        return Mvm(**{**values, "inputs": self.inputs[:-1]})

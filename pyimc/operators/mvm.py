@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimc.numerics import SHIFT_MIN, UINT8_MAX
-from pyimc.operators.operator import Operator, Range, Requantisation
+from pyimc.operators.operator import Content, Operator, Range, Requantisation
 from pyimc.operators.window import Pads, window_faults, window_shape, windows
 from pyimc.tensors import Map, Pair, Shape, TensorType
 
@@ -62,7 +62,6 @@ class Mvm(Operator):
     """
 
     ports: ClassVar[tuple[int, ...]] = (1, 2)
-    takes_partial: ClassVar[int | None] = 1
     gives_partial: ClassVar[bool] = True
 
     kernel: Pair
@@ -78,6 +77,10 @@ class Mvm(Operator):
     part: Part | None = None
     groups: int = 1
     adc_shift: int | None = None
+
+    def takes(self, port: int) -> Content:
+        """The second input is a partial map."""
+        return "partial" if port == 1 else "map"
 
     def extent(self, source: TensorType) -> Part:
         """The part of its layer that it computes; all of it for a whole layer."""

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pyimc.numerics import MULTIPLIER_BITS, SHIFT_MAX, SHIFT_MIN, UINT8_MAX, clamp, round_shift
 from pyimc.tensors import Map, Pair, Shape, TensorType
 
+Content = Literal["map", "partial", "weights"]
+"""Of an input: activations, accumulators of another part of the layer, or what crossbars are to hold."""
 Range = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Lowest and highest values, int64 [Cout] each."""
 
@@ -24,19 +26,20 @@ class Operator(ABC):
         inputs: Tensors that it reads, by port.
         output: Tensor that it computes.
         ports: Of this kind: how many inputs it may have.
-        takes_partial: Of this kind: the port that takes a partial map, if any does.
-        takes_weights: Of this kind: the port that takes weights, if any does.
         gives_partial: Of this kind: whether its output may be a partial map.
     """
 
     ports: ClassVar[tuple[int, ...]] = (1,)
-    takes_partial: ClassVar[int | None] = None
-    takes_weights: ClassVar[int | None] = None
     gives_partial: ClassVar[bool] = False
 
     name: str
     inputs: tuple[str, ...]
     output: str
+
+    def takes(self, port: int) -> Content:
+        """What comes in through a port."""
+        del port
+        return "map"
 
     @abstractmethod
     def shape(self, sources: Sequence[TensorType]) -> Shape:

@@ -47,7 +47,7 @@ def residency(program: Program) -> Residency | None:
     layers = {node.name: node for node in network.nodes if isinstance(node, LoadedMvm)}
     if not layers:
         return None
-    words = sum(arch.words(network.tensors[node.inputs[1]].row_bytes * network.tensors[node.inputs[1]].height)
+    words = sum(arch.words(network.tensors[node.inputs[-1]].row_bytes * network.tensors[node.inputs[-1]].height)
                 for node in layers.values())  # fmt: skip
     first = {(node.turn, node.windows): program.actor(node.name) for node in layers.values()}  # of each turn, any
     held = {

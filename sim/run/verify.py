@@ -131,8 +131,9 @@ def outputs(network: Network, program: Program, folder: Path, images: int) -> li
 def _refusal(program: Program, status: dict[str, int | str]) -> str:
     """What is wrong with the weights that a layer has been sent."""
     actor = program.actor(str(status["actor"]))
-    sender = program.actor(program.channel(actor.inputs[1]).producer)
-    fill, need = int(status["fill_1"]), int(status["need_1"])
+    sender = program.actor(program.channel(actor.inputs[-1]).producer)
+    port = len(actor.inputs) - 1
+    fill, need = int(status[f"fill_{port}"]), int(status[f"need_{port}"])
     came = f"{fill} of {need} words came" if fill < need else f"the {need} words that came have another checksum"
     return f"{actor.name} (PU {actor.node}) refuses its weights from {sender.name} (PU {sender.node}): {came}"
 

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 
+import numpy as np
+
 from mapping.compile import compile_network
 from mapping.placement.ledger import Options
 from mapping.placement.strategies import names
 from pyimc.errors import CapacityError
-from pyimc.network import Network
+from pyimc.network import Mvm, Network
 from pyimc.program import Program
 from sim.run.prepare import prepare
 from tests.cycle.chips import NETWORK_CHIPS, random_chip
@@ -80,14 +82,27 @@ def network_program(model: str, chip: str, strategy: str) -> Program:
     return compile_network(_network(model), arch, strategy, {"slack_rows": slack_rows})
 
 
+def random_reload(network: Network, seed: int) -> Options:
+    """Some layers in turns of some windows, often a single one; or whatever the compiler decides."""
+    draw = np.random.default_rng(seed)
+    layers = [node.name for node in network.nodes if type(node) is Mvm and draw.integers(2)]
+    if not layers or not draw.integers(4):
+        return {}
+    turns = draw.integers(1, 3)
+    groups = [(layers[start::turns], draw.choice([1, 1, 2, 3])) for start in range(turns) if layers[start::turns]]
+    return {"reload": ";".join(f"{','.join(group)}*{windows}" for group, windows in groups)}
+
+
 def random_program(seed: int) -> Program:
     """The CNN of a seed on the first chip, of those that follow from the seed, that can hold it."""
     network = from_onnx(seeded(seed))[0]
     strategy, slack_rows = names()[seed % len(names())], seed // len(names()) % 3
     options: Options = {"slack_rows": slack_rows, "grain": GRAINS[seed % len(GRAINS)]}
     for draw in range(DRAWS):
+        chip = random_chip(DRAWS * seed + draw)
+        travelling = random_reload(network, DRAWS * seed + draw) if chip.places("memory") else {}
         try:
-            return compile_network(network, random_chip(DRAWS * seed + draw), strategy, options)
+            return compile_network(network, chip, strategy, {**options, **travelling})
         except CapacityError:
             continue
     raise AssertionError(f"seed {seed}: none of {DRAWS} chips can hold it")

@@ -74,4 +74,14 @@ def random_chip(seed: int) -> Arch:
         "cell_bits": cell_bits, "weights": ("offset", "differential")[signs - 1],
         "columns": width * 8 // cell_bits * signs, "rows_per_read": one_of(4, 8, 32, 32),
     }  # fmt: skip
-    return arch_from_dict(data | {"crossbar": data["crossbar"] | cells}, f"seed {seed}")
+    data |= {"crossbar": data["crossbar"] | cells}
+    spare = others[len(data["dpus"]) : -1]  # a crossbar PU is left
+    if spare and one_of(0, 1):
+        data |= {
+            "pus": {"memory": spare[: one_of(1, 1, 2)]},
+            "memory": {
+                "planes": 512, "interval": one_of(1, 1, 3, 9), "latency": one_of(0, 20, 300),
+                "row_cycles": one_of(0, 0, 70),
+            },
+        }  # fmt: skip
+    return arch_from_dict(data, f"seed {seed}")

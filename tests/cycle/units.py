@@ -433,6 +433,21 @@ UNITS: dict[str, Unit] = {
         batch=2,
         images=4,
     ),
+    "parts that hand on sums, in one window": Unit(
+        cut(Cut(vertical=3)), WITH_MEMORY, reload="layer/v0,layer/v1,layer/v2"
+    ),
+    "parts that hand on sums, for two images, starved": Unit(
+        cut(Cut(vertical=2, horizontal=2)),
+        {**WITH_MEMORY, "memory": {"interval": 2, "latency": 30}},
+        reload="layer/h0/v0,layer/h1/v0*2;layer/h0/v1,layer/h1/v1",
+        batch=2,
+        images=4,
+    ),
+    "weights in slices and differences travel": Unit(
+        two_layers,
+        {**WITH_MEMORY, "crossbar": {"cell_bits": 4, "weights": "differential", "columns": 128, "rows_per_read": 8}},
+        reload="one,two",
+    ),
     # Flow.
     "a single image": Unit(chain(3), images=1),
     "many images": Unit(chain(2), images=12),

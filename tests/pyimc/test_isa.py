@@ -64,7 +64,7 @@ def test_first_field_is_lowest_and_signed_fields_are_twos_complement() -> None:
         ({"need_0": 65536}, r"FIRE.need_0: 65536 does not fit 16 bits \(0..65535 words\)"),
         ({"need_0": -1}, r"FIRE.need_0: -1 does not fit"),
         ({"x0": 1 << 17}, r"FIRE.x0: 131072 does not fit 18 bits \(-131072..131071 bytes\)"),
-        ({"needs": 1}, r"FIRE: no field 'needs'; the fields are free_0, free_1, need_0,"),
+        ({"needs": 1}, r"FIRE: no field 'needs'; the fields are free_0, free_1, free_2, need_0,"),
     ],
 )
 def test_encoding_errors(values: dict[str, int], message: str) -> None:

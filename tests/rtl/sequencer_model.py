@@ -30,6 +30,7 @@ from pyimc.isa import (
     INSTRUCTIONS,
     LOOP,
     OPCODE_LAYOUT,
+    PORT_BITS,
     PORT_STATUS,
     PORTS,
     SPACES,
@@ -249,7 +250,7 @@ class SequencerModel:
         if selected is not None:
             self._fire(selected)
         if inputs.arrive is not None:
-            ctx, port = divmod(inputs.arrive[0], PORTS)
+            ctx, port = divmod(inputs.arrive[0], 1 << PORT_BITS)
             channel = self.actors[ctx].channels[port]
             channel.arrived = (channel.arrived + inputs.arrive[1]) & WORDS_MASK
             self._dirty |= 1 << ctx

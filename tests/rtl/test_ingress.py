@@ -10,7 +10,7 @@ import cocotb
 import pytest
 from cocotb.triggers import First, RisingEdge
 
-from pyimc.isa import CHANNEL, KINDS, PORTS, SPACES, decode_head
+from pyimc.isa import CHANNEL, KINDS, PORT_BITS, SPACES, decode_head
 from pyimc.isa import head as isa_head
 from tests.rtl.bench import STALLS, Beat, Corners, Sink, Source, cycles, reset, seeded, start, until
 from tests.rtl.runner import assert_refused, simulate
@@ -107,7 +107,7 @@ class Traffic:
         self.word = len(dut.s_data)
         self.node = rng.choice((0, 255, rng.getrandbits(8)))
         dut.node.value = self.node
-        self.channels = PORTS * int(dut.CONTEXTS.value)
+        self.channels = int(dut.CONTEXTS.value) << PORT_BITS
         self.sizes = [0] * self.channels
         self.channel = -1
 
@@ -218,7 +218,7 @@ class Bench:
             if done is not None and done[0] == "memory":
                 assert int(dut.mem_waddr.value) == done[1]
                 assert int(dut.mem_select.value) == done[2]
-                assert int(dut.mem_ctx.value) == model.head_before["channel"] // PORTS
+                assert int(dut.mem_ctx.value) == model.head_before["channel"] >> PORT_BITS
                 assert int(dut.mem_end.value) == (model.head_before["end"] and int(dut.s_last.value))
             elif done is not None:
                 assert (int(dut.cfg_space.value), int(dut.cfg_addr.value)) == done[1:]

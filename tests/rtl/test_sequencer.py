@@ -26,6 +26,7 @@ from pyimc.isa import (
     FIRE,
     INSTRUCTION_ADDRESS,
     INSTRUCTION_ENTRIES,
+    PORT_BITS,
     PORTS,
     SPACES,
     STATUS_ADDRESS,
@@ -205,7 +206,7 @@ class World:
             self.rng.getrandbits(64),
         )
         wanted |= {"cfg_space": space, "cfg_addr": address, "cfg_data": data}
-        channel, words = inputs.arrive or (self.rng.randrange(PORTS * self.contexts), self.rng.getrandbits(8))
+        channel, words = inputs.arrive or (self.rng.randrange(self.contexts << PORT_BITS), self.rng.getrandbits(8))
         wanted |= {"arrive_channel": channel, "arrive_words": words}
         slot, words = inputs.credit or (self.rng.randrange(self.contexts * self.destinations), self.rng.getrandbits(16))
         wanted["s_credit_data"] = CREDIT.encode(node=0, slot=slot, words=words) | self.rng.getrandbits(8)
@@ -390,7 +391,7 @@ class World:
         return Inputs(run, None, arrive, credit, not next(self.credit_stalls), self.freed, ready_for_issue, done)
 
     def _used(self, channel: int) -> bool:
-        return channel % PORTS < self.tasks[channel // PORTS].ports
+        return channel % (1 << PORT_BITS) < self.tasks[channel >> PORT_BITS].ports
 
     async def work(self, cycles: int) -> None:
         """Random traffic."""
@@ -457,7 +458,7 @@ async def counters_wrap(dut: Any) -> None:
         task = world.tasks[min(world.tasks)]
         world.tasks = {task.ctx: task}  # all traffic for one actor
         world.owed.clear()
-        for other in [channel for channel in world.ring_room if channel // PORTS != task.ctx]:
+        for other in [channel for channel in world.ring_room if channel >> PORT_BITS != task.ctx]:
             del world.ring_room[other]
         actor = world.model.actors[task.ctx]
         arrived = sent = 0

@@ -31,6 +31,8 @@ IMAGES = 2
         ("a block in one window, one crossbar PU", False),
         ("a block in two windows, one crossbar PU", True),
         ("weights for two images, in two windows, one crossbar PU", False),
+        ("parts that hand on sums, in one window", False),
+        ("weights in slices and differences travel", True),
     ],
 )
 def test_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, front_door: bool) -> None:

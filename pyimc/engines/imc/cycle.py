@@ -82,8 +82,9 @@ def gather(s: Table, u: int, now: int) -> int:
 @cold
 def gathered(s: Table, u: int, now: int) -> None:
     """The last chunk of a firing, or later, of one that gives weights back, the cycle after they were used last."""
-    gives = s[s[u + P_ISSUE_AT] + I_FREE + 1] != 0 and not s[u + P_KEEPS] >> 1 & 1
-    if s[actor_row(s, u, s[u + P_ISSUE_CTX]) + A_LOADED] and gives and not s[u + P_HELD]:
+    port = s[actor_row(s, u, s[u + P_ISSUE_CTX]) + A_LOADED]
+    gives = port and s[s[u + P_ISSUE_AT] + I_FREE + port] != 0 and not s[u + P_KEEPS] >> port & 1
+    if gives and not s[u + P_HELD]:
         s[u + P_HELD] = 1
     else:
         s[u + P_HELD] = 0

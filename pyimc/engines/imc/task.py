@@ -26,7 +26,7 @@ SETTLED = 4
 
 @dataclass(frozen=True, slots=True)
 class WeightRing:
-    """The planes of weights that come through channel 1: windows, which the loads of some layers go through in turn.
+    """The planes of weights that travel: windows, which the loads of some layers go through in turn.
 
     Attributes:
         turn: Whose weights they are, in their order.
@@ -67,7 +67,7 @@ class CrossbarTask(Task):
         input_zero_point: What padding holds.
         output_zero_point: Of its output.
         clamp: Lowest and highest output.
-        ring: Where its weights go, if they come through channel 1.
+        ring: Where its weights go, if they travel.
         adc_shift: That of its `Mvm`.
     """
 
@@ -134,7 +134,7 @@ class CrossbarTask(Task):
                 partial_out=layer.partial_out,
                 row_origin=room.row,
                 group_origin=room.column // crossbar.adcs,
-                loaded=bool(self.ring),
+                loaded=1 + layer.partial_in if self.ring else 0,
                 adc_shift=converter.shift if converter else 0,
             ),
         )
