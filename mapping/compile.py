@@ -39,8 +39,9 @@ def compile_network(
         network: What to compute.
         arch: The chip.
         strategy: Name of the placement strategy.
-        options: `slack_rows`, `grain`, `priority` (see `mapping.actors.plan`), `split` (see `mapping.cuts.split`),
-            `depthwise` (see `mapping.cuts.depthwise`), `reload` (see `mapping.cuts.reload`) and those of the strategy.
+        options: `slack_rows`, `grain`, `priority`, `packing` (see `mapping.actors.plan`), `split` (see
+            `mapping.cuts.split`), `depthwise` (see `mapping.cuts.depthwise`), `reload` (see `mapping.cuts.reload`) and
+            those of the strategy.
         seed: For strategies that draw numbers.
 
     Returns:
@@ -75,12 +76,17 @@ def _compiled(
     network = rewritten(network, split=lambda network: split_network(network, cuts))
     network, engines = on_engines(network, arch, engines, settings.grain)
     reloads = [str(said or "")]
+    refusals = []
     if said is None and lacks_planes(network, arch):
+        if settings.packing == "windows":  # what one plane a tile does not hold, shared planes may
+            try:
+                return _with_reload(network, arch, found, strategy, given, asked, seed, cuts, engines, "", batch)
+            except CapacityError as refusal:
+                refusals.append(refusal)
         smaller = travelling_cuts(network, arch)
         network = rewritten(network, split=lambda network: split_network(network, smaller))
         cuts |= smaller
         reloads = choices(network, arch, settings.grain, batch) or reloads
-    refusals = []
     for reload in reloads:
         try:
             return _with_reload(network, arch, found, strategy, given, asked, seed, cuts, engines, reload, batch)

@@ -6,7 +6,7 @@ from typing import get_args
 
 from mapping.actors.buffers import SLACK_ROWS, allocate, size_edges
 from mapping.actors.firing import Grain, read_grain
-from mapping.actors.graph import Graph, build_graph
+from mapping.actors.graph import Graph, Packing, build_graph
 from mapping.code.codegen import generate
 from mapping.cuts.relay import add_relays
 from mapping.cuts.split import Cut, split_network
@@ -26,16 +26,19 @@ class Settings:
         slack_rows: See `mapping.actors.buffers`.
         grain: See `mapping.actors.firing`.
         priority: See `mapping.code.codegen.priority`.
+        packing: See `mapping.placement.sharing`.
     """
 
     slack_rows: int = SLACK_ROWS
     grain: Grain = "row"
     priority: Priority = "output"
+    packing: Packing = "one_per_plane"
 
     def options(self) -> dict[str, int | str]:
         """As a user writes them."""
         grain = self.grain if isinstance(self.grain, int) else str(self.grain)
-        return {"slack_rows": self.slack_rows, "grain": grain, "priority": self.priority}
+        said = {"packing": self.packing} if self.packing != Settings().packing else {}
+        return {"slack_rows": self.slack_rows, "grain": grain, "priority": self.priority, **said}
 
 
 SETTINGS = tuple(each.name for each in fields(Settings))
@@ -59,12 +62,13 @@ def read_settings(options: Options, default: Settings = Settings()) -> Settings:
     slack_rows = options.get("slack_rows", default.slack_rows)
     if not isinstance(slack_rows, int) or slack_rows < 0:
         raise ConfigError(f"option slack_rows is {slack_rows!r}, must be a number of rows, 0 or more")
-    rules = get_args(Priority)
-    rule = options.get("priority", default.priority)
-    if rule not in rules:
-        raise ConfigError(f"option priority is '{rule}', must be {' or '.join(rules)}")
+    words = {}
+    for name, allowed in (("priority", get_args(Priority)), ("packing", get_args(Packing))):
+        words[name] = options.get(name, getattr(default, name))
+        if words[name] not in allowed:
+            raise ConfigError(f"option {name} is '{words[name]}', must be {' or '.join(allowed)}")
     grain = read_grain(options["grain"]) if "grain" in options else default.grain
-    return replace(default, slack_rows=slack_rows, grain=grain, priority=rule)  # type: ignore[arg-type]
+    return replace(default, slack_rows=slack_rows, grain=grain, **words)
 
 
 def planned_graph(network: Network, arch: Arch, cuts: Mapping[str, Cut], settings: Settings) -> Graph:
@@ -74,7 +78,7 @@ def planned_graph(network: Network, arch: Arch, cuts: Mapping[str, Cut], setting
         split=lambda network: split_network(network, cuts),
         relays=lambda network: add_relays(network, arch),
     )
-    return size_edges(build_graph(network, arch, settings.grain))
+    return replace(size_edges(build_graph(network, arch, settings.grain)), packing=settings.packing)
 
 
 def program_of(graph: Graph, arch: Arch, plan: Plan, origin: Origin) -> Program:

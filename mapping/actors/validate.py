@@ -13,7 +13,8 @@ from mapping.actors.graph import Graph
 from mapping.actors.load_windows import plane_faults
 from mapping.placement.ledger import Placement
 from mapping.placement.room import capacity, demand
-from mapping.placement.windows import packed, window_faults
+from mapping.placement.sharing import packed
+from mapping.placement.windows import window_faults
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import EncodingError, ScheduleError
@@ -45,8 +46,6 @@ def check_placement(graph: Graph, arch: Arch, placement: Placement) -> None:
     faults = [f"node {name} is not placed" for name in graph.nodes if name not in placement.nodes]
     named = {**placement.nodes, **placement.windows}
     faults += [f"node {name} is not in the network" for name in named if name not in graph.nodes]
-    used: dict[int, dict[str, int]] = {}
-    weights: dict[int, set[str]] = {}
     hosted: dict[int, list[str]] = {}
     for name, unit in placement.nodes.items():
         if name not in graph.nodes:
@@ -55,21 +54,21 @@ def check_placement(graph: Graph, arch: Arch, placement: Placement) -> None:
         if unit not in arch.places(node.kind):
             faults.append(f"node {name} is of kind {node.kind}, PU {unit} is not")
             continue
-        needs = demand(graph, name)
         hosted.setdefault(unit, []).append(name)
-        held = weights.setdefault(unit, set())
-        if node.weights in held or name in placement.windows:
-            needs["planes"] = 0  # the same weights are there already, or others in the same planes
-        elif node.weights:
-            held.add(node.weights)
-        sums = used.setdefault(unit, dict.fromkeys(needs, 0))
-        for resource, need in needs.items():
-            sums[resource] += need
-    for unit, sums in sorted(used.items()):
-        found = packed(graph, placement.windows, hosted[unit])
-        if found.windows:
-            faults += window_faults(graph, arch, found)
-            sums["planes"] = sums.get("planes", 0) + found.planes
+    for unit, names in sorted(hosted.items()):
+        found = packed(graph, arch, placement.windows, names)
+        faults += window_faults(graph, arch, found)
+        sums = dict.fromkeys(capacity(arch, arch.kinds[unit]), 0)
+        sums |= {"planes": found.planes} if found.planes else {}
+        held = set()
+        for name in names:
+            needs, weights = demand(graph, name), graph.nodes[name].weights
+            if weights in held or name in found.windows:
+                needs["planes"] = 0  # the same weights are there already, or others in the same planes
+            elif weights:
+                held.add(weights)
+            for resource, need in needs.items():
+                sums[resource] += need
         for resource, full in capacity(arch, arch.kinds[unit]).items():
             if sums[resource] > full:
                 faults.append(f"PU {unit} needs {sums[resource]} {resource}, has {full}")

@@ -11,7 +11,7 @@ from mapping.actors.firing import Firing, runs, stream_runs
 from mapping.actors.graph import Graph, GraphNode
 from mapping.placement.ledger import Placement, Priority
 from mapping.placement.room import Refusal, Room, demand
-from mapping.placement.windows import packed
+from mapping.placement.sharing import packed
 from pyimc import isa
 from pyimc.arch import Arch
 from pyimc.errors import CapacityError, EncodingError
@@ -61,7 +61,7 @@ def _actors(graph: Graph, arch: Arch, placement: Placement, channels: tuple[Chan
         names = priority(
             [node for name, node in graph.nodes.items() if placement.nodes[name] == unit], placement.priority
         )
-        room = Room(arch, arch.kinds[unit], packed(graph, placement.windows, names))
+        room = Room(arch, arch.kinds[unit], packed(graph, arch, placement.windows, names))
         for name in names:
             if isinstance(graph.nodes[name].operator, LoadedMvm):
                 room.reserve(graph.nodes[name])

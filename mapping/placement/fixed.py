@@ -25,7 +25,7 @@ from mapping.cuts.depthwise import OPTION
 from mapping.cuts.reload import OPTION as RELOAD
 from mapping.cuts.split import read_cuts
 from mapping.placement.ledger import Options, Placement
-from mapping.placement.windows import Window, packed, window_faults
+from mapping.placement.windows import Window, given, window_faults
 from pyimc.arch import Arch
 from pyimc.errors import ConfigError
 from pyimc.network import Network
@@ -76,7 +76,7 @@ class Fixed:
                 faults.append(f"node {name} is on {self.nodes[name]}, must be on one of the {node.kind} PUs {known}")
         for unit in sorted(set(self.nodes.values())) if not faults else ():
             names = [name for name in graph.nodes if self.nodes[name] == unit]
-            faults += window_faults(graph, arch, packed(graph, self.windows, names))
+            faults += window_faults(graph, arch, given(graph, self.windows, names))
         if faults:
             more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
             raise ConfigError(f"{self.name}: {'; '.join(faults[:3])}{more}; `placement.yaml` of a run is an example")
@@ -140,10 +140,11 @@ def placement_text(program: Program) -> str:
 def _windows(program: Program) -> dict[str, Window]:
     """Of all layers on units where one does not start in the corner of its planes."""
     units = {actor.node for actor in program.actors if actor.row or actor.column}
+    travelling = {channel.consumer for channel in program.channels if channel.memory == "plane"}
     return {
         actor.name: Window(actor.plane, actor.row, actor.column)
         for actor in program.actors
-        if actor.node in units and actor.planes
+        if actor.node in units and actor.planes and actor.name not in travelling
     }
 
 

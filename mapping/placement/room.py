@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mapping.actors.graph import Graph, GraphNode
+from mapping.placement.sharing import shared, shares
 from mapping.placement.windows import Packed, Window
 from pyimc.arch import Arch
 from pyimc.engines import ENGINES
@@ -114,9 +115,15 @@ def demand(graph: Graph, name: str) -> dict[str, int]:
 
 
 class Room:
-    """A unit that fills up: layers with windows in its first planes, others in planes of their own behind them."""
+    """A unit that fills up: layers with windows in its first planes, others in planes of their own behind them.
 
-    def __init__(self, arch: Arch, kind: Kind, packed: Packed = Packed()) -> None:  # noqa: B008
+    While it is not known which layers a unit will have, nor are the windows that they will share: where these are to be
+    chosen (`share`), what counts is the planes that all layers so far take together.
+    """
+
+    def __init__(self, arch: Arch, kind: Kind, packed: Packed = Packed(), share: bool = False) -> None:  # noqa: B008
+        self._arch = arch
+        self._share, self._sharing = share, list[GraphNode]()
         self.kind = kind
         self.capacity = capacity(arch, kind)
         self.used = dict.fromkeys(self.capacity, 0)
@@ -150,7 +157,9 @@ class Room:
         )  # fmt: skip
         for resource, need in needs.items():
             self.used[resource] += self._needed(node, resource, need)
-        if node.weights and node.name not in self._windows:
+        if self._shares(node):
+            self._sharing.append(node)
+        elif node.weights and node.name not in self._windows:
             self._planes[node.weights] = window.plane
         return windows
 
@@ -166,5 +175,11 @@ class Room:
 
     def _needed(self, node: GraphNode, resource: str, need: int) -> int:
         """Planes with the same contents are there once, those of windows from the beginning."""
+        if resource == "planes" and self._shares(node):
+            sharing = self._sharing
+            return shared([*sharing, node], self._arch).planes - shared(sharing, self._arch).planes
         there = node.weights in self._planes or node.name in self._windows
         return 0 if resource == "planes" and there else need
+
+    def _shares(self, node: GraphNode) -> bool:
+        return self._share and shares(node)

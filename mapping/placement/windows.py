@@ -38,7 +38,7 @@ class Packed:
     planes: int = 0
 
 
-def packed(graph: Graph, windows: Mapping[str, Window], names: Iterable[str]) -> Packed:
+def given(graph: Graph, windows: Mapping[str, Window], names: Iterable[str]) -> Packed:
     """The windows of the nodes of one unit."""
     found = {name: windows[name] for name in names if name in windows}
     planes = max((window.plane + graph.nodes[name].planes for name, window in found.items()), default=0)
@@ -62,7 +62,7 @@ def window_faults(graph: Graph, arch: Arch, found: Packed) -> list[str]:
     for one, other in combinations(held, 2):
         first, second = found.windows[one].plane, found.windows[other].plane
         if not _same(graph.nodes[one], graph.nodes[other], found.windows[one] == found.windows[other]) and any(
-            first + a.plane == second + b.plane and _meet(a, b, arch.crossbar.adcs)
+            first + a.plane == second + b.plane and meet(a, b, arch.crossbar.adcs)
             for a in held[one]
             for b in held[other]
         ):
@@ -75,7 +75,7 @@ def _same(one: GraphNode, other: GraphNode, place: bool) -> bool:
     return place and one.weights == other.weights
 
 
-def _meet(one: Tile, other: Tile, group: int) -> bool:
+def meet(one: Tile, other: Tile, group: int) -> bool:
     """Whether two tiles of a plane have a row and an ADC group in common."""
     rows = one.row < other.row + other.rows and other.row < one.row + one.rows
     columns = one.column < _end(other, group) and other.column < _end(one, group)

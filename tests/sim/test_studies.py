@@ -14,7 +14,7 @@ from mapping.operators import image_firings
 from pyimc.cycle.model import simulate
 from pyimc.measurement import CREDIT, CYCLE, ISSUE, KIND, NODE, VALUE, WORD
 from pyimc.program import HOST
-from sim.lab.studies import buffers, dataflow, split
+from sim.lab.studies import buffers, dataflow, packing, split
 from sim.lab.studies.layer import Layer, compile_parts
 from tests.sim.runs import pyimc
 
@@ -117,6 +117,14 @@ def test_dataflow_is_tabled_and_plotted(workspace: Path, tmp_path: Path) -> None
     assert alone[3] == alone[4] == layers[3], "one image at a time, layer by layer: the interval is the latency"
     assert float(rows[6]) > 1 and min(float(rows[7]), float(layers[7])) > float(alone[7]) == 1
     assert (tmp_path / "dataflow.svg").read_text().count("<svg") == 1
+
+
+def test_packed_weights_stay_where_they_would_not_fit(workspace: Path, tmp_path: Path) -> None:
+    """DS-CNN on four macros of two planes: beside each other all layers stay; a plane for every tile does not."""
+    text = packing.study(1, tmp_path, ["ds_cnn"], [2])
+    packed, apart, reload = (line.split(" | ") for line in text.splitlines() if "ds_cnn" in line)
+    assert packed[3] == packed[4] == "0" and int(reload[3]) >= int(apart[3]) > 0
+    assert 1 == float(reload[7]) < float(packed[7]) < float(packed[8].removesuffix(" |"))
 
 
 def test_compile_prints_every_ring(tmp_path: Path) -> None:

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sim.lab.results_page import PAGE, replace_section
-from sim.lab.studies import buffers, dataflow, split
+from sim.lab.studies import buffers, dataflow, packing, split, travel
 from sim.lab.workers import Workers
 
 STUDIES: dict[str, Callable[[Workers, Path], str]] = {
     "split": split.study,
     "dataflow": dataflow.study,
     "buffers": buffers.study,
+    "packing": packing.study,
+    "travel": travel.study,
 }
 """By name: from the number of processes and a folder for plots to the text of a section."""
 
