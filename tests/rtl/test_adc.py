@@ -137,11 +137,18 @@ async def real_cells(dut: Any) -> None:
     corners.check()
 
 
-@pytest.mark.parametrize(
+each_shape = pytest.mark.parametrize(
     "shape", SHAPES, ids=lambda shape: f"columns{shape['COLS']}-adc{shape['ADC']}-lane{shape['LANE']}"
 )
+
+
+@each_shape
 def test_adc(shape: dict[str, int]) -> None:
     simulate("adc", __name__, shape)
+
+
+@each_shape
+def test_lint(shape: dict[str, int]) -> None:
     assert_lint_clean("adc", shape)
 
 
