@@ -153,9 +153,9 @@ def _walk(line: Timeline, shares: dict[int, float], found: list[Waited], wait: W
         if small:
             text = f"{other.name} itself waits for {following.other}, and the ring from {wait.actor} is full meanwhile"
             return [*chain, str(following), text], "ring", wait.wait.channel
-        chain.append(str(following))
         if following.actor in seen:
             text = f"{following.actor} and {following.other} wait for each other in turn: every ring is just too small"
             return [*chain, text], "cycle", following.wait.channel
+        chain.append(str(following))
         seen.add(following.actor)
         wait = following
