@@ -205,6 +205,10 @@ class Program:
         """Images that weights which travel are loaded for at a time; 1 if none do."""
         return max(channel.batch for channel in self.channels)
 
+    def served(self, actor: Actor) -> int:
+        """Images that a round of an actor's stream serves: those that its words are kept for."""
+        return max((self.channel(name).batch for name in actor.destinations), default=1)
+
     def patience_cycles(self, images: int) -> int:
         """A chip that is busy, but sends no result for so long, never will: even node by node all had been done."""
         return 20_000 + (images + 4) * sum(actor.cycles for actor in self.actors)

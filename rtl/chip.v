@@ -7,6 +7,7 @@
 // Timing: the sum of the parts; docs/architecture.md. Python: pyimc.arch for the parameters.
 `default_nettype none
 `include "imc_isa.vh"
+`include "engine_parameters.vh"
 
 module chip #(
     parameter MESH_X = 5,
@@ -22,20 +23,7 @@ module chip #(
     parameter PARTIALS = 4096,
     parameter PARAMETERS = 4096,
     parameter PACKET = 16,
-    parameter ROWS = 256,
-    parameter COLS = 256,
-    parameter PLANES = 40,
-    parameter ADCS = 32,
-    parameter DAC = 1,
-    parameter ADC = 0,
-    parameter CELL = 8,
-    parameter DIFFERENTIAL = 0,
-    parameter DRIVEN = ROWS,
-    parameter FRACTION = 0,
-    parameter NOISE = 0,
-    parameter ACCUMULATORS = 1024,
-    parameter WEIGHTS = 1024,
-    parameter STORED = 64,
+    `IMC_ENGINE_PARAMETERS,
     parameter HOST_WORDS = 256
 ) (
     input  wire            clk,
@@ -124,9 +112,7 @@ module chip #(
                 pu #(
                     .KIND(KINDS[4*n +: 4]), .WORD(WORD), .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS),
                     .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARTIALS(PARTIALS), .PARAMETERS(PARAMETERS),
-                    .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ADC(ADC),
-                    .CELL(CELL), .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN), .FRACTION(FRACTION), .NOISE(NOISE),
-                    .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED)
+                    .PACKET(PACKET), `IMC_ENGINE_SETTINGS
                 ) u_pu (
                     .clk(clk), .rst(rst), .node(NODE), .run(run), .now(now),
                     .s_data(down_data[n*WORD +: WORD]), .s_last(down_last[n]), .s_valid(down_valid[n]),

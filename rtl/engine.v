@@ -12,6 +12,7 @@
 // Timing and models: those of the engine.
 `default_nettype none
 `include "imc_isa.vh"
+`include "engine_parameters.vh"
 
 module engine #(
     parameter KIND = 8,
@@ -19,20 +20,7 @@ module engine #(
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4,
     parameter PARAMETERS = 4096,
-    parameter ROWS = 256,
-    parameter COLS = 256,
-    parameter PLANES = 40,
-    parameter ADCS = 32,
-    parameter DAC = 1,
-    parameter ADC = 0,
-    parameter CELL = 8,
-    parameter DIFFERENTIAL = 0,
-    parameter DRIVEN = ROWS,
-    parameter FRACTION = 0,
-    parameter NOISE = 0,
-    parameter ACCUMULATORS = 1024,
-    parameter WEIGHTS = 1024,
-    parameter STORED = 64
+    `IMC_ENGINE_PARAMETERS
 ) (
     input  wire                                      clk,
     input  wire                                      rst,

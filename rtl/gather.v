@@ -106,20 +106,24 @@ module gather #(
     reg [ROWS*8+WORD-1:0] fill_data;                    // the last chunk of a tile may reach past it with zeros
     assign tile_x = fill_data[ROWS*8-1:0];
     reg [WORD-1:0] bytes;                               // those of the chunk, where they are in their word
-    localparam PAIRS = LANES / 2;
-    localparam [WORD-1:0] EVEN = {PAIRS{16'h00ff}};
+    localparam [63:0] EVEN = {4{16'h00ff}};
     localparam [WORD-1:0] ONES = {WORD{1'b1}};
     reg [15:0] chunk_sum_q;                             // of the last chunk; it joins the sum a cycle later
     reg [31:0] sum_q;                                   // of the pixel's chunks before it
     assign tile_sum = sum_q + {16'd0, chunk_sum_q};
 
-    // A tree of wide additions, in lanes of 16 bits, the sum in the lowest.
+    // Additions in lanes of 16 bits, the sum in the lowest; of 64 bits, as Icarus has these in a machine word.
     function [15:0] byte_sum(input [WORD-1:0] summands);
-        reg [WORD-1:0] lanes;
+        reg [63:0] lanes, part;
         integer n;
         begin
-            lanes = (summands & EVEN) + ((summands >> 8) & EVEN);
-            for (n = 16; n < WORD; n = 2 * n) lanes = lanes + (lanes >> n);
+            lanes = 64'd0;
+            for (n = 0; n < WORD; n = n + 64) begin
+                part = summands[n +: 64];
+                lanes = lanes + ((part & EVEN) + ((part >> 8) & EVEN));
+            end
+            lanes = lanes + (lanes >> 32);
+            lanes = lanes + (lanes >> 16);
             byte_sum = lanes[15:0];
         end
     endfunction

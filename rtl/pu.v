@@ -10,6 +10,7 @@
 // Timing: see the parts. Python: pyimc.program for the tables, pyimc.golden for the values.
 `default_nettype none
 `include "imc_isa.vh"
+`include "engine_parameters.vh"
 
 module pu #(
     parameter [3:0] KIND = 8,
@@ -21,20 +22,7 @@ module pu #(
     parameter PARTIALS = 4096,
     parameter PARAMETERS = 4096,
     parameter PACKET = 16,
-    parameter ROWS = 256,
-    parameter COLS = 256,
-    parameter PLANES = 40,
-    parameter ADCS = 32,
-    parameter DAC = 1,
-    parameter ADC = 0,
-    parameter CELL = 8,
-    parameter DIFFERENTIAL = 0,
-    parameter DRIVEN = ROWS,
-    parameter FRACTION = 0,
-    parameter NOISE = 0,
-    parameter ACCUMULATORS = 1024,
-    parameter WEIGHTS = 1024,
-    parameter STORED = 64
+    `IMC_ENGINE_PARAMETERS
 ) (
     input  wire            clk,
     input  wire            rst,
@@ -138,10 +126,7 @@ module pu #(
         end
     endgenerate
     engine #(
-        .KIND(KIND), .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), .ROWS(ROWS),
-        .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ADC(ADC),
-        .CELL(CELL), .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN), .FRACTION(FRACTION), .NOISE(NOISE),
-        .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED)
+        .KIND(KIND), .WORD(WORD), .CONTEXTS(CONTEXTS), .CTX_BITS(CTX_BITS), .PARAMETERS(PARAMETERS), `IMC_ENGINE_SETTINGS
     ) u_engine (
         .clk(clk), .rst(rst), .node(node),
         .cfg_valid(cfg_valid), .cfg_space(cfg_space), .cfg_addr(cfg_addr), .cfg_data(s_data),

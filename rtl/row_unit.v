@@ -85,8 +85,8 @@ module row_unit #(
             extend[i*32 +: 32] = level ? {{15{levels[i*17+16]}}, levels[i*17 +: 17]} : {11'd0, lanes[i*E +: E]};
     endfunction
 
-    // Of the first `used` lanes: the sum, the sum of the squares of their lowest bytes, the largest of these; as trees.
-    function [T+Q+8-1:0] reduce(input [LANES*32-1:0] lanes, input [LB:0] used);
+    // Of the first `used` lanes: the sum, the sum of the squares of their bytes, the largest of these; as trees.
+    function [T+Q+8-1:0] reduce(input [LANES*32-1:0] lanes, input [LANES*17-1:0] levels, input [LB:0] used);
         reg [LANES*T-1:0] totals;
         reg [LANES*Q-1:0] squares;
         reg [LANES*8-1:0] most;
@@ -94,7 +94,7 @@ module row_unit #(
         integer           i, width;
         begin
             for (i = 0; i < LANES; i = i + 1) begin
-                low = i[LB:0] < used ? lanes[i*32 +: 8] : 8'd0;
+                low = i[LB:0] < used ? levels[i*17 +: 8] : 8'd0;
                 most[i*8 +: 8] = low;
                 squares[i*Q +: Q] = {{LB{1'b0}}, {8'd0, low} * {8'd0, low}};
                 totals[i*T +: T] = i[LB:0] < used ? {{LB{1'b0}}, lanes[i*32 +: E]} : {T{1'b0}};
@@ -125,7 +125,7 @@ module row_unit #(
             multiplier_q <= multiplier;
         end
         if (on3_q) begin
-            {sum4_q, squares4_q, most4_q} <= reduce(value, count3_q);
+            {sum4_q, squares4_q, most4_q} <= reduce(value, level3_q, count3_q);
             {count4_q, pass4_q, ends4_q} <= {count3_q, pass3_q, ends3_q};
         end
         if (on4_q) begin

@@ -7,7 +7,7 @@ away from another actor, so running the token graph once, in any order, decides 
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mapping.actors.graph import Graph
 from mapping.actors.load_windows import plane_faults
@@ -17,6 +17,8 @@ from mapping.placement.sharing import packed
 from mapping.placement.windows import window_faults
 from pyimc import isa
 from pyimc.arch import Arch
+from pyimc.engines import ENGINES
+from pyimc.engines.entries import entries
 from pyimc.errors import EncodingError, ScheduleError
 from pyimc.program import HOST, Actor, Channel, Program
 from pyimc.routing import route, waiting_cycle
@@ -114,9 +116,7 @@ def check_program(program: Program) -> None:
     steps: Steps = {}
     for actor in program.actors:
         try:
-            found = tuple(_decode(program.pus[actor.node].stream, actor.start, actor.length))
-            sent = _sent(program, actor)
-            steps[actor.name] = tuple(replace(step, produce=sent) for step in found) if sent else found
+            steps[actor.name] = tuple(_decode(program, actor))
         except (EncodingError, ScheduleError) as error:
             faults.append(f"actor {actor.name}: {error}")
     _refuse(program.network.name, faults)
@@ -126,15 +126,6 @@ def check_program(program: Program) -> None:
     claims = {name: sum(step.claims for step in each) for name, each in steps.items()}
     _refuse(program.network.name, plane_faults(program, claims))
     _refuse(program.network.name, _token_faults(program.channels, steps))
-
-
-def _sent(program: Program, actor: Actor) -> int:
-    """Words that each firing sends, if its table says so and not its instruction; else 0."""
-    if actor.kind != "memory":
-        return 0
-    entry = isa.engine_entry(actor.context, isa.STREAM)
-    tables = {(space, number): value for space, number, value in program.pus[actor.node].tables}
-    return isa.STREAM.decode(tables.get((isa.SPACES["ENGINE"], entry), 0))["words"]
 
 
 def _route_faults(program: Program) -> list[str]:
@@ -297,15 +288,17 @@ def _deadlock(channels: tuple[Channel, ...], steps: Steps) -> list[str]:
     return [wait for name in steps if fired[name] < pending[name] for wait in ["deadlock: " + "; ".join(waits(name))]]
 
 
-def _decode(stream: tuple[int, ...], start: int, length: int) -> Iterator[Step]:
+def _decode(program: Program, actor: Actor) -> Iterator[Step]:
     """The firings of one image as the sequencer would execute them."""
+    stream, start, length = program.pus[actor.node].stream, actor.start, actor.length
+    sent_words, tables = ENGINES[actor.kind].sent_words, entries(program, actor)
     address, turns = start, Counter[int]()
     while start <= address < min(start + length, len(stream)):
         word = stream[address]
         if isa.opcode(word) == "FIRE":
             values = isa.FIRE.decode(word)
             need, free = zip(*isa.port_uses(values), strict=True)
-            yield Step(need, free, values["produce"], values["produce"])
+            yield Step(need, free, sent_words(tables, values), values["produce"])
             address += 1
             continue
         if isa.opcode(word) != "LOOP":

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pyimc.arch import Arch
 from pyimc.energy.area import chip_um2, unit_um2
 from pyimc.energy.costs import Costs
-from pyimc.energy.events import ACCUMULATOR_BITS, Events, count
+from pyimc.energy.events import count
+from pyimc.energy.model import ACCUMULATOR_BITS, Events, energy_model
 from pyimc.isa import CREDIT, INSTRUCTION_BITS
 from pyimc.network import Depthwise, Mvm
 from pyimc.program import Program
@@ -204,7 +205,7 @@ def _dynamic(events: Events, arch: Arch, costs: Costs) -> Energies:
 
 
 def _leakage_mw(arch: Arch, costs: Costs, node: int) -> float:
-    return (costs.leakage.imc if arch.kinds[node] == "imc" else costs.leakage.dpu).value
+    return energy_model(arch.kinds[node]).leakage_mw(costs)
 
 
 def _total(parts: Iterable[Energies]) -> Energies:

@@ -1,6 +1,6 @@
-"""rtl/engine.v from the engines' own files: one list of ports towards the shell, whatever is behind it.
+"""rtl/engine.v and rtl/engine_parameters.vh from the engines' own files: what the shell sees, whatever is behind it.
 
-python -m pyimc.engines      # writes rtl/engine.v
+python -m pyimc.engines      # writes both
 """
 
 import re
@@ -12,11 +12,8 @@ from pyimc.places import place
 RTL = place("rtl")
 PARTIAL_MEMORY = 8
 """In a kind's digit: the processing unit has a second memory, which the engine reads late."""
-_PARAMETERS = {
-    "WORD": "128", "CONTEXTS": "16", "CTX_BITS": "4", "PARAMETERS": "4096", "ROWS": "256", "COLS": "256",
-    "PLANES": "40", "ADCS": "32", "DAC": "1", "ADC": "0", "CELL": "8", "DIFFERENTIAL": "0",
-    "DRIVEN": "ROWS", "FRACTION": "0", "NOISE": "0", "ACCUMULATORS": "1024", "WEIGHTS": "1024", "STORED": "64",
-}  # fmt: skip
+_SHELL = {"WORD": "128", "CONTEXTS": "16", "CTX_BITS": "4", "PARAMETERS": "4096"}
+"""Parameters that every processing unit has."""
 _INSTRUCTION = "`IMC_INSTRUCTION_BITS-1:0"
 _PORT = "`IMC_CHANNEL_ADDRESS_PORT_BITS-1:0"
 _PORTS: dict[str, tuple[str, str]] = {
@@ -51,10 +48,12 @@ _TEXT = """\
 // Timing and models: those of the engine.
 `default_nettype none
 `include "imc_isa.vh"
+`include "engine_parameters.vh"
 
 module engine #(
     parameter KIND = {first},
-{parameters}
+{parameters},
+    `IMC_ENGINE_PARAMETERS
 ) (
 {ports}
 );
@@ -66,6 +65,17 @@ module engine #(
 endmodule
 
 `default_nettype wire
+"""
+
+_PARAMETERS_TEXT = """\
+// SPDX-License-Identifier: Apache-2.0
+// Parameters of engines, which the shell declares and hands on without knowing them. Generated as engine.v.
+`ifndef IMC_ENGINE_PARAMETERS
+`define IMC_ENGINE_PARAMETERS \\
+{declared}
+`define IMC_ENGINE_SETTINGS \\
+{set}
+`endif
 """
 
 
@@ -82,7 +92,7 @@ def verilog(engines: Iterable[Engine]) -> str:
         kinds="\n".join(f"//   {digit(engine)}  {engine.kind}: {engine.rtl.stem}.v" for engine in ordered),
         first=digit(ordered[0]),
         digits="_".join(str(digit(engine)) for engine in ordered),
-        parameters=",\n".join(f"    parameter {name} = {value}" for name, value in _PARAMETERS.items()),
+        parameters=",\n".join(f"    parameter {name} = {value}" for name, value in _SHELL.items()),
         ports=",\n".join(
             f"    {direction:6} wire {f'[{bits}]' if bits else '':{width}} {name}"
             for name, (direction, bits) in _PORTS.items()
@@ -91,9 +101,28 @@ def verilog(engines: Iterable[Engine]) -> str:
     )
 
 
+def parameters(engines: Iterable[Engine]) -> str:
+    """The text of rtl/engine_parameters.vh: what engines have beyond the shell's, which only hands them on."""
+    found: dict[str, str] = {}
+    for engine in sorted(engines, key=lambda engine: engine.number):
+        own = {name: value for name, value in _header_parameters(engine).items() if name not in _SHELL}
+        assert own.keys() == engine.parameters.keys(), f"{engine.kind}: {sorted(own)} are not {[*engine.parameters]}"
+        for name, value in own.items():
+            assert found.setdefault(name, value) == value, f"{engine.rtl}: {name} is {found[name]} elsewhere"
+    return _PARAMETERS_TEXT.format(
+        declared=", \\\n".join(f"    parameter {name} = {value}" for name, value in found.items()),
+        set=", \\\n".join(f"    .{name}({name})" for name in found),
+    )
+
+
+def _header_parameters(engine: Engine) -> dict[str, str]:
+    header = engine.rtl.read_text().split("\n);", 1)[0]
+    return dict(re.findall(r"^ *parameter +(\w+) = (\w+)", header, re.MULTILINE))
+
+
 def _branch(engine: Engine) -> Iterator[str]:
     header = engine.rtl.read_text().split("\n);", 1)[0]
-    parameters = re.findall(r"^ *parameter +(\w+)", header, re.MULTILINE)
+    parameters = _header_parameters(engine)
     ports = re.findall(r"^ *(?:input|output) +(?:wire|reg) +(?:\[[^]]*\] +)?(\w+)", header, re.MULTILINE)
     assert {*ports} <= _PORTS.keys(), f"{engine.rtl}: the shell has no {', '.join({*ports} - _PORTS.keys())}"
     yield f"if (KIND == {digit(engine)}) begin : gen_{engine.kind}"

@@ -72,7 +72,7 @@ def _node(program: Program, node: int, busy: Mapping[int, float]) -> Node:
     x, y = _corner(program.arch.mesh.columns, node)
     if node == program.arch.host:
         return Node(x, y, "host", "", 0.0, "host port")
-    kind = "dpu" if node in program.arch.dpus else "imc"
+    kind = program.arch.kinds[node]
     hosted = [actor.name for actor in program.actors if actor.node == node]
     share = busy.get(node, 0.0)
     says = f"PU {node}, {kind}, busy {share:.1%}: {', '.join(hosted) or 'no actors'}"

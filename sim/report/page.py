@@ -122,7 +122,7 @@ def _units(run: Run, report: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if hosted:
             counts = report["pus"][node]
             shares = {state: counts[f"{state}_cycles"] / total for state in PU_STATES}
-            kind = "dpu" if int(node) in run.program.arch.dpus else "imc"
+            kind = run.program.arch.kinds[int(node)]
             names = ", ".join(actor.name for actor in hosted)
             yield {"name": f"PU {node}", "kind": kind, "shares": shares, "hosted": names,
                    "load": sum(actor.cycles for actor in hosted)}  # fmt: skip

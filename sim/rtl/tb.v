@@ -2,6 +2,7 @@
 // tb - the chip with a capture and an event log on every PU, and a latch that sees whether anything stirs. Simulation only.
 `default_nettype none
 `include "imc_isa.vh"
+`include "engine_parameters.vh"
 
 module tb #(
     parameter MESH_X = 5,
@@ -17,20 +18,7 @@ module tb #(
     parameter PARTIALS = 4096,
     parameter PARAMETERS = 4096,
     parameter PACKET = 16,
-    parameter ROWS = 256,
-    parameter COLS = 256,
-    parameter PLANES = 40,
-    parameter ADCS = 32,
-    parameter DAC = 1,
-    parameter ADC = 0,
-    parameter CELL = 8,
-    parameter DIFFERENTIAL = 0,
-    parameter DRIVEN = ROWS,
-    parameter FRACTION = 0,
-    parameter NOISE = 0,
-    parameter ACCUMULATORS = 1024,
-    parameter WEIGHTS = 1024,
-    parameter STORED = 64,
+    `IMC_ENGINE_PARAMETERS,
     parameter HOST_WORDS = 256
 ) (
     input  wire            clk,
@@ -55,9 +43,7 @@ module tb #(
     chip #(
         .MESH_X(MESH_X), .MESH_Y(MESH_Y), .HOST(HOST), .KINDS(KINDS), .FIFO_DEPTH(FIFO_DEPTH), .WORD(WORD),
         .CONTEXTS(CONTEXTS), .DESTINATIONS(DESTINATIONS), .INSTRUCTIONS(INSTRUCTIONS), .MEMORY(MEMORY), .PARTIALS(PARTIALS),
-        .PARAMETERS(PARAMETERS), .PACKET(PACKET), .ROWS(ROWS), .COLS(COLS), .PLANES(PLANES), .ADCS(ADCS), .DAC(DAC), .ADC(ADC),
-        .CELL(CELL), .DIFFERENTIAL(DIFFERENTIAL), .DRIVEN(DRIVEN), .FRACTION(FRACTION), .NOISE(NOISE),
-        .ACCUMULATORS(ACCUMULATORS), .WEIGHTS(WEIGHTS), .STORED(STORED), .HOST_WORDS(HOST_WORDS)
+        .PARAMETERS(PARAMETERS), .PACKET(PACKET), `IMC_ENGINE_SETTINGS, .HOST_WORDS(HOST_WORDS)
     ) u_chip (
         .clk(clk), .rst(rst), .start(start), .stop_words(stop_words), .run(run), .now(now), .quiet(quiet),
         .s_host_data(s_host_data), .s_host_last(s_host_last), .s_host_valid(s_host_valid),

@@ -64,7 +64,7 @@ def node_verdict(
     tensor = next(node.output for node in network.nodes if node.name == name)
     kind = network.tensors[tensor]
     words = row_words(kind, arch)
-    batch = program.batch if program.actor(name).kind == "memory" else 1
+    batch = program.served(program.actor(name))
     maps = np.stack([golden[tensor] for golden in goldens[::batch]])
     required = maps.size
     if tensor not in _of_images(network):

@@ -1,12 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an architecture means for the Verilog: the parameters of rtl/chip.v."""
+"""What architecture and engines mean for the Verilog: the parameters of rtl/chip.v, and its modules."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pyimc.arch import Arch
-from pyimc.crossbar import ample_bits
-from pyimc.engines import ENGINES
-from pyimc.engines.rtl import digit
+from pyimc.engines import BUILT_IN, ENGINES
+from pyimc.engines.rtl import RTL, digit, parameters, verilog
+
+BLACK_BOXES = tuple(sorted({box.stem for engine in ENGINES.values() for box in engine.black_boxes}))
+"""Modules that stand for a circuit or for a memory beside the chip."""
+
+
+def modules() -> dict[str, Path]:
+    """Files of the RTL by the name of their module: those of rtl/, and of engines of further kinds."""
+    engines = [file for engine in ENGINES.values() for file in (engine.rtl, *engine.black_boxes)]
+    files = {*RTL.glob("*.v"), *engines}
+    return {file.stem: file for file in sorted(files)}
+
+
+def chip_files(folder: Path) -> list[Path]:
+    """Files of rtl/, and those of further kinds, for which a table of engines and their parameters goes to `folder`.
+
+    Tools are to look for what is included in `folder` first.
+    """
+    files = modules()
+    if ENGINES.keys() != BUILT_IN.keys():
+        files["engine"] = folder / "engine.v"
+        files["engine"].write_text(verilog(ENGINES.values()), encoding="utf-8")
+        (folder / "engine_parameters.vh").write_text(parameters(ENGINES.values()), encoding="utf-8")
+    return [*files.values()]
 
 
 def chip_parameters(arch: Arch) -> dict[str, int]:
@@ -25,29 +49,9 @@ def chip_parameters(arch: Arch) -> dict[str, int]:
         "PARTIALS": arch.partial_words,
         "PARAMETERS": arch.parameters,
         "PACKET": arch.packet_words,
-        "ROWS": arch.crossbar.rows,
-        "COLS": arch.crossbar.outputs,
-        "PLANES": arch.crossbar.planes,
-        "ADCS": arch.crossbar.adcs,
-        "DAC": arch.crossbar.dac_bits,
-        "ADC": _converter_bits(arch),
-        "CELL": arch.crossbar.cell_bits,
-        "DIFFERENTIAL": int(arch.crossbar.differential),
-        "DRIVEN": arch.crossbar.driven,
-        "FRACTION": arch.crossbar.fraction_bits,
-        "NOISE": int(bool(arch.crossbar.real and arch.crossbar.real.noisy)),
-        "ACCUMULATORS": arch.output_columns,
-        "WEIGHTS": arch.weight_words,
-        "STORED": arch.memory.planes,
+        **{name: value(arch) for engine in ENGINES.values() for name, value in engine.parameters.items()},
         "HOST_WORDS": arch.host_words,
     }
-
-
-def _converter_bits(arch: Arch) -> int:
-    """0 if converters are ideal."""
-    if arch.crossbar.adc:
-        return arch.crossbar.adc.bits
-    return ample_bits(arch.crossbar) if arch.crossbar.real else 0
 
 
 def literal(name: str, value: int) -> str:

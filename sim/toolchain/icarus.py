@@ -33,7 +33,7 @@ def compile_chip(top: str, sources: Sequence[Path], parameters: Mapping[str, str
     (folder / "timescale.f").write_text("+timescale+1ns/1ns\n")
     command = ["iverilog", "-g2005", "-o", _CHIP, "-s", top, "-f", "timescale.f"]
     command += [f"-P{top}.{name}={value}" for name, value in parameters.items()]
-    command += [f"-I{path}" for path in sorted({source.parent for source in sources})]
+    command += [f"-I{path}" for path in [folder, *sorted({source.parent for source in sources} - {folder})]]
     return run_tool([*command, *map(str, sources)], folder, log) == 0
 
 

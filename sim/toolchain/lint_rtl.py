@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pyimc.arch import CONFIGS, load_arch
 from pyimc.errors import ConfigError, ImcError, ToolError
-from sim.toolchain.chip_parameters import chip_parameters, literal
+from sim.toolchain.chip_parameters import chip_parameters, literal, modules
 
 RTL = Path(__file__).resolve().parents[2] / "rtl"
 
@@ -38,11 +38,10 @@ def jobs(names: Sequence[str]) -> Iterator[tuple[str, Parameters]]:
     Raises:
         ConfigError: a name is no module.
     """
-    modules = sorted(path.stem for path in RTL.glob("*.v"))
-    unknown = sorted(set(names) - set(modules))
-    if unknown or not modules:
-        raise ConfigError(f"no such module: {', '.join(unknown)}; rtl/ has {', '.join(modules) or 'none'}")
-    for module in names or modules:
+    known = sorted(modules())
+    if unknown := sorted(set(names) - set(known)):
+        raise ConfigError(f"no such module: {', '.join(unknown)}; rtl/ has {', '.join(known)}")
+    for module in names or known:
         if module == "chip":
             for config in sorted(CONFIGS.glob("*.yaml")):
                 yield module, chip_parameters(load_arch(config.stem))
@@ -56,7 +55,7 @@ def _lint(module: str, parameters: Parameters) -> bool:
     command = ["verilator", "--lint-only", "-Wall", "--default-language", "1364-2005", f"-I{RTL}", "-y", str(RTL)]
     command += ["--top-module", module, *(f"-G{name}={literal(name, value)}" for name, value in parameters.items())]
     run = subprocess.run(
-        [*command, str(RTL / f"{module}.v")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        [*command, str(modules()[module])], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     said = "\n".join(line for line in run.stdout.splitlines() if line.strip() and not line.startswith("- "))
     clean = run.returncode == 0 and not said  # newer versions end with statistics, on lines that start with "- "

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyimc.errors import ConfigError, ImcError, ToolError
-from sim.toolchain.synth import BLACK_BOXES
+from sim.toolchain.chip_parameters import BLACK_BOXES
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -17,14 +17,12 @@ import find_libpython
 from cocotb_tools import config
 
 from pyimc.arch import Arch
-from pyimc.engines import BUILT_IN, ENGINES
-from pyimc.engines.rtl import verilog
 from pyimc.errors import ToolError
 from pyimc.places import IMPORTED, place
 from sim import run as rooms
 from sim.run.job import Job, Outcome
 from sim.toolchain import icarus, verilator
-from sim.toolchain.chip_parameters import chip_parameters, literal
+from sim.toolchain.chip_parameters import chip_files, chip_parameters, literal
 from sim.toolchain.process import run_tool
 
 RTL = place("rtl")
@@ -51,20 +49,12 @@ class Simulator(Protocol):
 SIMULATORS: dict[str, Simulator] = {"icarus": icarus, "verilator": verilator}  # by cocotb's names
 
 
-def sources(array: str, table: Path) -> list[Path]:
-    """Verilog files of the chip with the bench around it.
-
-    Args:
-        array: Whose crossbar.
-        table: Where to write the table of engines, if there are more than those of rtl/engine.v.
-    """
-    files = [path for path in sorted(RTL.glob("*.v")) if path.stem != "imc_array"]
-    further = [engine.rtl for kind, engine in ENGINES.items() if kind not in BUILT_IN]
-    if further:
-        table.write_text(verilog(ENGINES.values()), encoding="utf-8")
-        files = [*(path for path in files if path.stem != "engine"), *further, table]
-    files.append(RTL / "imc_array.v" if array == "verilog" else BENCH_RTL / "imc_array_cosim.v")
-    return [*files, *(BENCH_RTL / f"{name}.v" for name in ("capture", "events", "noise", "read_noise", "tb"))]
+def sources(array: str, folder: Path) -> list[Path]:
+    """Verilog files of the chip with the bench around it; `array`: whose crossbar; `folder`: as `chip_files`."""
+    crossbar = RTL / "imc_array.v" if array == "verilog" else BENCH_RTL / "imc_array_cosim.v"
+    chip = [path for path in chip_files(folder) if path.stem != "imc_array"]
+    bench = (BENCH_RTL / f"{name}.v" for name in ("capture", "events", "noise", "read_noise", "tb"))
+    return [*chip, crossbar, *bench]
 
 
 def build(simulator: str, arch: Arch, array: str, cache: Path) -> Path:
@@ -79,9 +69,9 @@ def build(simulator: str, arch: Arch, array: str, cache: Path) -> Path:
     digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode())
     cache.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".build.", dir=cache.resolve()))
-    files = sources(array, scratch / "engine.v")
+    files = sources(array, scratch)
     ours = [Path(__file__).with_name(name) for name in (f"{simulator}.py", "equal_functions.py")]
-    for path in [*files, RTL / "imc_isa.vh", *ours]:
+    for path in [*files, *sorted(RTL.glob("*.vh")), *ours]:
         digest.update(path.read_bytes())
     directory = cache / f"{arch.name}-{array}-{simulator}-{digest.hexdigest()[:16]}"
     if directory.is_dir():

@@ -11,10 +11,10 @@ typical corner (sim/toolchain/bootstrap.py unpacks it from a package), buffered 
 gates between flip-flops, memories and ports of the module, and REGISTER_NS for a flip-flop's clock-to-output and setup;
 there is no wire load.
 
-The array stands for an analogue circuit: only its ports are read. Exit code 1 if Yosys stops or warns, infers a latch
-(`check` warns of loops, undriven and doubly driven wires), if a large table is read without a register, or if a file
-relies on initial values; 2 if Yosys or the
-library is missing. A loop through several modules shows only in `make lint` (UNOPTFLAT).
+An engine's black boxes stand for an analogue circuit or a memory: only their ports are read. Exit code 1 if Yosys stops
+or warns, infers a latch (`check` warns of loops, undriven and doubly driven wires), if a large table is read without a
+register, or if a file relies on initial values; 2 if Yosys or the library is missing. A loop through several modules
+shows only in `make lint` (UNOPTFLAT).
 Result: `build/synth.md`, `build/synth.json`, logs in `build/synth/`; all modules at `default` go to docs/results.md.
 """
 
@@ -33,14 +33,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pyimc.arch import load_arch
+from pyimc.engines import ENGINES
 from pyimc.errors import ConfigError, ImcError, ToolError
 from sim.lab.results_page import replace_section
-from sim.toolchain.chip_parameters import chip_parameters, literal
+from sim.toolchain.chip_parameters import BLACK_BOXES, chip_files, chip_parameters, literal, modules
 
 ROOT = Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
 BUILD = ROOT / "build"
-BLACK_BOXES = ("imc_array", "plane_store")  # they stand for a circuit and for a memory beside the chip
 CELLS = ROOT / ".venv" / "cells" / "NangateOpenCellLibrary_typical.lib"
 TABLE_BITS = 1024  # the largest memory that becomes flip-flops in any case,
 ASYNCHRONOUS_BITS = 4096  # and the largest one that may, as its reads are not registered
@@ -92,19 +92,22 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if any(report.faults for report in reports) else 0
 
 
-def synthesise_chip(arch: str, modules: Sequence[str] = (), *, jobs: int = 2) -> list[Report]:
+def synthesise_chip(arch: str, names: Sequence[str] = (), *, jobs: int = 2) -> list[Report]:
     """Synthesises every module of rtl/ (or those named) as the architecture sets them, sorted by name.
 
+    Engines of further kinds, of which the architecture has none, are as their files set them.
+
     Raises:
-        ConfigError: a module is not in rtl/ or not part of this architecture's chip.
+        ConfigError: a module is not in rtl/ or not part of this architecture's chip, and no further engine.
         ToolError: Yosys is missing or cannot elaborate the chip.
     """
     sets = parameter_sets(arch)
-    known = {path.stem for path in RTL.glob("*.v")} - {*BLACK_BOXES}
-    unknown = sorted((set(modules) or known) - {module for module, _ in sets})
+    sets += [(name, {}) for name, file in modules().items() if file.parent != RTL]
+    known = modules().keys() - {*BLACK_BOXES}
+    unknown = sorted((set(names) or known) - {module for module, _ in sets})
     if unknown:
         raise ConfigError(f"architecture {arch} has no module {', '.join(unknown)}; it has {_names(sets)}")
-    chosen = [(module, parameters) for module, parameters in sets if not modules or module in modules]
+    chosen = [(module, parameters) for module, parameters in sets if not names or module in names]
     BUILD.mkdir(exist_ok=True)
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         return list(pool.map(lambda job: synthesise(job[0], job[1], folder=BUILD / "synth"), chosen))
@@ -113,8 +116,10 @@ def synthesise_chip(arch: str, modules: Sequence[str] = (), *, jobs: int = 2) ->
 def parameter_sets(arch: str) -> list[tuple[str, Parameters]]:
     """Elaborates the chip; gives each module's parameter sets, sorted by name."""
     parameters = chip_parameters(load_arch(arch))
-    script = [*_read(sorted(RTL.glob("*.v"))), f"hierarchy -check -top chip {_settings('-chparam', parameters)}"]
-    log, code = _yosys(script, BUILD / "synth" / f"elaborate_{arch}")
+    place = BUILD / "synth" / "-".join(ENGINES) / f"elaborate_{arch}"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    script = [*_read(chip_files(place.parent)), f"hierarchy -check -top chip {_settings('-chparam', parameters)}"]
+    log, code = _yosys(script, place)
     if code:
         raise ToolError(f"Yosys cannot elaborate the chip of {arch}: {_faults(log)[0]}")
     pattern = r"derive mode using pre-parsed AST for module `\\(\w+)'\.\n((?:Parameter .*\n)*)Generating RTLIL"
@@ -127,14 +132,15 @@ def parameter_sets(arch: str) -> list[tuple[str, Parameters]]:
 
 
 def synthesise(module: str, parameters: Parameters, *, folder: Path, rtl: Path = RTL) -> Report:
-    """Synthesises one module of the folder `rtl`; logs go to `folder`."""
+    """Synthesises one module of the folder `rtl`, or of a further engine; logs go to `folder`."""
     start = time.monotonic()
     name = "_".join([module, *map(str, parameters.values())])[:80]
     place = folder / name
     # `hierarchy -chparam` of Yosys 0.23 stops at a part with one parameter, so `chparam` on a module read in full.
+    file = rtl / f"{module}.v" if (rtl / f"{module}.v").exists() else modules()[module]
     script = [
-        f"read_verilog -I{RTL} {rtl / module}.v",
-        *_read([file for file in sorted(rtl.glob("*.v")) if file.stem != module]),
+        f"read_verilog -I{RTL} {file}",
+        *_read([other for other in sorted(rtl.glob("*.v")) if other.stem != module]),
         *([f"chparam {_settings('-set', parameters)} {module}"] if parameters else []),
         f"hierarchy -check -top {module}",
         f"rename -top {module}",
@@ -162,7 +168,7 @@ def synthesise(module: str, parameters: Parameters, *, folder: Path, rtl: Path =
     place.with_suffix(".abc").write_text(MAPPING.replace("; ", "\n") + "\n")
     place.with_suffix(".constraints").write_text(f"set_driving_cell {DRIVER}\nset_load {LOAD_FF} [all_outputs]\n")
     log, code = _yosys(script, place)
-    source = _source(rtl / f"{module}.v")
+    source = _source(file)
     faults = [f"relies on {word} values" for word in ("initial", "$readmemh", "$readmemb") if word in source.split()]
     faults += _faults(log if code else log.split("Executing DFFLIBMAP")[0])  # after that it warns of cells it skips
     if code and not faults:
@@ -230,14 +236,14 @@ def _read(files: Sequence[Path]) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     stubs = []
     for box in BLACK_BOXES:
-        ports = (RTL / f"{box}.v").read_text().split("\n);", 1)[0]
+        ports = modules()[box].read_text().split("\n);", 1)[0]
         stub = folder / f"{box}.v"
         text = f"{ports}\n);\nendmodule\n`default_nettype wire\n"
         if not stub.exists() or stub.read_text() != text:
             stub.write_text(text)
         stubs.append(f"read_verilog -lib {stub}")
-    modules = " ".join(str(file) for file in files if file.stem not in BLACK_BOXES)
-    deferred = [f"read_verilog -defer -I{RTL} {modules}"] if modules else []
+    rest = " ".join(str(file) for file in files if file.stem not in BLACK_BOXES)
+    deferred = [f"read_verilog -defer -I{RTL} {rest}"] if rest else []
     return [*deferred, *stubs]
 
 
@@ -246,7 +252,7 @@ def _settings(option: str, parameters: Parameters) -> str:
 
 
 def _yosys(script: Sequence[str], place: Path) -> tuple[str, int]:
-    """Runs the commands; gives the log (also in place.log) and the exit code."""
+    """Runs the commands in the folder of `place`; gives the log (also in place.log) and the exit code."""
     if not shutil.which("yosys"):
         raise ToolError("yosys is not installed; run make synth, which installs it, or: apt-get install yosys")
     if not CELLS.exists():
@@ -255,8 +261,9 @@ def _yosys(script: Sequence[str], place: Path) -> tuple[str, int]:
     commands = place.with_suffix(".ys")
     commands.write_text("\n".join(script) + "\n")
     run = subprocess.run(
-        ["yosys", str(commands)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+        ["yosys", str(commands.resolve())], cwd=place.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, check=False,
+    )  # fmt: skip
     place.with_suffix(".log").write_text(run.stdout)
     return run.stdout, run.returncode
 

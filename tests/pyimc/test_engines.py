@@ -8,12 +8,23 @@ import pytest
 
 from pyimc.arch import arch_from_dict, load_arch
 from pyimc.engines import BUILT_IN
-from pyimc.engines.rtl import RTL, digit, verilog
+from pyimc.engines.rtl import RTL, digit, parameters, verilog
 from pyimc.errors import ConfigError
 
 
 def test_engine_v_is_what_the_engines_say() -> None:
     assert (RTL / "engine.v").read_text() == verilog(BUILT_IN.values()), "run python -m pyimc.engines"
+    assert (RTL / "engine_parameters.vh").read_text() == parameters(BUILT_IN.values()), "run python -m pyimc.engines"
+
+
+def test_engines_of_equal_parameters_agree_on_them(tmp_path: Path) -> None:
+    file = tmp_path / "thin.v"
+    file.write_text("module thin #(\n    parameter ROWS = 2\n) (\n    input  wire clk\n);\n")
+    thin = replace(BUILT_IN["dpu"], kind="thin", number=5, rtl=file)
+    with pytest.raises(AssertionError, match=r"thin: .*ROWS.* are not .*WEIGHTS"):
+        parameters([thin])
+    with pytest.raises(AssertionError, match="ROWS is 256 elsewhere"):
+        parameters([*BUILT_IN.values(), replace(thin, parameters={"ROWS": lambda arch: arch.crossbar.rows})])
 
 
 def test_a_further_kind_gets_a_branch_and_its_unused_outputs_are_zero(tmp_path: Path) -> None:

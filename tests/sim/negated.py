@@ -8,11 +8,13 @@ import numpy as np
 
 from mapping.compile import compile_network
 from pyimc.arch import Arch
+from pyimc.energy.events import count
 from pyimc.engines import ENGINES
 from pyimc.network import Network, TensorType
 from pyimc.operators import KINDS
 from sim.run.result import result
 from sim.run.validation import validate
+from sim.toolchain.chip_parameters import chip_parameters
 from tests.mapping.networks import Builder, small_arch
 from tests.sim.runs import images_for, run_rtl
 
@@ -40,6 +42,10 @@ def main(folder: Path) -> None:
     program = compile_network(network(), chip())
     assert {actor.kind for actor in program.actors} == {"imc", "negate"}
     assert {actor.name for actor in program.actors if actor.node == 3} == {"flipped", "twice"}
+    kind = program.network.tensors["flipped.y"]
+    words = kind.height * program.arch.words(kind.row_bytes)
+    assert chip_parameters(chip())["LANES"] == chip().lanes
+    assert {count(program).operators[name]["reads"] for name in ("flipped", "twice")} == {words}
     run = run_rtl(program, images_for(program, 3), folder)
     report = result(run)
     assert all(node["mismatches"] == 0 for node in report["nodes"].values())

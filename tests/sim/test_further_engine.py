@@ -21,7 +21,7 @@ def _installed(folder: Path) -> dict[str, str]:
     """The environment of a Python in which the package is installed, as pip leaves it: its folder and its metadata."""
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
     metadata = folder / "negate_engine-1.0.dist-info"
-    metadata.mkdir()
+    metadata.mkdir(exist_ok=True)
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 1.0\n")
     groups = [
         f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
@@ -41,6 +41,16 @@ def test_values_and_cycles_of_a_third_kind_are_exact(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr[-2000:]
     events, _, words, _ = ran.stdout.split()[-4:]
     assert int(events) > 100 and int(words) > 100
+
+
+@pytest.mark.slow
+def test_its_module_is_linted_and_synthesised_as_those_of_the_shell(tmp_path: Path) -> None:
+    for command in (["lint_rtl", "negate_engine"], ["synth", "--arch", "tiny", "negate_engine"]):
+        ran = subprocess.run(
+            [sys.executable, "-m", f"sim.toolchain.{command[0]}", *command[1:]], cwd=ROOT, env=_installed(tmp_path),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert ran.returncode == 0 and "negate_engine" in ran.stdout, ran.stdout + ran.stderr
 
 
 def test_the_shell_does_not_know_it() -> None:

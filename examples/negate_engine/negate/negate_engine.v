@@ -8,7 +8,8 @@
 
 module negate_engine #(
     parameter WORD = 128,
-    parameter CTX_BITS = 4
+    parameter CTX_BITS = 4,
+    parameter LANES = 16                        // bytes of a word
 ) (
     input  wire                clk,
     input  wire                rst,
@@ -36,7 +37,7 @@ module negate_engine #(
 
     output wire                busy
 );
-    localparam BB = $clog2(WORD / 8);
+    localparam BB = $clog2(LANES);
     localparam LEFT_BITS = `IMC_FIRE_PIXELS_BITS;
 
     reg  [LEFT_BITS-1:0] left_q;               // words to read

@@ -8,6 +8,8 @@ ENGINE = Engine(
     kind="dpu",
     number=1,
     rtl=RTL / "dpu_engine.v",
+    parameters={"WEIGHTS": lambda arch: arch.weight_words},
     layouts=isa.ENGINE_DPU,
+    energy="pyimc.engines.dpu.energy",
     resources=(Resource("weight words", lambda arch: arch.weight_words, "weight_words"),),
 )
