@@ -66,7 +66,7 @@ module gather #(
     reg                active_q;
     reg [CTX_BITS-1:0] ctx_q;
     reg [15:0]         run_q, step_q, row_bytes_q, row_words_q, last_rows_q;
-    reg [11:0]         pixels_q;
+    reg [`IMC_FIRE_PIXELS_BITS-1:0] pixels_q;
     reg [16:0]         ring_end_q;
     reg [15:0]         size_q, head_q, row_q;           // word addresses: ring, kernel row `top`, current row
     reg [15:0]         offset_q;                        // words by which these lie behind the start of their rows
@@ -212,8 +212,8 @@ module gather #(
             start1_q <= start_q;
             first1_q <= tile_q == 0;
             last1_q <= pixel_end;
-            end1_q <= pixels_q == 12'd1;
-            final1_q <= pixel_end && pixels_q == 12'd1;
+            end1_q <= pixels_q == 1;
+            final1_q <= pixel_end && pixels_q == 1;
             next_x = pixel_end ? x_q + $signed({5'd0, step_q}) : x_q;
             last_tile = pixel_end ? row_tiles_q == 16'd1 : tile_q + 16'd2 == row_tiles_q;
             run_left_q <= run_end ? run_q : run_left_q - {{15-LANE_BITS{1'b0}}, more};
@@ -238,7 +238,7 @@ module gather #(
                 row_q <= head_q;
                 x_q <= next_x;
                 pixels_q <= pixels_q - 1'b1;
-                active_q <= pixels_q != 12'd1;
+                active_q <= pixels_q != 1;
             end
         end
         if (rst) begin

@@ -114,7 +114,7 @@ module vector_fetch #(
     reg [15:0]         chunk_q;      // start of the chunk in the pixel
     reg [15:0]         left_q;       // bytes from there to the end of the pixel
     reg [15:0]         row_q;        // start of the row in ring 0
-    reg [11:0]         pixels_left_q;
+    reg [`IMC_FIRE_PIXELS_BITS-1:0] pixels_left_q;
     reg [7:0]          repeats_left_q;
     reg [7:0]          rows_left_q;
     reg [15:0]         columns_left_q;
@@ -143,7 +143,7 @@ module vector_fetch #(
     wire last_row    = rows_left_q == 8'd1;
     wire last_chunk  = left_q <= LANES_16;
     wire last_tap    = last_column && last_row;
-    wire last_pixel  = pixels_left_q == 12'd1 && side_q == concat_q;
+    wire last_pixel  = pixels_left_q == 1 && side_q == concat_q;
     wire waits       = wait_q != 8'd0;
     wire given       = active_q && !waits;
     wire go          = given && step;
@@ -244,7 +244,7 @@ module vector_fetch #(
                     repeats_left_q <= moves_on ? repeat_q : repeats_left_q - 8'd1;
                     wait_q         <= moves_on ? 8'd0 : pause_q;
                     if (side_q == concat_q)
-                        pixels_left_q <= pixels_left_q - 12'd1;
+                        pixels_left_q <= pixels_left_q - 1'b1;
                 end
             end
         end else if (step && waits)

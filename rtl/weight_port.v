@@ -12,8 +12,6 @@
 `default_nettype none
 `include "imc_isa.vh"
 
-// verilator lint_off UNUSEDSIGNAL
-// reason: a table entry holds fields for several stages
 module weight_port #(
     parameter WORD = 128,
     parameter CONTEXTS = 16,
@@ -24,7 +22,9 @@ module weight_port #(
     input  wire                rst,
     input  wire                cfg_valid,
     input  wire [3:0]          cfg_space,
+    /* verilator lint_off UNUSEDSIGNAL */       // contexts above CONTEXTS
     input  wire [15:0]         cfg_addr,
+    /* verilator lint_on UNUSEDSIGNAL */
     input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
     // words that come in
     input  wire [WORD-1:0]     s_data,
@@ -86,7 +86,9 @@ module weight_port #(
         end
     endfunction
 
+    /* verilator lint_off UNUSEDSIGNAL */       // words of a load
     function [15:0] next_window(input [15:0] from, input [`IMC_ENTRY_BITS-1:0] entry);
+    /* verilator lint_on UNUSEDSIGNAL */
         reg [16:0] sum;
         begin
             sum = {1'b0, from} + {1'b0, entry[`IMC_LOADS_STEP]};
@@ -106,7 +108,9 @@ module weight_port #(
     wire awake = s_valid || ended_q || given || cfg_engine || rst;
     always @(posedge clk) if (awake) begin
         if (s_valid) begin
-            crc_now = crc_32(crc[s_ctx], s_data);
+            // verilator lint_off BLKSEQ
+            crc_now = crc_32(crc[s_ctx], s_data);   // a temporary of the block
+            // verilator lint_on BLKSEQ
             words[s_ctx] <= s_end ? 16'd0 : word + 16'd1;
             crc[s_ctx] <= s_end ? ~32'd0 : crc_now;
             if (s_end) write_window[s_ctx] <= next_window(write_window[s_ctx], loads[s_ctx]);
@@ -131,6 +135,5 @@ module weight_port #(
         end
     end
 endmodule
-// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire
