@@ -2,7 +2,7 @@
 """Writes VGG16 (Simonyan and Zisserman, arXiv 1409.1556, configuration D) as float32 ONNX with seeded weights.
 
     python examples/vgg16.py vgg16.onnx
-    pyimc sim --model vgg16.onnx --arch examples/vgg16.yaml --level cycle --images 3
+    pyimc sim --model vgg16.onnx --arch examples/vgg16.yaml --level cycle --images 3 --option slack_rows=0
 
 Its 138 million weights take 4,248 planes of 256x128; the chip has 512, and a memory for the others.
 """
