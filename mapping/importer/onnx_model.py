@@ -156,7 +156,7 @@ def session(model: onnx.ModelProto, extra_outputs: tuple[str, ...] = ()) -> ort.
     written = model.SerializeToString() + more.SerializeToString()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised, and said once
     try:
         return ort.InferenceSession(written, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises bare subclasses of Exception

@@ -133,6 +133,7 @@ BAD = {
     "an infinite scale": (integers(result=np.inf), f"QuantizeLinear: {SCALE} (leave)"),
     "no channels": (conv(np.ones((3, 0, 1, 1), np.float32), (1, 0, 4, 4)), "input image has shape [1, 0, 4, 4]"),
     "no rows": (conv(KERNEL, (1, 2, 0, 4)), "input image has shape [1, 2, 0, 4]"),
+    "more channels than the image": (conv(np.ones((3, 5, 1, 1), np.float32)), "onnxruntime cannot run it"),
     "no outputs": (conv(np.ones((0, 2, 1, 1), np.float32)), "its weights have the shape (0, 2, 1, 1): there are none"),
     "two sizes": (two_inputs("Mul", (1, 2, 1, 1)), "its inputs are image (1, 2, 4, 4), other (1, 2, 1, 1); the host"),
 }
@@ -140,9 +141,12 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 @pytest.mark.filterwarnings("error")
-def test_a_model_that_cannot_be_run_is_refused_in_one_line(workspace: Path, case: str) -> None:
+def test_a_model_that_cannot_be_run_is_refused_in_one_line(
+    workspace: Path, case: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     bad, says = BAD[case]
     refused(*GOLDEN, saved(bad), says=(says,))
+    assert not capfd.readouterr().err, "of onnxruntime itself"
 
 
 def test_two_inputs_with_a_file_for_one(workspace: Path) -> None:
