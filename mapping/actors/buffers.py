@@ -12,9 +12,10 @@ if it strides further) per actor on the longest way round, as each of them may h
 small, every ring gets its first row before any gets a second, short ways before long ones: a skip over half of the
 network takes what would serve all others.
 
-A layer whose weights travel computes for a while and then waits for its next load. So that those before it work
-meanwhile, and that it does not wait for another part of the layer whose weights come later, the rings of edges out of
-such layers, and of those from before one to behind it, get an image (a batch) more, as far as memories hold them.
+A layer whose weights travel computes for a while and then waits for its next load; a product of two maps waits for the
+whole of one, which then stays until it has been computed. So that those before it work meanwhile, and that it does not
+wait for another part of the layer whose weights come later, the rings of edges out of such nodes, and of those from
+before one to behind it, get an image (a batch) more, as far as memories hold them.
 """
 
 from collections import Counter
@@ -89,10 +90,10 @@ def size_edges(graph: Graph) -> Graph:
 
     levels = _levels(graph)
 
-    loaded = {edge.consumer for edge in graph.edges if edge.weights}
+    waiting = {edge.consumer for edge in graph.edges if _awaited(graph, edge)}
 
     def sized(edge: Edge) -> Edge:
-        waits = edge.producer in loaded or levels.get(edge.consumer, 0) > levels.get(edge.producer, 0)
+        waits = edge.producer in waiting or levels.get(edge.consumer, 0) > levels.get(edge.producer, 0)
         map_words = graph.network.tensors[edge.tensor].height * edge.row_words
         ahead = (
             graph.batch * map_words if waits and edge.consumer != HOST and not edge.weights and not edge.partial else 0
@@ -103,12 +104,21 @@ def size_edges(graph: Graph) -> Graph:
 
 
 def _levels(graph: Graph) -> dict[str, int]:
-    """Of every node, the most layers whose weights travel on a way to it, itself included."""
+    """Of every node, the most nodes that wait for weights or for a whole map on a way to it, itself included."""
     levels: dict[str, int] = {}
     for name in graph.nodes:
         before = max((levels.get(edge.producer, 0) for edge in graph.inputs(name)), default=0)
-        levels[name] = before + any(edge.weights for edge in graph.inputs(name))
+        levels[name] = before + any(_awaited(graph, edge) for edge in graph.inputs(name))
     return levels
+
+
+def _awaited(graph: Graph, edge: Edge) -> bool:
+    """Whether an edge brings weights, or a map that its consumer needs whole for all of several firings."""
+    if edge.weights or edge.consumer == HOST:
+        return edge.weights
+    *others, _ = graph.nodes[edge.consumer].firings
+    map_words = graph.network.tensors[edge.tensor].height * edge.row_words
+    return bool(others) and all(each.need[edge.port] >= map_words and not each.free[edge.port] for each in others)
 
 
 def smallest_graph(program: Program) -> Graph:

@@ -92,6 +92,8 @@ class _Tokens(Writer):
         shapes = [self.work.shapes.get(name) for name in node.output]
         if view is None or any(shape is None for shape in shapes):
             return None
+        if node.op_type in ("Slice", "Split", "Gather") and view.map.given and view.places.ndim == 4 and in_order(view):
+            return None  # a part of a map is a map
         found = self._parts(node, view.places)
         if found is None or any(part.shape != shape for part, shape in zip(found, shapes, strict=True)):
             return None
@@ -100,7 +102,8 @@ class _Tokens(Writer):
     def _seen(self, name: str) -> View | None:
         """A tensor as a view; a map of the given graph is one of itself."""
         shape = self.work.shapes.get(name, ())
-        if name in self.views or name not in self.work.producers or len(shape) != 4 or shape[0] != 1:
+        constant = self.work.constant(name) is not None
+        if name in self.views or constant or len(shape) != 4 or shape[0] != 1:
             return self.views.get(name)
         _, channels, height, width = shape
         given = Map((channels, height, width), self.times(name), given=True)

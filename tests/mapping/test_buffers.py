@@ -42,6 +42,22 @@ def test_smallest_sizes_of_a_residual_network() -> None:
     }  # fmt: skip
 
 
+def test_rings_around_a_product_get_an_image_more() -> None:
+    """At its inputs and behind it, likewise of a transposition, and beside them; not before and behind."""
+    net = Builder(4, 4, 16)
+    source = net.conv("before", "x", 16)
+    product = net.matmul("product", source, net.transpose("turned", source))
+    network = net.finish(net.conv("last", net.add("sum", net.conv("behind", product, 16), source), 8))
+    graph = size_edges(build_graph(network, LARGE))
+    more = {edge.name: edge.ahead_words for edge in graph.edges}
+    maps = {edge.name: network.tensors[edge.tensor].height * edge.row_words for edge in graph.edges}
+    given = {name for name, words in more.items() if words}
+    assert given == {
+        "before.y->turned.0", "before.y->product.0", "turned.y->product.1", "product.y->behind.0", "before.y->sum.1",
+    }  # fmt: skip
+    assert all(more[name] == maps[name] for name in given)
+
+
 @settings(max_examples=60)
 @given(networks())
 def test_smallest_sizes_do_not_deadlock(network: Network) -> None:

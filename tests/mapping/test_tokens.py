@@ -197,6 +197,23 @@ def test_heads_and_scales_in_other_orders(attend: Callable[[GraphBuilder, str], 
     check(compile_network(network, small_arch(**ROOM)))
 
 
+@pytest.mark.parametrize("cropped", [False, True])
+def test_the_input_and_a_part_of_a_map_are_maps_of_tokens(cropped: bool) -> None:
+    graph = GraphBuilder("attention", (1, 12, 5, 4), 7)
+    value = graph.input
+    if cropped:
+        limits = [graph.constant(f"limit{index}", np.array([each])) for index, each in enumerate((1, 5, 2))]
+        value = graph.op("Slice", "rows", [graph.conv("before", value, 12, 12, (1, 1)), *limits])
+    matrix = reshaped(graph, "matrix", value, 1, 12, 16 if cropped else 20)
+    source = graph.op("Transpose", "tokens", [matrix], perm=[0, 2, 1])
+    back = graph.op("Transpose", "back", [scaled_scores(graph, source)], perm=[0, 2, 1])
+    value = reshaped(graph, "map", back, 1, 12, 4 if cropped else 5, 4)
+    network = imported(graph.finish(graph.conv("out", value, 12, 6, (3, 3)))).network
+    assert kinds(network) == {"Mvm": 4 + cropped, "Softmax": 1, "Matmul": 2, "Transpose": 1} | (
+        {"Crop": 1} if cropped else {}
+    )
+
+
 def test_functions_of_tokens_are_tables_and_gains_go_on() -> None:
     """A norm that two layers and a sum read: the sum gets a layer of its own for gain and bias."""
     graph = GraphBuilder("norms", (1, 3, 16, 16), 7)
