@@ -14,8 +14,6 @@
 `default_nettype none
 `include "imc_isa.vh"
 
-// verilator lint_off UNUSEDSIGNAL
-// reason: a table entry and an instruction hold fields for several stages
 module converter #(
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4,
@@ -32,8 +30,12 @@ module converter #(
     input  wire                  rst,
     input  wire                  cfg_valid,
     input  wire [3:0]            cfg_space,
+    /* verilator lint_off UNUSEDSIGNAL */  // contexts above CONTEXTS
     input  wire [15:0]           cfg_addr,
+    /* verilator lint_on UNUSEDSIGNAL */
+    /* verilator lint_off UNUSEDSIGNAL */  // fields that other modules read
     input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
+    /* verilator lint_on UNUSEDSIGNAL */
     // row tiles
     input  wire                  tile_valid,
     output wire                  tile_ready,
@@ -200,6 +202,5 @@ module converter #(
 `include "formal/converter.vh"
 `endif
 endmodule
-// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

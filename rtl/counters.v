@@ -9,8 +9,6 @@
 `default_nettype none
 `include "imc_isa.vh"
 
-// verilator lint_off UNUSEDSIGNAL
-// reason: a table entry and an instruction hold fields for several stages
 module counters #(
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4
@@ -121,6 +119,5 @@ module counters #(
         endcase
     end
 endmodule
-// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

@@ -9,8 +9,6 @@
 `default_nettype none
 `include "imc_isa.vh"
 
-// verilator lint_off UNUSEDSIGNAL
-// reason: a table entry and an instruction hold fields for several stages
 module egress #(
     parameter WORD = 128,
     parameter CONTEXTS = 16,
@@ -24,7 +22,9 @@ module egress #(
     // table writes
     input  wire                cfg_valid,
     input  wire [3:0]          cfg_space,
+    /* verilator lint_off UNUSEDSIGNAL */  // contexts above CONTEXTS
     input  wire [15:0]         cfg_addr,
+    /* verilator lint_on UNUSEDSIGNAL */
     input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
     // words of the engine; last = end of firing
     input  wire [WORD-1:0]     s_data,
@@ -90,8 +90,12 @@ module egress #(
     wire [7:0]           send_length = send_bank_q ? length_1_q : length_0_q;
     wire [INDEX_BITS:0]  send_index = {1'b0, send_q} + (send_bank_q ? PACKET[INDEX_BITS:0] : {INDEX_BITS+1{1'b0}});
     wire [7:0]           send_words = {{8-INDEX_BITS{1'b0}}, send_q} + 8'd1;
+    /* verilator lint_off UNUSEDSIGNAL */  // slots above CONTEXTS * DESTINATIONS
     wire [15:0]          slot_wide = ({{16-CTX_BITS{1'b0}}, send_ctx} << DEST_BITS) + {8'd0, dest_q};
+    /* verilator lint_on UNUSEDSIGNAL */
+    /* verilator lint_off UNUSEDSIGNAL */  // a part of the entry
     wire [`IMC_ENTRY_BITS-1:0] target = target_table[slot_wide[SLOT_BITS-1:0]];
+    /* verilator lint_on UNUSEDSIGNAL */
     reg [`IMC_ENTRY_BITS-1:0] head;
     always @* begin
         head = 0;
@@ -170,6 +174,5 @@ module egress #(
 `include "formal/egress.vh"
 `endif
 endmodule
-// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

@@ -8,8 +8,6 @@
 `default_nettype none
 `include "imc_isa.vh"
 
-// verilator lint_off UNUSEDSIGNAL
-// reason: a table entry and an instruction hold fields for several stages
 module fetch #(
     parameter CONTEXTS = 16,
     parameter CTX_BITS = 4,
@@ -21,7 +19,9 @@ module fetch #(
     // table writes
     input  wire                cfg_valid,
     input  wire [3:0]          cfg_space,
+    /* verilator lint_off UNUSEDSIGNAL */  // contexts above CONTEXTS
     input  wire [15:0]         cfg_addr,
+    /* verilator lint_on UNUSEDSIGNAL */
     input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
     // the actor's FIRE has been issued
     input  wire                next_valid,
@@ -60,7 +60,9 @@ module fetch #(
     wire                is_loop = instr_q[`IMC_INSTRUCTION_OPCODE] == `IMC_OP_LOOP;
     wire                level = instr_q[`IMC_LOOP_LEVEL];
     wire [15:0]         count = instr_q[`IMC_LOOP_COUNT];
+    /* verilator lint_off UNUSEDSIGNAL */  // a part of the entry
     wire [15:0]         target = instr_q[`IMC_LOOP_TARGET];
+    /* verilator lint_on UNUSEDSIGNAL */
     wire [15:0]         turns = (level ? turns_1[ctx_q] : turns_0[ctx_q]) + 16'd1;
     wire                again = count == 16'd0 || turns < count;
     assign fire_valid = decode_q && is_fire;
@@ -109,6 +111,5 @@ module fetch #(
 `include "formal/fetch.vh"
 `endif
 endmodule
-// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

@@ -11,8 +11,6 @@
 `default_nettype none
 `include "imc_isa.vh"
 
-// verilator lint_off UNUSEDSIGNAL
-// reason: a table entry and an instruction hold fields for several stages
 module gather #(
     parameter WORD = 128,
     parameter CONTEXTS = 16,
@@ -23,13 +21,17 @@ module gather #(
     input  wire                rst,
     input  wire                cfg_valid,
     input  wire [3:0]          cfg_space,
+    /* verilator lint_off UNUSEDSIGNAL */  // contexts above CONTEXTS
     input  wire [15:0]         cfg_addr,
+    /* verilator lint_on UNUSEDSIGNAL */
     input  wire [`IMC_ENTRY_BITS-1:0] cfg_data,
     // a firing
     input  wire                issue_valid,
     output wire                issue_ready,
     input  wire [CTX_BITS-1:0] issue_ctx,
+    /* verilator lint_off UNUSEDSIGNAL */  // fields that the sequencer reads
     input  wire [`IMC_INSTRUCTION_BITS-1:0] issue_instr,
+    /* verilator lint_on UNUSEDSIGNAL */
     input  wire [15:0]         issue_head,
     input  wire [15:0]         issue_base,
     input  wire [15:0]         issue_size,
@@ -65,7 +67,9 @@ module gather #(
     // ------------------------------------------------------------------------------- where the window stands
     reg                active_q;
     reg [CTX_BITS-1:0] ctx_q;
+    /* verilator lint_off UNUSEDSIGNAL */  // rows above ROWS
     reg [15:0]         run_q, step_q, row_bytes_q, row_words_q, last_rows_q;
+    /* verilator lint_on UNUSEDSIGNAL */
     reg [`IMC_FIRE_PIXELS_BITS-1:0] pixels_q;
     reg [16:0]         ring_end_q;
     reg [15:0]         size_q, head_q, row_q;           // word addresses: ring, kernel row `top`, current row
@@ -103,7 +107,9 @@ module gather #(
     assign done = v2_q && go && final2_q;
 
     // --------------------------------------------------------------------------------------------- the merger
+    /* verilator lint_off UNUSEDSIGNAL */  // the last chunk of a tile may reach past it
     reg [ROWS*8+WORD-1:0] fill_data;                    // the last chunk of a tile may reach past it with zeros
+    /* verilator lint_on UNUSEDSIGNAL */
     assign tile_x = fill_data[ROWS*8-1:0];
     reg [WORD-1:0] bytes;                               // those of the chunk, where they are in their word
     localparam [63:0] EVEN = {4{16'h00ff}};
@@ -128,13 +134,19 @@ module gather #(
         end
     endfunction
 
+    /* verilator lint_off UNUSEDSIGNAL */  // fields that other modules read
     wire [`IMC_TILES_BITS-1:0] issue_tiles = tiles_table[issue_ctx];
+    /* verilator lint_on UNUSEDSIGNAL */
+    /* verilator lint_off UNUSEDSIGNAL */  // rows above ROWS
     wire [15:0] issue_last_rows = issue_tiles[`IMC_TILES_LAST_ROWS];
+    /* verilator lint_on UNUSEDSIGNAL */
     wire issue_last_tile = issue_tiles[`IMC_TILES_ROW_TILES] == 16'd1;
     wire [`IMC_FIRE_X0_BITS-1:0] issue_x0 = issue_instr[`IMC_FIRE_X0];
     wire [CTX_BITS-1:0] cfg_ctx = cfg_addr[`IMC_ENGINE_ADDRESS_CONTEXT_AT +: CTX_BITS];
     wire cfg_engine = cfg_valid && cfg_space == `IMC_SPACE_ENGINE;
+    /* verilator lint_off UNUSEDSIGNAL */  // rows above ROWS
     wire [15:0] cfg_row_origin = cfg_data[`IMC_COLUMNS_ROW_ORIGIN];
+    /* verilator lint_on UNUSEDSIGNAL */
     always @(posedge clk) if (cfg_engine) begin
         if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_WINDOW) window_table[cfg_ctx] <= cfg_data;
         if (cfg_addr[`IMC_ENGINE_ADDRESS_ENTRY] == `IMC_ENTRY_TILES) tiles_table[cfg_ctx] <= cfg_data;
@@ -265,6 +277,5 @@ module gather #(
     end
     // verilator lint_on BLKSEQ
 endmodule
-// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

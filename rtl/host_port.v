@@ -9,8 +9,6 @@
 `default_nettype none
 `include "imc_isa.vh"
 
-// verilator lint_off UNUSEDSIGNAL
-// reason: heads and credits hold fields for several parts of the chip
 module host_port #(
     parameter WORD = 128,
     parameter SLOTS = 8,               // consumers of the network's input
@@ -43,7 +41,9 @@ module host_port #(
     output wire            m_valid,
     input  wire            m_ready,
     // credit network
+    /* verilator lint_off UNUSEDSIGNAL */  // fields that others read
     input  wire [`IMC_CREDIT_BITS-1:0] s_credit_data,
+    /* verilator lint_on UNUSEDSIGNAL */
     input  wire            s_credit_valid,
     output reg  [`IMC_CREDIT_BITS-1:0] m_credit_data,
     output reg             m_credit_valid,
@@ -115,7 +115,9 @@ module host_port #(
     wire            out_valid;
     wire            credit_free = !m_credit_valid || m_credit_ready;
     reg             body_q, data_q;
+    /* verilator lint_off UNUSEDSIGNAL */  // fields that a node reads
     reg [`IMC_ENTRY_BITS-1:0] head_q;
+    /* verilator lint_on UNUSEDSIGNAL */
     reg [31:0]      words_q;
     assign m_host_valid = out_valid && credit_free;
     wire give = m_host_valid && m_host_ready;
@@ -158,6 +160,5 @@ module host_port #(
 `include "formal/host_port.vh"
 `endif
 endmodule
-// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

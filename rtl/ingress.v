@@ -8,8 +8,6 @@
 `default_nettype none
 `include "imc_isa.vh"
 
-// verilator lint_off UNUSEDSIGNAL
-// reason: a table entry and an instruction hold fields for several stages
 module ingress #(
     parameter WORD = 128,
     parameter CONTEXTS = 16,
@@ -19,7 +17,9 @@ module ingress #(
     input  wire            rst,
     input  wire [7:0]      node,
     // from the network
+    /* verilator lint_off UNUSEDSIGNAL */  // what a head does not use
     input  wire [WORD-1:0] s_data,
+    /* verilator lint_on UNUSEDSIGNAL */
     input  wire            s_last,
     input  wire            s_valid,
     output wire            s_ready,
@@ -109,7 +109,9 @@ module ingress #(
     assign m_reply_valid = replying;
     assign m_reply_last = state_q == ST_REPLY && words_q == 8'd1;
 
+    /* verilator lint_off UNUSEDSIGNAL */  // contexts above CONTEXTS
     wire [`IMC_DATA_CHANNEL_BITS-1:0] head_number = s_data[`IMC_DATA_CHANNEL];
+    /* verilator lint_on UNUSEDSIGNAL */
     wire [CH_BITS-1:0] head_channel = {head_number[`IMC_CHANNEL_ADDRESS_CONTEXT_AT +: CTX_BITS],
                                        head_number[`IMC_CHANNEL_ADDRESS_PORT]};
     wire [CH_BITS-1:0] cfg_channel = {cfg_addr[`IMC_CHANNEL_ADDRESS_CONTEXT_AT +: CTX_BITS],
@@ -170,6 +172,5 @@ module ingress #(
 `include "formal/ingress.vh"
 `endif
 endmodule
-// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire

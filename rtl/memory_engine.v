@@ -10,8 +10,6 @@
 `default_nettype none
 `include "imc_isa.vh"
 
-// verilator lint_off UNUSEDSIGNAL
-// reason: a table entry holds fields for several stages
 module memory_engine #(
     parameter WORD = 128,
     parameter CONTEXTS = 16,
@@ -58,7 +56,9 @@ module memory_engine #(
     wire                       step = !read_q || ready;
     wire                       read = left_q != 0 && wait_q == 0 && step;
     wire                       issue = issue_valid && issue_ready;
+    /* verilator lint_off UNUSEDSIGNAL */  // a part of the entry
     wire [`IMC_ENTRY_BITS-1:0] entry = stream[issue_ctx];
+    /* verilator lint_on UNUSEDSIGNAL */
     wire [`IMC_ENTRY_BITS-1:0] pace = issue ? paces[issue_ctx] : pace_q;
     wire [`IMC_PACE_ROW_WORDS_BITS-1:0] row = issue || row_q == 1 ? pace[`IMC_PACE_ROW_WORDS] : row_q - 1'b1;
     wire [16:0]                row_wait = row == 1 ? {1'b0, pace[`IMC_PACE_ROW_WAIT]} : 17'd0;
@@ -115,6 +115,5 @@ module memory_engine #(
         .m_data(m_data), .m_ctx(m_ctx), .m_last(m_last), .m_valid(m_valid), .m_ready(m_ready), .busy(packer_busy)
     );
 endmodule
-// verilator lint_on UNUSEDSIGNAL
 
 `default_nettype wire
