@@ -199,7 +199,9 @@ def command_parser() -> argparse.ArgumentParser:
     add_report_commands(commands)
 
     studying = commands.add_parser("study", help="measure what cutting layers, pipelining and buffers bring")
-    studying.add_argument("studies", nargs="*", metavar="study", help="split, dataflow, buffers (default: all)")
+    studying.add_argument(
+        "studies", nargs="*", metavar="study", help="split, dataflow, buffers, packing, travel (default: all)"
+    )
     add_workers(studying)
     studying.set_defaults(command=_study)
 

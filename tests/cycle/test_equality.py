@@ -126,7 +126,7 @@ def in_make_test(case: Case) -> bool:
         case ["digits", chip, strategy]:
             return names().index(strategy) % len(NETWORK_CHIPS) == sorted(NETWORK_CHIPS).index(chip)
         case ["random", seed]:
-            return int(seed) < 3
+            return int(seed) in (0, 1, 9)  # of 9, weights travel
     return False
 
 
