@@ -120,7 +120,7 @@ module imc_array #(
     integer   slice, cell_at;
     reg [7:0] positive, negative;
     task place_weight(input integer at, input [7:0] weight);
-        if (CELLS == 1) row[at*LANE +: LANE] = {{LANE-8{1'b0}}, weight} << FRACTION;
+        if (CELLS == 1) row[at*LANE +: LANE] = {{LANE-FRACTION-8{1'b0}}, weight, {FRACTION{1'b0}}};
         else begin
             positive = DIFFERENTIAL != 0 && weight[7] ? 8'd0 : weight;
             negative = weight[7] ? -weight : 8'd0;
