@@ -224,7 +224,8 @@ def test_one_cycle_more_in_egress_is_caught(tmp_path: Path, monkeypatch: pytest.
     first = "wire awake = "
     text = text.replace(idle, "if (full_q[send_bank_q]) begin if (waited_q) state_q <= ST_HEAD; end")
     copy.write("rtl/egress.v", text.replace(first, waits.format(first), 1))
-    monkeypatch.setattr("sim.toolchain.simulator.RTL", copy.folder / "rtl")
+    for reader in ("chip_parameters", "simulator"):
+        monkeypatch.setattr(f"sim.toolchain.{reader}.RTL", copy.folder / "rtl")
     after = measure(case, tmp_path / "after")
     assert isinstance(before, Figures) and isinstance(after, Figures)
     assert not before.model
