@@ -190,7 +190,12 @@ def shift_add(values: Integers, crossbar: Crossbar) -> Integers:
 def signed_cells(weights: NDArray[np.int8], crossbar: Crossbar) -> NDArray[np.int16]:
     """What a converter gets of each cell or pair of ideal ones: int16 [height, slices, width]."""
     signs = cells(stored(weights, crossbar), crossbar).astype(np.int16)
-    return (signs[:, 0] - signs[:, 1] if crossbar.differential else signs[:, 0]).transpose(1, 0, 2)
+    return of_pairs(signs.transpose(2, 0, 1, 3), crossbar)
+
+
+def of_pairs(signs: NDArray[Any], crossbar: Crossbar) -> NDArray[Any]:
+    """What a converter gets of signed numbers [..., signs, columns], one of each cell: [..., columns]."""
+    return signs[..., 0, :] - signs[..., 1, :] if crossbar.differential else signs[..., 0, :]
 
 
 def reads(x: NDArray[np.uint8], held: NDArray[Any], crossbar: Crossbar) -> Iterator[tuple[int, slice, NDArray[Any]]]:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pyimc import golden
 from pyimc.arch import Crossbar
 from pyimc.conversion import Noise, add_read, order
-from pyimc.crossbar import bit_slices, converter_of, largest_level, offset, reads, signed_cells
-from pyimc.devices.layer import Held, differences, dropped_sums, held
+from pyimc.crossbar import bit_slices, converter_of, largest_level, of_pairs, offset, reads, signed_cells
+from pyimc.devices.layer import Held, dropped_sums, held
 from pyimc.network import Mvm, Network, Node
 from pyimc.operators.load import LoadedMvm
 from pyimc.tensors import Map
@@ -60,7 +60,7 @@ class PhysicalMvm(Mvm):
             return reads(vectors, signed_cells(matrix, self.crossbar), self.crossbar)
         if self.crossbar.real and self.crossbar.real.drop == "input" and self.crossbar.real.segment_ohm:
             return _dropped_reads(vectors, self.held, self.crossbar)
-        return reads(vectors, differences(self.held.cells, self.crossbar), self.crossbar)
+        return reads(vectors, of_pairs(self.held.cells.astype(np.int32), self.crossbar), self.crossbar)
 
     def _noise(self, conversions: int) -> Noise | None:
         assert self.crossbar
@@ -85,8 +85,7 @@ def _dropped_reads(
             driven[:, :, first : first + crossbar.driven] = steps[:, :, first : first + crossbar.driven]
             for vector in range(len(x)):
                 sums = dropped_sums(driven[:, vector], held_cells, device, largest_level(crossbar))
-                signs = sums.reshape(len(steps), 1, *layer.cells.shape[1:])
-                found = signs[:, :, :, 0] - signs[:, :, :, 1] if crossbar.differential else signs[:, :, :, 0]
+                found = of_pairs(sums.reshape(len(steps), 1, *layer.cells.shape[1:]), crossbar)
                 yield start + first, slice(vector, vector + 1), found.astype(np.float64)
 
 

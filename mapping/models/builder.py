@@ -1,6 +1,7 @@
 """A small writer for float32 ONNX graphs with seeded weights, used by the built-in models and by tests."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,12 @@ class GraphBuilder:
         """Add an initialiser."""
         self._constants.append(numpy_helper.from_array(values, name))
         return name
+
+    def stored(self, path: Path) -> None:
+        """Adds the arrays of an .npz file, each an initialiser of its name."""
+        with np.load(path) as arrays:
+            for name in arrays.files:
+                self.constant(name, arrays[name])
 
     def conv(
         self, name: str, source: str, cin: int, cout: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1),

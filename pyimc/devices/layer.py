@@ -87,12 +87,6 @@ def _variance(shares: Floats, largest: int, crossbar: Crossbar) -> float:
     return float(each.sum(axis=0).mean() * driven / crossbar.reads(len(shares)))
 
 
-def differences(held_cells: NDArray[np.uint16], crossbar: Crossbar) -> NDArray[np.int32]:
-    """What a converter gets of each cell or pair: int32 [rows, slices, columns]."""
-    signed = held_cells.astype(np.int32)
-    return signed[:, :, 0] - signed[:, :, 1] if crossbar.differential else signed[:, :, 0]
-
-
 def dropped_sums(driven: NDArray[np.uint8], held_cells: NDArray[np.uint16], cells_of: Cells, largest: int) -> Integers:
     """Column sums of one bit step with the drop along the bit line for this very input.
 

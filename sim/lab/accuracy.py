@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from pyimc import golden
 from pyimc.arch import Arch, Crossbar
 from pyimc.errors import ConfigError
 from pyimc.network import Network
 from pyimc.physical import run_all
+from pyimc.tensors import Map
 from sim.run.answers import TAIL, accuracy, complete
 
 if TYPE_CHECKING:  # it would import ONNX
@@ -79,26 +81,27 @@ def accuracies(
     prepared = prepare(model, images, None)
     if prepared.labels is None:
         raise ConfigError(f"model {model}: its images have no labels, so there is no accuracy to sweep")
+    ideal = _top1(prepared, prepared.network, golden.run_all(prepared.network, prepared.images))
     points = []
     for settings, chip in combined:
-        found = None if isinstance(chip, str) else _on_chip(prepared, chip, depthwise, seeds)
+        found = None if isinstance(chip, str) else _on_chip(prepared, chip, depthwise, seeds, ideal)
         points.append(Point(settings, found, chip if isinstance(chip, str) else ""))
         if found and not console.is_terminal:
             console.print(f"{len(points)} of {len(combined)}: {found.mean:.2%}")
     return points
 
 
-def _on_chip(prepared: Prepared, chip: Arch, depthwise: str, seeds: int) -> Accuracies:
+def _on_chip(prepared: Prepared, chip: Arch, depthwise: str, seeds: int, ideal: float) -> Accuracies:
     from mapping.actors.plan import read_settings
     from mapping.converters import with_calibrated_converters
     from mapping.cuts.depthwise import on_engines
 
     network = with_calibrated_converters(prepared.network, chip, prepared.calibration)
     network, _ = on_engines(network, chip, depthwise, read_settings({}).grain)
-    ideal = _top1(prepared, network, _exact(chip.crossbar))
     start = time.monotonic()
     drawn = range(seeds if chip.crossbar.real else 1)
-    found = np.array([_top1(prepared, network, _seeded(chip.crossbar, seed)) for seed in drawn])
+    runs = (run_all(network, _seeded(chip.crossbar, seed), prepared.images) for seed in drawn)
+    found = np.array([_top1(prepared, network, computed) for computed in runs])
     seconds = time.monotonic() - start
     deviation = float(found.std(ddof=1)) if len(found) > 1 else 0.0
     quantile = STUDENT[len(found) - 2] if 2 <= len(found) <= len(STUDENT) + 1 else 1.96
@@ -106,10 +109,6 @@ def _on_chip(prepared: Prepared, chip: Arch, depthwise: str, seeds: int) -> Accu
         ideal, float(found.mean()), deviation, quantile * deviation / len(found) ** 0.5, len(found),
         len(prepared.images), len(found) * len(prepared.images) / seconds,
     )  # fmt: skip
-
-
-def _exact(crossbar: Crossbar) -> Crossbar:
-    return crossbar.model_copy(update={"adc": None, "device": None})
 
 
 def _seeded(crossbar: Crossbar, seed: int) -> Crossbar:
@@ -120,9 +119,10 @@ def _seeded(crossbar: Crossbar, seed: int) -> Crossbar:
     )
 
 
-def _top1(prepared: Prepared, network: Network, crossbar: Crossbar) -> float:
+def _top1(prepared: Prepared, network: Network, computed: Iterable[dict[str, Map]]) -> float:
+    """The share of images whose class is that of the label, by the values of all of them."""
     outputs: list[list[Any]] = [[] for _ in network.outputs]
-    for values in run_all(network, crossbar, prepared.images):
+    for values in computed:
         for kept, name in zip(outputs, network.outputs, strict=True):
             kept.append(values[name])
     with tempfile.TemporaryDirectory() as scratch:

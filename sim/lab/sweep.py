@@ -23,16 +23,15 @@ from mapping.placement.ledger import Options
 from pyimc.arch import Arch, arch_from_dict, load_arch
 from pyimc.errors import ConfigError
 from pyimc.steady import MANY_IMAGES
-from sim.lab.accuracy import SEEDS, accuracies, accuracy_records, plot_accuracies, print_accuracies
+from sim.lab.accuracy import SEEDS, Settings, accuracies, accuracy_records, plot_accuracies, print_accuracies
 from sim.lab.workers import Workers, add_workers
-from sim.run.folder import BUILD
+from sim.run.folder import BUILD, write_text
 
 SHOWN = ("interval", "latency", "busy", "bound", "planes", "picojoules", "tops_per_w")
 UNWRITTEN = ("cell_bits", "rows_per_read")
 """Numbers of a crossbar that an architecture leaves out where they are the usual ones."""
 
 Keys = dict[str, tuple[float, ...]]
-Settings = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +227,7 @@ def _write_csv(flat: Sequence[dict[str, Any]], path: Path) -> None:
     writer = csv.DictWriter(text, list(dict.fromkeys(name for each in flat for name in each)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
-    scratch = path.with_name(f".{path.name}")
-    scratch.write_text(text.getvalue())
-    scratch.replace(path)
+    write_text(path, text.getvalue())
 
 
 def write_points(points: Sequence[Point], folder: Path) -> list[Path]:

@@ -234,34 +234,31 @@ endmodule
 """
 
 
+def backdoor(folder: Path, file: str, data: bytes, bench: str) -> list[int]:
+    """The sums of each row alone, of an array that finds `data` in a file of its folder."""
+    (folder / "pu_03").mkdir()
+    (folder / "pu_03" / file).write_bytes(data)
+    (folder / "tb.v").write_text(bench)
+    image = folder / "sim.vvp"
+    subprocess.run(
+        ["iverilog", "-g2005", "-o", image, "-s", "backdoor", folder / "tb.v", SOURCES["verilog"]], check=True
+    )
+    run = subprocess.run(["vvp", image, f"+weights={folder}"], capture_output=True, text=True, check=True)
+    return [int(line, 16) for line in run.stdout.split()]
+
+
 def test_backdoor_reads_rows_in_order(tmp_path: Path) -> None:
     """`+weights=DIR`: the bytes of pu_NN/weights.bin are the planes, row by row, column 0 first."""
     weights = np.random.default_rng(1).integers(0, 256, (2, 8, 8), np.uint8)
-    (tmp_path / "pu_03").mkdir()
-    (tmp_path / "pu_03" / "weights.bin").write_bytes(weights.tobytes())
-    (tmp_path / "tb.v").write_text(BACKDOOR)
-    image = tmp_path / "sim.vvp"
-    subprocess.run(
-        ["iverilog", "-g2005", "-o", image, "-s", "backdoor", tmp_path / "tb.v", SOURCES["verilog"]], check=True
-    )
-    run = subprocess.run(["vvp", image, f"+weights={tmp_path}"], capture_output=True, text=True, check=True)
-    sums = [int(line, 16) for line in run.stdout.split()]
+    sums = backdoor(tmp_path, "weights.bin", weights.tobytes(), BACKDOOR)
     assert sums == [pack([int(value) for value in row], 19) for row in weights.reshape(16, 8)]
 
 
 def test_backdoor_of_real_cells(tmp_path: Path) -> None:
     """With FRACTION: the numbers of pu_NN/cells.bin, row by row, in the order of conversion."""
     cells = np.random.default_rng(1).integers(0, 1 << 11, (2, 8, 32), np.uint16)
-    (tmp_path / "pu_03").mkdir()
-    (tmp_path / "pu_03" / "cells.bin").write_bytes(cells.astype("<u2").tobytes())
     bench = BACKDOOR.replace("8*19", "32*22").replace(".LANE(19)", ".LANE(22), .ADCS(8), .CELL(2), .FRACTION(2)")
-    (tmp_path / "tb.v").write_text(bench)
-    image = tmp_path / "sim.vvp"
-    subprocess.run(
-        ["iverilog", "-g2005", "-o", image, "-s", "backdoor", tmp_path / "tb.v", SOURCES["verilog"]], check=True
-    )
-    run = subprocess.run(["vvp", image, f"+weights={tmp_path}"], capture_output=True, text=True, check=True)
-    sums = [int(line, 16) for line in run.stdout.split()]
+    sums = backdoor(tmp_path, "cells.bin", cells.astype("<u2").tobytes(), bench)
     assert sums == [pack([int(value) for value in row], 22) for row in cells.reshape(16, 32)]
 
 

@@ -6,7 +6,6 @@ weights; `README.md` says where the images come from.
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from mapping.models.builder import GraphBuilder
@@ -19,9 +18,7 @@ TEST_SET = Path(__file__).parent / "test_set.npz"
 def build() -> onnx.ModelProto:
     """The float32 model."""
     graph = GraphBuilder("digits", (1, 1, IMAGE_SIZE, IMAGE_SIZE), seed=0)
-    with np.load(WEIGHTS) as stored:
-        for name in stored.files:
-            graph.constant(name, stored[name])
+    graph.stored(WEIGHTS)
     stem = graph.relu("relu1", _conv(graph, STEM, graph.input))
     down = graph.relu("relu2", _conv(graph, DOWN, stem))
     inner = graph.relu("relu3", _conv(graph, RESIDUAL[0], down))

@@ -5,7 +5,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from mapping.models.builder import GraphBuilder
@@ -18,9 +17,7 @@ TEST_SET = Path(__file__).parent / "test_set.npz"
 def build() -> onnx.ModelProto:
     """The float32 model."""
     graph = GraphBuilder("mnist", (1, 1, IMAGE_SIZE, IMAGE_SIZE), seed=0)
-    with np.load(WEIGHTS) as stored:
-        for name in stored.files:
-            graph.constant(name, stored[name])
+    graph.stored(WEIGHTS)
     value = graph.input
     for layer in CONVS:
         inputs = [value, f"{layer.name}.weight", f"{layer.name}.bias"]

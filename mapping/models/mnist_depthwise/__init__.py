@@ -5,7 +5,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from mapping.models.builder import GraphBuilder
@@ -19,9 +18,7 @@ WEIGHTS = Path(__file__).parent / "weights.npz"
 def build() -> onnx.ModelProto:
     """The float32 model."""
     graph = GraphBuilder("mnist_depthwise", (1, 1, IMAGE_SIZE, IMAGE_SIZE), seed=0)
-    with np.load(WEIGHTS) as stored:
-        for name in stored.files:
-            graph.constant(name, stored[name])
+    graph.stored(WEIGHTS)
     value = _conv(graph, STEM.name, graph.input, 3, STEM.stride)
     for block in BLOCKS:
         value = _conv(graph, f"{block.name}.depthwise", value, 3, block.stride, groups=block.channels_in)
