@@ -12,13 +12,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from pyimc.arch import CONFIGS, load_arch
+from pyimc.engines.rtl import RTL
 from pyimc.errors import ConfigError, ImcError, ToolError
 from sim.toolchain.chip_parameters import chip_parameters, literal, modules
-
-RTL = Path(__file__).resolve().parents[2] / "rtl"
 
 Parameters = Mapping[str, int]
 

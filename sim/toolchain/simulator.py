@@ -17,6 +17,7 @@ import find_libpython
 from cocotb_tools import config
 
 from pyimc.arch import Arch
+from pyimc.engines.rtl import RTL
 from pyimc.errors import ToolError
 from pyimc.places import IMPORTED, place
 from sim import run as rooms
@@ -25,7 +26,6 @@ from sim.toolchain import icarus, verilator
 from sim.toolchain.chip_parameters import chip_files, chip_parameters, literal
 from sim.toolchain.process import run_tool
 
-RTL = place("rtl")
 BENCH_RTL = place("sim/rtl")
 TOP = "tb"
 ARRAYS = ("verilog", "numpy")
@@ -51,10 +51,11 @@ SIMULATORS: dict[str, Simulator] = {"icarus": icarus, "verilator": verilator}  #
 
 def sources(array: str, folder: Path) -> list[Path]:
     """Verilog files of the chip with the bench around it; `array`: whose crossbar; `folder`: as `chip_files`."""
-    crossbar = RTL / "imc_array.v" if array == "verilog" else BENCH_RTL / "imc_array_cosim.v"
-    chip = [path for path in chip_files(folder) if path.stem != "imc_array"]
+    chip = chip_files(folder)
+    if array == "numpy":
+        chip = [BENCH_RTL / "imc_array_cosim.v" if path.stem == "imc_array" else path for path in chip]
     bench = (BENCH_RTL / f"{name}.v" for name in ("capture", "events", "noise", "read_noise", "tb"))
-    return [*chip, crossbar, *bench]
+    return [*chip, *bench]
 
 
 def build(simulator: str, arch: Arch, array: str, cache: Path) -> Path:

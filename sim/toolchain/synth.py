@@ -34,12 +34,12 @@ from pathlib import Path
 
 from pyimc.arch import load_arch
 from pyimc.engines import ENGINES
+from pyimc.engines.rtl import RTL
 from pyimc.errors import ConfigError, ImcError, ToolError
 from sim.lab.results_page import replace_section
 from sim.toolchain.chip_parameters import BLACK_BOXES, chip_files, chip_parameters, literal, modules
 
 ROOT = Path(__file__).resolve().parents[2]
-RTL = ROOT / "rtl"
 BUILD = ROOT / "build"
 CELLS = ROOT / ".venv" / "cells" / "NangateOpenCellLibrary_typical.lib"
 TABLE_BITS = 1024  # the largest memory that becomes flip-flops in any case,

@@ -8,9 +8,10 @@ import re
 import pytest
 
 from pyimc.arch import load_arch
+from pyimc.engines.rtl import RTL
 from pyimc.errors import ConfigError
 from sim.toolchain.chip_parameters import chip_parameters, literal
-from sim.toolchain.lint_rtl import RTL, jobs
+from sim.toolchain.lint_rtl import jobs
 
 
 def test_names_are_those_of_the_verilog() -> None:

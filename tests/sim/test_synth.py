@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pyimc.engines.rtl import RTL
 from pyimc.errors import ConfigError
-from sim.toolchain.synth import RTL, Report, main, parameter_sets, synthesise, synthesise_chip, table
+from sim.toolchain.synth import Report, main, parameter_sets, synthesise, synthesise_chip, table
 from tests.mapping.networks import small_arch
 
 BAD = {
