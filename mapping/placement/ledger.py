@@ -118,27 +118,27 @@ class Ledger:
         best = max(refusals, key=lambda unit: refusals[unit].met)
         shortages = refusals[best].shortages
         levers = " or ".join(dict.fromkeys(shortage.lever for shortage in shortages))
-        total = "".join(self._total(node, resource, len(refusals)) for resource in self.rooms[best].capacity)
+        in_all = {resource: self._in_all(node, resource, len(refusals)) for resource in self.rooms[best].capacity}
+        too_little = {resource for resource, (needed, have) in in_all.items() if needed > have}
+        total = "".join(
+            f"; the network takes {needed} {resource}, {len(refusals)} PUs have {have}"
+            for resource, (needed, have) in in_all.items()
+            if resource in too_little or (resource == "planes" and node.planes)
+        )
         return NoRoom(
             node.name,
             f"node {node.name} fits no {node.kind} PU of architecture {self.arch.name}; on the nearest, node {best}, "
             f"{refusals[best]}{total}; use more PUs or more {levers}",
             tuple(shortage.lever for shortage in shortages),
-            hopeless=any(
-                shortage.resource != "planes" and self._total(node, shortage.resource, len(refusals))
-                for shortage in shortages
-            ),
+            hopeless=any(shortage.resource in too_little - {"planes"} for shortage in shortages),
         )
 
-    def _total(self, node: GraphNode, resource: str, units: int) -> str:
-        """What all nodes of a kind take of a resource and what its units have: of planes, and of what is too little."""
+    def _in_all(self, node: GraphNode, resource: str, units: int) -> tuple[int, int]:
+        """What all nodes of a kind take of a resource, and what its units have."""
         needed = sum(
             self._demand[name].get(resource, 0) for name, other in self.graph.nodes.items() if other.kind == node.kind
         )
-        have = units * self.rooms[self.arch.places(node.kind)[0]].capacity[resource]
-        if needed <= have and not (resource == "planes" and node.planes):
-            return ""
-        return f"; the network takes {needed} {resource}, {units} PUs have {have}"
+        return needed, units * self.rooms[self.arch.places(node.kind)[0]].capacity[resource]
 
 
 def retry(order: Sequence[str], attempt: Callable[[Sequence[str]], Placement]) -> Placement:

@@ -12,7 +12,18 @@ from mapping.actors.buffers import size_edges
 from mapping.actors.cost import mean_hops
 from mapping.actors.graph import Graph, build_graph
 from mapping.compile import compile_network
-from mapping.placement.ledger import Choice, NoRoom, Options, Placement, Whole, loads, read_options, retry, with_room
+from mapping.placement.ledger import (
+    Choice,
+    Ledger,
+    NoRoom,
+    Options,
+    Placement,
+    Whole,
+    loads,
+    read_options,
+    retry,
+    with_room,
+)
 from mapping.placement.strategies import find, names
 from mapping.placement.strategies.heft import earliest, upward_rank
 from pyimc.arch import Arch, arch_from_dict, load_arch
@@ -192,6 +203,25 @@ def test_a_node_that_no_empty_unit_holds_is_not_tried_again() -> None:
     with pytest.raises(NoRoom):
         retry("abcd", attempt)
     assert orders == [["a", "b", "c", "d"], ["c", "a", "b", "d"]]
+
+
+@pytest.mark.parametrize(("words", "hopeless"), [(16, True), (24, False)])
+def test_no_other_order_is_tried_where_all_units_have_too_little(words: int, hopeless: bool) -> None:
+    """Of words for rings; planes may be shared by equal weights, so that their sum says nothing."""
+    graph = graph_of({"a": 5, "b": 4, "c": 3}, [(HOST, name, 8) for name in "abc"], planes=dict.fromkeys("abc", 30))
+    orders: list[list[str]] = []
+
+    def attempt(order: Sequence[str]) -> Placement:
+        orders.append(list(order))
+        ledger = Ledger(graph, row_of(1, activation_words=words))
+        for name in order:
+            ledger.place(name, ledger.feasible(name)[0])
+        return ledger.placement()
+
+    with pytest.raises(NoRoom) as refused:
+        retry("abc", attempt)
+    assert refused.value.hopeless == hopeless
+    assert (len(orders) == 1) == hopeless
 
 
 def test_options_that_are_whole_numbers() -> None:

@@ -43,6 +43,16 @@ def test_layers_share_planes_that_they_would_not_all_find() -> None:
             compiled(4 if refused else 1, **refused)
 
 
+def test_the_next_layer_begins_with_a_group_of_converters() -> None:
+    """27 x 12 and 12 x 12 side by side, at columns 0 and 16: a group of 8 converters belongs to one layer."""
+    net = Builder(3, 4, 3)
+    network = net.finish(net.conv("second", net.conv("first", "x", 12), 12, (1, 1), (1, 1), (0, 0, 0, 0)))
+    arch = small_arch(crossbar={"rows": 32, "columns": 32, "planes": 1, "adcs": 8}, dpus=[2, 3, 4, 5])
+    program = compile_network(network, arch, options={"packing": "windows"})
+    assert [(actor.plane, actor.row, actor.column) for actor in program.actors] == [(0, 0, 0), (0, 0, 16)]
+    check(program)
+
+
 def test_a_run_says_its_windows_and_can_be_had_again() -> None:
     program = compiled(2)
     again = compile_placed(program.network, program.arch, placement_of(dict(_yaml(program)), "again"))
